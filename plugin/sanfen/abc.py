@@ -1,0 +1,107 @@
+"""The published surface: everything an adapter imports. Change it only by adding.
+
+A channel adapter is two translations and a manifest: ``verify`` says whether a request is authentic, ``parse`` turns its
+bytes into events; both are pure. A notifier carries one notice to one address and says honestly what became of it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from sanfen.core.events import Event, Evidence, Key, Message, Mode, Sender, Tag, Transfer
+from sanfen.errors import DeliveryError, ParseError, VerifyError
+from sanfen.wire import parse_instant, read_event
+
+__all__ = [
+    "ChannelAdapter",
+    "DeliveryError",
+    "Direction",
+    "Event",
+    "Evidence",
+    "Key",
+    "Message",
+    "Mode",
+    "Notice",
+    "Notifier",
+    "ParseError",
+    "Request",
+    "Sender",
+    "Tag",
+    "Transfer",
+    "VerifyError",
+    "parse_instant",
+    "read_event",
+]
+
+Direction = Literal["in", "out"]
+"""``in``: from the channel to the workflow. ``out``: from the workflow to the channel."""
+
+
+class Request(NamedTuple):
+    """One HTTP request as it came: nothing decoded, header names in lower case."""
+
+    method: str
+    path: str  # what follows /in/{channel}/ or /out/{channel}/, percent-encoded as received
+    query: str  # without the question mark, as received
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class ChannelAdapter(ABC):
+    """One channel's facts as code. An instance serves one configured channel."""
+
+    name: ClassVar[str]
+    """The word after ``adapter:`` in the configuration."""
+
+    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
+        """``secrets``: newest first; any of them is accepted. ``options``: the channel's own settings."""
+        self.shop = shop
+        self.channel = channel
+        self.secrets = tuple(secrets)
+        self.options = options
+
+    @abstractmethod
+    def verify(self, request: Request, direction: Direction, now_ms: int) -> None:
+        """Return if the request is authentic. Looks at the raw bytes. Raises VerifyError."""
+
+    @abstractmethod
+    def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
+        """The events a request carries; empty where it carries none. Pure. Raises ParseError.
+
+        ``received_ms``: epoch milliseconds at which it arrived, for channels whose messages have no time.
+        """
+
+
+class Notice(NamedTuple):
+    """What a person is told about a round that nears, or has passed, its deadline."""
+
+    id: str  # the same for every attempt: a receiver can drop duplicates by it
+    round_id: str
+    shop: str
+    channel: str
+    conversation: str
+    customer: str  # masked
+    agent: str | None
+    ladder: str
+    step: int
+    person: str
+    opened_ms: int
+    due_ms: int | None
+    waited_ms: int  # when the notice was made
+    question: str | None  # the first unanswered question, if text is kept
+    title: str
+    text: str  # one message in the shop's language
+
+
+class Notifier(ABC):
+    """One way to reach people."""
+
+    name: ClassVar[str]
+    """The scheme of its addresses: ``webhook`` for ``webhook+https://…``."""
+
+    @abstractmethod
+    async def notify(self, notice: Notice, address: str) -> str:
+        """Deliver, and return the remote side's answer in a few words. Raises DeliveryError."""
+
+    async def close(self) -> None:  # noqa: B027  # most have nothing to release
+        """Release connections."""

@@ -1,0 +1,137 @@
+"""The composition root: the only module that knows every part. Starts them in order and stops them in reverse.
+
+Where the database cannot be opened the chat flows all the same: the service relays, counts what it cannot keep, and
+tries again until the database is there.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from sanfen.clock import Clock, SystemClock
+from sanfen.config.load import Loaded
+from sanfen.core.events import Event
+from sanfen.engine.chores import Chores
+from sanfen.engine.ingest import Engine, Receipt
+from sanfen.engine.recover import recover
+from sanfen.engine.timers import Ticker
+from sanfen.errors import ConfigError, StoreError
+from sanfen.board.views import build_board_app
+from sanfen.gateway.app import build_traffic_app
+from sanfen.notify.worker import Worker
+from sanfen.plugins import Plugins
+from sanfen.store.db import Database
+from sanfen.store.journal import Delivery
+
+__all__ = ["Front", "Service"]
+
+_RETRY_MS = 5_000
+
+_log = structlog.get_logger("sanfen")
+
+
+class Front:
+    """What the gateway hands deliveries to: the engine, or nothing while there is no database."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+        self.trouble = "the database is not open yet"
+
+    def submit(self, delivery: Delivery, events: Sequence[Event]) -> "asyncio.Future[Receipt]":
+        """Hand a delivery to the engine. The future raises StoreError where it cannot be kept."""
+        if self.engine is None:
+            future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+            future.set_exception(StoreError(self.trouble))
+            return future
+        return self.engine.submit(delivery, events)
+
+
+class Service:
+    """The running middleware."""
+
+    def __init__(self, loaded: Loaded, clock: Clock | None = None) -> None:
+        self.loaded = loaded
+        self.clock = clock or SystemClock()
+        self.front = Front()
+        self.db: Database | None = None
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._runners: list[web.AppRunner] = []
+        self._worker: Worker | None = None
+        self._chores: Chores | None = None
+
+    async def start(self) -> None:
+        """Open, recover, listen. Raises ConfigError if an address cannot be had or an adapter is unknown."""
+        settings = self.loaded.settings
+        plugins = Plugins()
+        adapters = {name: plugins.channel(channel, settings.shop.id) for name, channel in settings.channels.items()}
+        try:
+            await self._open(plugins)
+        except StoreError as error:
+            _log.error("no database: relaying without scoring", error=error.message, hint=error.hint)
+            self.front.trouble = error.message
+            self._tasks.append(asyncio.create_task(self._open_later(plugins)))
+        hooks = build_traffic_app(settings, adapters, self.front, self.clock)
+        board = build_board_app(self, settings, self.clock)
+        await self._listen(hooks, settings.listen.hooks_host, settings.listen.hooks_port)
+        await self._listen(board, settings.listen.board_host, settings.listen.board_port)
+
+    async def stop(self) -> None:
+        """Stop taking traffic, finish what was taken, close the database. Safe to call twice."""
+        for runner in self._runners:
+            await runner.cleanup()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._runners, self._tasks = [], []
+        if self._chores is not None:
+            self._chores.stop()
+        if self._worker is not None:
+            await self._worker.close()
+        if self.db is not None:
+            await asyncio.to_thread(self.db.close)
+
+    async def _open(self, plugins: Plugins) -> None:
+        settings = self.loaded.settings
+        db = await asyncio.to_thread(Database.open, settings.storage)
+        ticker = Ticker(self.clock)
+        worker = Worker(db, plugins.notifiers(), settings.people, settings, self.clock)
+        engine = Engine(
+            db,
+            self.loaded.policies,
+            self.loaded.rules,
+            self.clock,
+            keep_text=settings.text_keep_ms > 0,
+            on_due=ticker.push,
+            on_escalated=worker.wake,
+        )
+        waiting = await recover(db, ticker)
+        if waiting:
+            _log.info("recovered open rounds", conversations=waiting)
+        chores = Chores(db, ticker, self.clock, keep_text_ms=settings.text_keep_ms)
+        chores.start()
+        self.db, self._worker, self._chores = db, worker, chores
+        self._tasks += [asyncio.create_task(ticker.run(engine)), asyncio.create_task(worker.run())]
+        self.front.engine = engine
+
+    async def _open_later(self, plugins: Plugins) -> None:
+        while self.front.engine is None:
+            await asyncio.sleep(_RETRY_MS / 1000)
+            with suppress(StoreError):
+                await self._open(plugins)
+                _log.warning("database open again: scoring resumed")
+
+    async def _listen(self, app: web.Application, host: str, port: int) -> None:
+        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await runner.setup()
+        self._runners.append(runner)
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {host}:{port}: {error.strerror}",
+                hint="another program has the port, or the address is not this machine's: change listen: in the file",
+            ) from None

@@ -1,0 +1,1 @@
+"""YAML in, frozen policies and settings out; every mistake with file, line and column."""

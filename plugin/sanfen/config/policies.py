@@ -1,0 +1,377 @@
+"""The shape of a policy file, and the frozen policy it becomes.
+
+``PolicyModel`` is the schema (docs/policies.md, generated from its docstrings); ``to_policy`` turns a valid model into
+what the core reads. Rules between keys are checked here too, so a policy that loads can be run.
+"""
+
+import hashlib
+import json
+import re
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from sanfen.config.types import Clock, Date, Duration, Flag, Share, Whole
+from sanfen.core import policy as core
+
+__all__ = ["PolicyModel", "to_policy"]
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+EffectName = Literal["answers", "ignored", "voids", "excuses"]
+ExcludeName = Literal[
+    "sub_account", "merchant", "platform_staff", "group_chat", "spam", "ad", "blocked", "abnormal", "red_packet",
+    "recalled", "no_response_needed", "cn_account", "disabled_account", "opened_by_merchant", "holiday_mode",
+    "closed_shop", "public_holiday", "special_day", "zero_second",
+]  # fmt: skip
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class TitleModel(_Model):
+    """What people call the rule."""
+
+    en: str
+    zh: str | None = None
+
+
+class StatusModel(_Model):
+    """How sure the rule is."""
+
+    confidence: Literal["high", "medium", "low"]
+    as_of: str | None = None
+    note: str | None = None
+
+
+class SourceModel(_Model):
+    """Where a statement comes from."""
+
+    at: str
+    date: str | None = None
+    says: str | None = None
+
+
+class ValidModel(_Model):
+    """The days on which the rule was in force."""
+
+    from_: Date | None = Field(default=None, alias="from")
+    to: Date | None = None
+
+
+class HoursModel(_Model):
+    """When the rule looks."""
+
+    open: Clock = 0
+    """First minute of the day that counts."""
+    close: Clock = 1440
+    """First minute that does not; at or before ``open`` it runs past midnight."""
+    days: tuple[DayName, ...] = _DAYS
+    """Weekdays on which the hours apply."""
+    holidays: Literal["open", "closed"] = "open"
+    """Whether the hours apply on the given holidays."""
+    by: Literal["opened", "session_opened", "replied", "either"] = "opened"
+    """Which instant is tested."""
+    outside: Literal["exclude", "ignore", "defer"] = "exclude"
+    """A question outside: its round is excluded, it does not exist, or its clock waits for the opening."""
+
+
+class SessionModel(_Model):
+    """What ends a session."""
+
+    gap: Duration | None = None
+    """Silence that ends it; absent: one session for good."""
+    since: Literal["last_message", "last_customer", "close"] = "last_message"
+    """What the silence is counted from."""
+
+
+class WhenModel(_Model):
+    """The questions a due rule is for."""
+
+    days: tuple[DayName, ...] | None = None
+    hours: Literal["inside", "outside"] | None = None
+
+
+class DueModel(_Model):
+    """One way to reach a deadline. Give one of ``after``, ``workdays``, ``batch``, ``weekday``."""
+
+    when: WhenModel = WhenModel()
+    """Only for these questions."""
+    after: Duration | None = None
+    """This long after the clock started."""
+    clock: Literal["wall", "hours"] = "wall"
+    """Whether ``after`` runs always or in opening hours only."""
+    workdays: Whole | None = None
+    """This many working days later, at ``at``."""
+    at: Clock | Literal["same"] | None = None
+    """The local time of the deadline."""
+    batch: Clock | None = None
+    """Asked before this time: due at ``at`` today, else tomorrow."""
+    weekday: DayName | None = None
+    """The next such day, at ``at``."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "DueModel":
+        forms = [name for name in ("after", "workdays", "batch", "weekday") if getattr(self, name) is not None]
+        if len(forms) != 1:
+            raise ValueError("a due rule needs exactly one of after, workdays, batch, weekday")
+        if forms != ["after"] and self.at is None:
+            raise ValueError(f"a due rule with {forms[0]} needs at: the local time of the deadline")
+        if self.at == "same" and forms != ["workdays"]:
+            raise ValueError("at: same goes with workdays only")
+        return self
+
+
+class RepliesModel(_Model):
+    """The effect of each kind of reply: answers ends the round, ignored is as if not sent, excuses does not end it but
+    drops it if nothing else answers, voids ends it and drops it."""
+
+    human: EffectName = "answers"
+    shortcut: EffectName = "answers"
+    action: EffectName = "answers"
+    assisted: EffectName = "answers"
+    bot: EffectName = "ignored"
+    auto: EffectName = "ignored"
+    broadcast: EffectName = "ignored"
+    unknown: EffectName = "ignored"
+
+
+class OtherwiseModel(_Model):
+    """What holds when a period has too few units."""
+
+    value: Share | None = None
+    last_units: Whole | None = None
+    within_days: Whole | None = None
+    assess: Flag = False
+
+
+class PeriodModel(_Model):
+    """The days a rate is taken over."""
+
+    kind: Literal["rolling", "day", "week", "month"] = "rolling"
+    count: Whole = 1
+    """How many days, weeks or months."""
+    lag_days: Whole = 1
+    """How many days before today the last one lies."""
+    anchor: Literal["today", "last_unit"] = "today"
+    assign_by: Literal["opened", "due"] = "opened"
+    """Which instant files a unit under a day."""
+    min_units: Whole = 0
+    """With fewer units ``otherwise`` holds."""
+    otherwise: OtherwiseModel = OtherwiseModel()
+
+
+class RecentModel(_Model):
+    """The newest part of the units, weighed again."""
+
+    share: Share
+    weight: Share
+
+
+class ReportModel(_Model):
+    """What the number is."""
+
+    as_: Literal["share", "late_share", "mean"] = Field(default="share", alias="as")
+    cap: Duration | None = None
+    """A longer wait counts as this; an unanswered round too."""
+    gap_cut: Duration | None = None
+    """A round with a longer wait is left out."""
+    trim: Share | None = None
+    """Only this fastest part of the waits."""
+    recent: RecentModel | None = None
+    rounding: Literal["none", "floor_percent"] = "none"
+
+
+class TargetModel(_Model):
+    """A value the platform demands."""
+
+    name: str = "target"
+    op: Literal[">=", ">", "<", "<="]
+    value: Share
+    then: str = ""
+    """What follows where it is not met."""
+
+
+class PolicyModel(_Model):
+    """One rule of one platform."""
+
+    schema_: Literal["sanfen.policy/0"] = Field(default="sanfen.policy/0", alias="schema")
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    based_on: str | None = None
+    """The policy whose values hold where this one is silent."""
+    kind: Literal["response", "constraint", "none"] = "response"
+    title: TitleModel | None = None
+    status: StatusModel | None = None
+    sources: tuple[SourceModel, ...] = ()
+    valid: ValidModel = ValidModel()
+    tz: str = "shop"
+    """``shop``, or an IANA time zone."""
+    hours: HoursModel | None = None
+    unit: Literal["message", "round", "session", "customer_day", "agent_customer_day"] = "round"
+    """What is counted."""
+    judge: Literal["each", "first", "any", "all", "mean"] = "each"
+    """Which rounds of a unit decide it."""
+    wait_from: Literal["first", "last"] = "first"
+    """The clock starts at the first, or restarts at each later, unanswered question."""
+    starts: Literal["message", "handoff"] = "message"
+    """What starts the clock: the question, or the bot's handoff to people."""
+    session: SessionModel = SessionModel()
+    due: tuple[DueModel, ...] = (DueModel(after="180s"),)
+    """The deadline: the first rule whose ``when`` holds."""
+    inclusive: Flag = True
+    """A reply at the very instant of the deadline is in time."""
+    replies: RepliesModel = RepliesModel()
+    bots: tuple[str, ...] = ()
+    """Bots whose assisted replies count (and whose unattended ones, where ``replies.bot`` answers); empty: any."""
+    empty_replies: tuple[str, ...] = ()
+    """Regular expressions of texts that answer nothing."""
+    no_reply: Literal["missed", "excluded"] = "missed"
+    """What an unanswered round is."""
+    midnight: Literal["none", "exclude_pending", "exclude_crossing", "missed"] = "none"
+    """What the end of the local day does to an open round (docs/scoring.md)."""
+    transfer: Literal["carry", "split"] = "carry"
+    """A transfer hands the round on, or leaves the giver a missed one."""
+    agent_clock: Literal["opened", "assigned"] = "opened"
+    """After a transfer the clock goes on, or starts at the transfer."""
+    away: Literal["count", "exclude", "defer"] = "count"
+    """A question while nobody is online."""
+    exclude: tuple[ExcludeName, ...] = ()
+    """Customers, tags and store states that are left out."""
+    period: PeriodModel | None = None
+    report: ReportModel = ReportModel()
+    targets: tuple[TargetModel, ...] = ()
+    constraint: dict[str, Any] | None = None
+    """Of ``kind: constraint`` only: a rule that limits sending instead of judging replies."""
+
+    @field_validator("tz")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        if value != "shop":
+            try:
+                ZoneInfo(value)
+            except (KeyError, ValueError, OSError):
+                raise ValueError(f"unknown time zone {value!r}; write shop or a name such as Asia/Shanghai") from None
+        return value
+
+    @field_validator("empty_replies")
+    @classmethod
+    def _patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"not a regular expression: {pattern!r}: {error}") from None
+        return value
+
+    @field_validator("due")
+    @classmethod
+    def _some_due(cls, value: tuple[DueModel, ...]) -> tuple[DueModel, ...]:
+        if not value:
+            raise ValueError("a policy needs at least one due rule")
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> "PolicyModel":
+        if self.judge == "mean" and self.due[0].after is None:
+            raise ValueError("judge: mean needs a first due rule with after")
+        single = self.unit in ("round", "message")
+        if single and self.judge != "each":
+            raise ValueError(f"judge: {self.judge} needs a unit of several rounds; unit is {self.unit}")
+        if not single and self.judge == "each":
+            raise ValueError(f"unit: {self.unit} needs judge: first, any, all or mean")
+        return self
+
+
+def to_policy(
+    model: PolicyModel, *, tz: str = "Asia/Shanghai", holidays: frozenset[str] = frozenset(), version: bool = True
+) -> core.Policy:
+    """The core's policy. ``tz``: the shop's zone, for policies that leave it to the shop."""
+    hours = model.hours
+    made = core.Policy(
+        id=model.id,
+        tz=tz if model.tz == "shop" else model.tz,
+        hours=None
+        if hours is None
+        else core.Hours(
+            hours.open, hours.close, _weekdays(hours.days), hours.holidays, hours.by, hours.outside
+        ),
+        unit=model.unit,
+        judge=model.judge,
+        wait_from=model.wait_from,
+        starts=model.starts,
+        session=core.Session(model.session.gap, model.session.since),
+        due=tuple(_due(rule) for rule in model.due),
+        inclusive=model.inclusive,
+        replies=model.replies.model_dump(),
+        bots=frozenset(model.bots),
+        empty_replies=model.empty_replies,
+        no_reply=model.no_reply,
+        midnight=model.midnight,
+        transfer=model.transfer,
+        agent_clock=model.agent_clock,
+        away=model.away,
+        exclude=frozenset(model.exclude),
+        period=_period(model.period),
+        report=_report(model.report),
+        targets=tuple(core.Target(t.name, t.op, t.value, t.then) for t in model.targets),
+        holidays=holidays,
+        version=_version(model, tz, holidays) if version else "",
+    )
+    return made
+
+
+def _weekdays(names: tuple[str, ...]) -> frozenset[int]:
+    return frozenset(_DAYS.index(name) for name in names)
+
+
+def _due(rule: DueModel) -> core.DueRule:
+    return core.DueRule(
+        when_days=None if rule.when.days is None else _weekdays(rule.when.days),
+        when_hours=rule.when.hours,
+        after_ms=rule.after,
+        clock=rule.clock,
+        workdays=rule.workdays,
+        batch_min=rule.batch,
+        weekday=None if rule.weekday is None else _DAYS.index(rule.weekday),
+        at_min=None if rule.at == "same" or rule.at is None else rule.at,
+    )
+
+
+def _period(model: PeriodModel | None) -> core.Period | None:
+    if model is None:
+        return None
+    return core.Period(
+        kind=model.kind,
+        count=model.count,
+        lag_days=model.lag_days,
+        anchor=model.anchor,
+        assign_by=model.assign_by,
+        min_units=model.min_units,
+        otherwise_value=model.otherwise.value,
+        otherwise_last_units=model.otherwise.last_units,
+        otherwise_within_days=model.otherwise.within_days,
+    )
+
+
+def _report(model: ReportModel) -> core.Report:
+    return core.Report(
+        kind=model.as_,
+        cap_ms=model.cap,
+        gap_cut_ms=model.gap_cut,
+        trim=model.trim,
+        recent_share=model.recent.share if model.recent else None,
+        recent_weight=model.recent.weight if model.recent else None,
+        rounding=model.rounding,
+    )
+
+
+_PROSE = {"title", "status", "sources", "valid", "based_on", "targets"}
+
+
+def _version(model: PolicyModel, tz: str, holidays: frozenset[str]) -> str:
+    """A hash of everything that can change a score; prose and targets cannot."""
+    facts = model.model_dump(mode="python", exclude=_PROSE)
+    material = json.dumps([facts, tz if model.tz == "shop" else None, sorted(holidays)], sort_keys=True, default=str)
+    return hashlib.blake2b(material.encode(), digest_size=6).hexdigest()

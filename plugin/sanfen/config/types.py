@@ -1,0 +1,103 @@
+"""The scalar types of our YAML: durations, clock times, windows, percentages. All are read from text.
+
+A scalar arrives as the text that stands in the file (or as a number, from JSON and ``--set``), because YAML's own typing
+turns ``23:00`` into 1380 and ``on`` into true.
+"""
+
+import re
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+__all__ = ["Clock", "Date", "Duration", "Flag", "Share", "Whole", "duration_text", "parse_duration"]
+
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(r"(?:[0-9]+(?:ms|s|m|h|d))+")
+_PART = re.compile(r"([0-9]+)(ms|s|m|h|d)")
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])|(24):(00)")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LONGEST_MS = 20 * 366 * _UNITS["d"]
+
+
+def parse_duration(value: Any) -> int:
+    """Milliseconds of a text such as ``90s``, ``2m30s``, ``1h``. Raises ValueError with the mend."""
+    text = str(value).strip()
+    total = sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text)) if len(text) <= 40 else -1
+    if not _DURATION.fullmatch(text) or not 0 <= total <= _LONGEST_MS:
+        raise ValueError(f"not a duration: {text!r}; write a number and a unit: 90s, 2m30s, 1h / 写成 90s、2m30s、1h")
+    return total
+
+
+def duration_text(duration_ms: int) -> str:
+    """The shortest text of a duration: ``2m30s``."""
+    out, left = "", duration_ms
+    for unit in ("d", "h", "m", "s", "ms"):
+        number, left = divmod(left, _UNITS[unit])
+        out += f"{number}{unit}" if number else ""
+    return out or "0s"
+
+
+def _clock(value: Any) -> int:
+    found = _CLOCK.fullmatch(str(value).strip())
+    if not found:
+        raise ValueError(f"not a clock time: {str(value)!r}; write it as 08:00 or 24:00 / 写成 08:00、24:00")
+    hour, minute = (found[1], found[2]) if found[1] else (found[3], found[4])
+    return int(hour) * 60 + int(minute)
+
+
+def _share(value: Any) -> Fraction:
+    text = str(value).strip()
+    percent = text.endswith("%")
+    try:
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text.removesuffix("%").strip()):
+            raise ValueError
+        number = Fraction(text.removesuffix("%").strip())
+    except ValueError:
+        raise ValueError(f"not a number: {text!r}; write 90% or 0.9 / 写成 90% 或 0.9") from None
+    return number / 100 if percent else number
+
+
+def _whole(value: Any) -> int:
+    text = str(value).strip()
+    if not re.fullmatch(r"[0-9]{1,12}", text):
+        raise ValueError(f"not a whole number: {text!r}")
+    return int(text)
+
+
+def _flag(value: Any) -> bool:
+    text = str(value).strip().lower()
+    if text not in ("true", "false"):
+        raise ValueError(f"neither true nor false: {text!r}; write true or false / 写成 true 或 false")
+    return text == "true"
+
+
+def _date(value: Any) -> str:
+    from datetime import date  # noqa: PLC0415  # only to check
+
+    text = str(value).strip()
+    try:
+        if not _DATE.fullmatch(text):
+            raise ValueError
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"not a date: {text!r}; write it as 2026-01-31") from None
+    return text
+
+
+def _typed(kind: Any, read: Any, **schema: Any) -> Any:
+    return Annotated[kind, BeforeValidator(read), WithJsonSchema(schema)]
+
+
+Duration = _typed(int, parse_duration, type="string", pattern="^([0-9]+(ms|s|m|h|d))+$", examples=["90s", "2m30s"])
+"""Milliseconds."""
+Clock = _typed(int, _clock, type="string", pattern="^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$", examples=["08:00"])
+"""Minutes after local midnight; 24:00 is 1440."""
+Share = _typed(Fraction, _share, anyOf=[{"type": "string"}, {"type": "number"}], examples=["90%", 0.9])
+"""An exact fraction."""
+Whole = _typed(int, _whole, anyOf=[{"type": "string", "pattern": "^[0-9]+$"}, {"type": "integer", "minimum": 0}])
+"""A whole number, zero or more."""
+Flag = _typed(bool, _flag, anyOf=[{"type": "boolean"}, {"enum": ["true", "false"]}])
+"""true or false, nothing else."""
+Date = _typed(str, _date, type="string", format="date")
+"""A date, YYYY-MM-DD."""

@@ -1,0 +1,126 @@
+"""What a merchant-side message is: a person's words, a bot's, an auto-reply.
+
+First the operator's rules decide the ``mode`` of a message from what the adapter knows (first match wins); the grade of
+the evidence is kept with it. Then a policy gives each mode an effect (``judge``), the only place where a reply becomes
+valid or not.
+"""
+
+from re import Pattern
+from typing import Literal, NamedTuple
+
+from sanfen.core.events import Evidence, Message, Mode, Sender
+from sanfen.core.policy import Effect, Policy
+from sanfen.core.reasons import Reason
+
+__all__ = ["Rule", "Verdict", "classify", "judge"]
+
+_TEXT_LIMIT = 2000  # characters a pattern looks at: a bound on its time
+_MACHINE = frozenset({Mode.bot, Mode.auto, Mode.broadcast})
+
+
+class Rule(NamedTuple):
+    """One classification rule. Empty conditions match everything; the first rule that matches gives the mode.
+
+    ``verdict`` settles a reply whose mode is unknown: valid is a person, invalid an auto-reply. On a known mode valid
+    changes nothing (the policy decides) and invalid turns a person's or an assisted reply into an auto-reply.
+    """
+
+    name: str
+    verdict: Literal["valid", "invalid"] | None = None
+    mode: Mode | None = None
+    modes: frozenset[str] = frozenset()
+    bots: frozenset[str] = frozenset()
+    agents: frozenset[str] = frozenset()
+    credentials: frozenset[str] = frozenset()
+    channels: frozenset[str] = frozenset()
+    text: Pattern[str] | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    within_ms: int | None = None  # typed in less than this since the customer's last message
+    bot: str | None = None  # the bot's name to record
+    place: str = ""  # file:line, for explanations
+
+    @property
+    def grade(self) -> Evidence:
+        """The weakest kind of evidence the rule leans on."""
+        if self.text or self.min_length is not None or self.max_length is not None or self.within_ms is not None:
+            return Evidence.text
+        if self.agents:
+            return Evidence.directory
+        if self.credentials:
+            return Evidence.credential
+        if self.modes or self.bots:
+            return Evidence.field
+        return Evidence.default
+
+
+class Verdict(NamedTuple):
+    """What a policy makes of a reply, and why."""
+
+    effect: Effect
+    reason: Reason
+
+    @property
+    def valid(self) -> bool:
+        """Whether the reply answers."""
+        return self.effect == "answers"
+
+
+def classify(message: Message, rules: tuple[Rule, ...], since_ms: int | None = None) -> Message:
+    """The message with its mode resolved. ``since_ms``: milliseconds since the customer's last message, if any."""
+    if message.sender != Sender.merchant:
+        return message
+    for rule in rules:
+        if _matches(rule, message, since_ms):
+            mode = _resolve(rule, message.mode)
+            grade = message.evidence if mode == message.mode != Mode.unknown else rule.grade
+            return message._replace(mode=mode, evidence=grade, rule=rule.name, bot=rule.bot or message.bot)
+    return message
+
+
+def _matches(rule: Rule, message: Message, since_ms: int | None) -> bool:
+    text = message.text
+    length = len(text) if text is not None else None
+    return (
+        (not rule.modes or message.mode in rule.modes)
+        and (not rule.bots or message.bot in rule.bots)
+        and (not rule.agents or message.agent in rule.agents)
+        and (not rule.credentials or message.credential in rule.credentials)
+        and (not rule.channels or message.key.channel in rule.channels)
+        and (rule.min_length is None or (length is not None and length >= rule.min_length))
+        and (rule.max_length is None or (length is not None and length <= rule.max_length))
+        and (rule.within_ms is None or (since_ms is not None and since_ms < rule.within_ms))
+        and (rule.text is None or (text is not None and rule.text.search(text[:_TEXT_LIMIT]) is not None))
+    )
+
+
+def _resolve(rule: Rule, mode: str) -> str:
+    if rule.mode is not None:
+        return rule.mode
+    if rule.verdict == "valid":
+        return Mode.human if mode == Mode.unknown else mode
+    return mode if mode in _MACHINE else Mode.auto
+
+
+def judge(message: Message, policy: Policy, empty: tuple[Pattern[str], ...] = ()) -> Verdict:
+    """The effect of a merchant-side message under a policy. ``empty``: its ``empty_replies``, compiled."""
+    mode = message.mode
+    effect = policy.replies[mode]
+    if policy.bots and mode in (Mode.assisted, Mode.bot) and message.bot not in policy.bots:
+        effect = policy.replies[Mode.bot]
+        return Verdict("ignored" if effect == "answers" else effect, Reason.unlisted_bot)
+    if effect == "answers":
+        if empty and message.text is not None and any(p.search(message.text[:_TEXT_LIMIT]) for p in empty):
+            return Verdict("ignored", Reason.empty_reply)
+        return _ANSWERS
+    if mode == Mode.unknown:
+        return Verdict(effect, Reason.mode_unknown)
+    return _OTHERS[effect]
+
+
+_ANSWERS = Verdict("answers", Reason.reply_counts)
+_OTHERS: dict[str, Verdict] = {
+    "ignored": Verdict("ignored", Reason.reply_ignored),
+    "excuses": Verdict("excuses", Reason.reply_excuses),
+    "voids": Verdict("voids", Reason.reply_voids),
+}

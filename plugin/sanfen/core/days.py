@@ -1,0 +1,179 @@
+"""Local days, opening hours and deadlines, in integer milliseconds.
+
+A local day runs from its first instant to the first instant of the next one, so every instant falls in exactly one day,
+also where clocks change at midnight. Clock arithmetic is done on instants, never on local times.
+"""
+
+from bisect import bisect_right
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from sanfen.core.policy import DueRule, Hours
+
+__all__ = ["NEVER", "Calendar", "Day", "calendar_of"]
+
+NEVER = 1 << 62
+"""Later than any instant: a deadline that does not come."""
+
+_HOUR = 3_600_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FAR_DAYS = 3700  # how far a search for an open hour looks before it gives up
+
+
+class Day(NamedTuple):
+    """One local day ``[start_ms, end_ms)`` and the instants at which the rule looks at it."""
+
+    start_ms: int
+    end_ms: int
+    date: str  # YYYY-MM-DD
+    weekday: int  # 0 is Monday
+    works: bool  # opening hours apply on this day
+    holiday: bool
+    spans: tuple[tuple[int, int], ...]  # open intervals, half-open
+
+
+class Calendar:
+    """Days of one zone under one set of hours. Days once computed are remembered."""
+
+    def __init__(self, tz: str, hours: Hours | None, holidays: frozenset[str]) -> None:
+        self._zone = ZoneInfo(tz)
+        self._hours = hours or Hours()
+        self._holidays = holidays
+        self._by_bucket: dict[int, Day] = {}
+        self._by_date: dict[date, Day] = {}
+
+    def day(self, at_ms: int) -> Day:
+        """The local day that holds the instant ``at_ms``."""
+        found = self._by_bucket.get(at_ms // _HOUR)
+        if found is None or not found.start_ms <= at_ms < found.end_ms:
+            found = self._find(at_ms)
+            if len(self._by_bucket) > 100_000:
+                self._by_bucket.clear()
+            self._by_bucket[at_ms // _HOUR] = found
+        return found
+
+    def is_open(self, at_ms: int) -> bool:
+        """Whether ``at_ms`` lies inside the opening hours."""
+        return any(start <= at_ms < end for start, end in self.day(at_ms).spans)
+
+    def next_opening(self, at_ms: int) -> int:
+        """The first open instant at or after ``at_ms``; ``NEVER`` if none comes."""
+        day = self.day(at_ms)
+        for _ in range(_FAR_DAYS):
+            for start, end in day.spans:
+                if at_ms < end:
+                    return max(start, at_ms)
+            day = self.day(day.end_ms)
+        return NEVER
+
+    def after_open(self, at_ms: int, duration_ms: int) -> int:
+        """The instant at which ``duration_ms`` of open time have passed since ``at_ms``; ``NEVER`` if they never do."""
+        day, left = self.day(at_ms), duration_ms
+        for _ in range(_FAR_DAYS):
+            for start, end in day.spans:
+                begin = max(start, at_ms)
+                if begin < end:
+                    if left <= end - begin:
+                        return begin + left
+                    left -= end - begin
+            day = self.day(day.end_ms)
+        return NEVER
+
+    def open_between(self, start_ms: int, end_ms: int) -> int:
+        """Open milliseconds in ``[start_ms, end_ms)``."""
+        total, day = 0, self.day(start_ms)
+        while day.start_ms < end_ms:
+            total += sum(max(0, min(end, end_ms) - max(start, start_ms)) for start, end in day.spans)
+            day = self.day(day.end_ms)
+        return total
+
+    def due(self, rules: tuple[DueRule, ...], clock_ms: int) -> tuple[int, bool]:
+        """The deadline of a clock started at ``clock_ms``, and whether its wait counts open time only."""
+        day = self.day(clock_ms)
+        for rule in rules:
+            if rule.when_days is not None and day.weekday not in rule.when_days:
+                continue
+            if rule.when_hours is not None and self.is_open(clock_ms) != (rule.when_hours == "inside"):
+                continue
+            return self._due(rule, clock_ms, day), rule.after_ms is not None and rule.clock == "hours"
+        return NEVER, False
+
+    def _due(self, rule: DueRule, clock_ms: int, day: Day) -> int:
+        if rule.after_ms is not None:
+            return clock_ms + rule.after_ms if rule.clock == "wall" else self.after_open(clock_ms, rule.after_ms)
+        if rule.batch_min is not None:
+            late = clock_ms >= self._at(day, rule.batch_min)
+            return self._at(self.day(day.end_ms) if late else day, rule.at_min or 0)
+        if rule.weekday is not None:
+            target = self.day(day.end_ms)
+            while target.weekday != rule.weekday:
+                target = self.day(target.end_ms)
+            return self._at(target, rule.at_min or 0)
+        target, left = day, rule.workdays or 0
+        for _ in range(_FAR_DAYS):
+            if left == 0:
+                break
+            target = self.day(target.end_ms)
+            left -= target.works
+        minute_ms = clock_ms - day.start_ms
+        return self._at(target, rule.at_min) if rule.at_min is not None else self._at(target, 0) + minute_ms
+
+    def _at(self, day: Day, minute: int) -> int:
+        """The instant of a local clock time of a day; 1440 is its end."""
+        if minute >= 1440:
+            return day.end_ms
+        local = datetime.fromisoformat(day.date).replace(tzinfo=self._zone) + timedelta(minutes=minute)
+        return min(max(_ms(local), day.start_ms), day.end_ms)
+
+    def _find(self, at_ms: int) -> Day:
+        local = (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(self._zone).date()
+        if at_ms < self._start(local):
+            local -= timedelta(days=1)
+        elif at_ms >= self._start(local + timedelta(days=1)):
+            local += timedelta(days=1)
+        found = self._by_date.get(local)
+        if found is None:
+            found = self._by_date[local] = self._build(local)
+        return found
+
+    def _build(self, local: date) -> Day:
+        name, hours = local.isoformat(), self._hours
+        start, end = self._start(local), self._start(local + timedelta(days=1))
+        day = Day(start, end, name, local.weekday(), self._works(local), name in self._holidays, ())
+        spans: list[tuple[int, int]] = []
+        overnight = hours.close_min <= hours.open_min
+        if overnight and self._works(local - timedelta(days=1)):
+            spans.append((start, self._at(day, hours.close_min)))
+        if day.works:
+            close = end if overnight else self._at(day, hours.close_min)
+            spans.append((self._at(day, hours.open_min), close))
+        return day._replace(spans=tuple(span for span in spans if span[0] < span[1]))
+
+    def _works(self, local: date) -> bool:
+        closed = self._hours.holidays == "closed" and local.isoformat() in self._holidays
+        return local.weekday() in self._hours.days and not closed
+
+    def _start(self, local: date) -> int:
+        """The first instant of a local date; of a date that was skipped, the first instant after it."""
+        midnight = datetime(local.year, local.month, local.day, tzinfo=self._zone)
+        first, other = _ms(midnight), _ms(midnight.replace(fold=1))
+        if first <= other:
+            return first  # the usual day, or midnight twice: the earlier one
+        # Midnight was skipped: the clock change lies between the two readings, and the day starts with it.
+        instants = range(other, first + 1)
+        return other + bisect_right(instants, False, key=lambda ms: self._local_date(ms) >= local)
+
+    def _local_date(self, at_ms: int) -> date:
+        return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(self._zone).date()
+
+
+def _ms(moment: datetime) -> int:
+    return (moment.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
+
+
+@lru_cache(maxsize=256)
+def calendar_of(tz: str, hours: Hours | None, holidays: frozenset[str]) -> Calendar:
+    """The calendar of a policy's zone, hours and holidays; the same object for the same arguments."""
+    return Calendar(tz, hours, holidays)

@@ -1,0 +1,56 @@
+"""A policy made ready to run: its calendar, its patterns and the answers to questions asked for every message."""
+
+import re
+from functools import lru_cache
+
+from sanfen.core.days import Calendar, calendar_of
+from sanfen.core.policy import Policy
+
+__all__ = ["TAGS", "Plan", "plan_of"]
+
+_CUSTOMER_TYPES = ("sub_account", "merchant", "platform_staff", "group_chat", "cn_account", "disabled_account")
+
+TAGS = ("spam", "ad", "blocked", "abnormal", "red_packet", "recalled", "no_response_needed", *_CUSTOMER_TYPES)
+"""Tags a policy can exclude by, in the order they are tested; a customer's type can come late, as a tag."""
+
+
+class Plan:
+    """Everything about a policy that does not change from event to event."""
+
+    __slots__ = (
+        "away",
+        "calendar",
+        "defer_hours",
+        "empty",
+        "fresh_days",
+        "hours_by",
+        "ignore_outside",
+        "left_out_tags",
+        "left_out_types",
+        "policy",
+        "settles",
+        "tests_holiday",
+    )
+
+    def __init__(self, policy: Policy) -> None:
+        hours = policy.hours
+        self.policy = policy
+        self.calendar: Calendar = calendar_of(policy.tz, hours, policy.holidays)
+        self.empty = tuple(re.compile(pattern, re.IGNORECASE) for pattern in policy.empty_replies)
+        self.left_out_types = policy.exclude.intersection(_CUSTOMER_TYPES)
+        self.left_out_tags = tuple(tag for tag in TAGS if tag in policy.exclude)
+        self.tests_holiday = not policy.exclude.isdisjoint({"public_holiday", "special_day"})
+        self.ignore_outside = hours is not None and hours.outside == "ignore"
+        self.defer_hours = hours is not None and hours.outside == "defer"
+        asks_hours = any(rule.when_hours is not None for rule in policy.due)
+        self.hours_by = hours.by if hours is not None and hours.outside == "exclude" and not asks_hours else None
+        # these two settle every open round when its day ends
+        self.settles = policy.midnight in ("exclude_pending", "missed")
+        self.fresh_days = policy.midnight != "none" or policy.unit in ("customer_day", "agent_customer_day")
+        self.away = policy.away
+
+
+@lru_cache(maxsize=512)
+def plan_of(policy: Policy) -> Plan:
+    """The plan of a policy; the same object for the same policy."""
+    return Plan(policy)

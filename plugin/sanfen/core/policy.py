@@ -1,0 +1,145 @@
+"""A policy: one platform's rule as frozen data. It has no behaviour; ``rounds``, ``score`` and ``metrics`` read it.
+
+The words are those of docs/policies.md and of the YAML. Durations are milliseconds, clock times minutes after local
+midnight, weekdays 0 (Monday) to 6. ``None`` means the policy does not say.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+__all__ = ["DueRule", "Hours", "Ladder", "Period", "Policy", "Report", "Session", "Step", "Target"]
+
+Effect = Literal["answers", "ignored", "voids", "excuses"]
+
+REPLY_DEFAULTS: dict[str, Effect] = {
+    "human": "answers",
+    "shortcut": "answers",
+    "action": "answers",
+    "assisted": "answers",
+    "bot": "ignored",
+    "auto": "ignored",
+    "broadcast": "ignored",
+    "unknown": "ignored",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When the rule looks: half-open ``[open_min, close_min)`` local; a close at or before the open runs past midnight."""
+
+    open_min: int = 0
+    close_min: int = 1440
+    days: frozenset[int] = frozenset(range(7))
+    holidays: Literal["open", "closed"] = "open"
+    by: Literal["opened", "session_opened", "replied", "either"] = "opened"
+    outside: Literal["exclude", "ignore", "defer"] = "exclude"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What ends a session: ``gap_ms`` of silence since the reference. No gap: one session for good."""
+
+    gap_ms: int | None = None
+    since: Literal["last_message", "last_customer", "close"] = "last_message"
+
+
+@dataclass(frozen=True, slots=True)
+class DueRule:
+    """One way to reach a deadline; the first rule whose ``when`` holds is used. Exactly one of the four forms is set."""
+
+    when_days: frozenset[int] | None = None
+    when_hours: Literal["inside", "outside"] | None = None
+    after_ms: int | None = None
+    clock: Literal["wall", "hours"] = "wall"
+    workdays: int | None = None
+    batch_min: int | None = None
+    weekday: int | None = None
+    at_min: int | None = None  # None with ``workdays``: the same time of day
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The days a rate is taken over."""
+
+    kind: Literal["rolling", "day", "week", "month"] = "rolling"
+    count: int = 1
+    lag_days: int = 1
+    anchor: Literal["today", "last_unit"] = "today"
+    assign_by: Literal["opened", "due"] = "opened"
+    min_units: int = 0
+    otherwise_value: Fraction | None = None
+    otherwise_last_units: int | None = None
+    otherwise_within_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the number is: a share of units hit, a share of late ones, or a mean response time."""
+
+    kind: Literal["share", "late_share", "mean"] = "share"
+    cap_ms: int | None = None
+    gap_cut_ms: int | None = None
+    trim: Fraction | None = None
+    recent_share: Fraction | None = None
+    recent_weight: Fraction | None = None
+    rounding: Literal["none", "floor_percent"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A value the platform demands; compared exactly, as fractions. Means compare in seconds."""
+
+    name: str
+    op: Literal[">=", ">", "<", "<="]
+    value: Fraction
+    then: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a ladder: ``at_ms`` after the round's clock started, tell these people."""
+
+    at_ms: int
+    notify: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Escalation steps for the rounds that match; an empty ``match`` takes every round."""
+
+    name: str
+    steps: tuple[Step, ...]
+    shops: frozenset[str] = frozenset()
+    channels: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One rule of one platform. ``version`` is a hash of its content, kept with every score."""
+
+    id: str
+    tz: str = "Asia/Shanghai"
+    hours: Hours | None = None
+    unit: Literal["message", "round", "session", "customer_day", "agent_customer_day"] = "round"
+    judge: Literal["each", "first", "any", "all", "mean"] = "each"
+    wait_from: Literal["first", "last"] = "first"
+    starts: Literal["message", "handoff"] = "message"
+    session: Session = Session()
+    due: tuple[DueRule, ...] = (DueRule(after_ms=180_000),)
+    inclusive: bool = True
+    replies: dict[str, Effect] = field(default_factory=lambda: dict(REPLY_DEFAULTS), hash=False)
+    bots: frozenset[str] = frozenset()
+    empty_replies: tuple[str, ...] = ()
+    no_reply: Literal["missed", "excluded"] = "missed"
+    midnight: Literal["none", "exclude_pending", "exclude_crossing", "missed"] = "none"
+    transfer: Literal["carry", "split"] = "carry"
+    agent_clock: Literal["opened", "assigned"] = "opened"
+    away: Literal["count", "exclude", "defer"] = "count"
+    exclude: frozenset[str] = frozenset()
+    period: Period | None = None
+    report: Report = Report()
+    targets: tuple[Target, ...] = ()
+    holidays: frozenset[str] = frozenset()  # local dates, YYYY-MM-DD
+    ladders: tuple[Ladder, ...] = ()
+    version: str = ""

@@ -1,0 +1,370 @@
+"""The round machine: every transition that opens, joins, answers, moves or settles a round.
+
+The rules, in one place:
+
+- A customer's message opens a round, or joins the open one; under ``unit: message`` each opens its own.
+- A reply that ``answers`` ends every open round of the conversation, each with its own wait; one that ``voids`` ends
+  them and takes them out; one that ``excuses`` marks them; an ``ignored`` one changes nothing.
+- A session ends by silence (``session``). What it leaves open can no longer be answered.
+- Under ``midnight: exclude_pending`` and ``missed`` an open round is settled for good when its local day ends.
+- Time is an event. Before an event at *t* everything due before *t* happens; at the very instant of a Tick the event
+  goes first. A Tick that changes nothing is harmless, so live (many Ticks) and replay (none) give the same rounds.
+
+``advance`` and ``tick`` change the conversation they are given and return the effects. They read no clock and raise
+nothing for odd data.
+"""
+
+from typing import NamedTuple
+
+from sanfen.core.classify import Verdict, judge
+from sanfen.core.days import NEVER
+from sanfen.core.escalation import choose, next_step_ms
+from sanfen.core.events import Close, Event, Handoff, Message, Sender, Store, Tag, Transfer
+from sanfen.core.facts import Conversation, Held, Round, Session
+from sanfen.core.plan import Plan
+from sanfen.core.score import Outcome, Score, score
+
+__all__ = ["Effect", "Escalated", "Judged", "Opened", "Scored", "Tagged", "advance", "next_due", "tick"]
+
+_FORGET_MS = 7 * 86_400_000
+"""After this much silence with nothing open, who held the conversation is forgotten."""
+
+
+class Opened(NamedTuple):
+    """A round began."""
+
+    at_ms: int
+    round: Round
+
+
+class Scored(NamedTuple):
+    """A round's outcome is known, or changed."""
+
+    at_ms: int
+    round: Round
+    score: Score
+
+
+class Escalated(NamedTuple):
+    """A round has waited until a step of its ladder: tell these people."""
+
+    at_ms: int
+    round: Round
+    ladder: str
+    step: int
+    notify: tuple[str, ...]
+
+
+class Judged(NamedTuple):
+    """What the policy made of a merchant-side message."""
+
+    message: Message
+    verdict: Verdict
+
+
+class Tagged(NamedTuple):
+    """A tag came: closed rounds of this session must be scored again."""
+
+    at_ms: int
+    session: Session
+
+
+Effect = Opened | Scored | Escalated | Judged | Tagged
+
+
+def advance(state: Conversation, event: Event, plan: Plan) -> list[Effect]:
+    """Apply one event, after everything due before it. Events come in order of time; ties in order of arrival."""
+    out: list[Effect] = []
+    at_ms = event.at_ms
+    if state.next_ms < at_ms:
+        _run_due(state, at_ms - 1, plan, out)
+    if state.last_ms is not None and at_ms - state.last_ms > _FORGET_MS and not state.rounds:
+        state.agent = None
+    if type(event) is Message:
+        if event.sender == Sender.customer:
+            _question(state, event, plan, out)
+        elif event.sender == Sender.merchant:
+            _reply(state, event, plan, out)
+    elif type(event) is Transfer:
+        _transfer(state, event, plan, out)
+    elif type(event) is Handoff:
+        _handoff(state, event, plan, out)
+    elif type(event) is Tag:
+        _tag(state, event.at_ms, event.tag, event.id, out)
+    elif type(event) is Store:
+        _store(state, event, plan)
+    elif type(event) is Close:
+        state.closed_ms = at_ms
+    if state.last_ms is None or at_ms > state.last_ms:
+        state.last_ms = at_ms
+    _plan_next(state, plan)
+    return out
+
+
+def tick(state: Conversation, now_ms: int, plan: Plan) -> list[Effect]:
+    """Let everything due up to and including ``now_ms`` happen, each at the instant it was due."""
+    out: list[Effect] = []
+    if state.next_ms <= now_ms:
+        _run_due(state, now_ms, plan, out)
+        _plan_next(state, plan)
+    return out
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+
+def next_due(one: Round, plan: Plan) -> int:
+    """When something about a round that is not final is due next: a step, its deadline passing, its day's end."""
+    if one.left:  # only its outcome is still to be told
+        return NEVER if one.overdue_told or one.due_ms == NEVER else one.due_ms + 1
+    due = next_step_ms(plan.policy.ladders, one)
+    if not one.overdue_told and one.due_ms < due:
+        due = one.due_ms + 1
+    if plan.settles and one.day_end_ms < due:
+        due = one.day_end_ms
+    return due
+
+
+def _plan_next(state: Conversation, plan: Plan) -> None:
+    soonest = NEVER
+    for one in state.rounds:
+        due = next_due(one, plan)
+        soonest = min(soonest, due)
+    state.next_ms = soonest
+
+
+def _run_due(state: Conversation, until_ms: int, plan: Plan, out: list[Effect]) -> None:
+    while state.rounds:
+        due_ms, one = min(((next_due(one, plan), one) for one in state.rounds), key=lambda pair: pair[0])
+        if due_ms > until_ms:
+            return
+        _fire(state, one, due_ms, plan, out)
+
+
+def _fire(state: Conversation, one: Round, now_ms: int, plan: Plan, out: list[Effect]) -> None:
+    if plan.settles and now_ms >= one.day_end_ms and not one.left:
+        one.settled_ms = one.day_end_ms
+        state.settled_ms = max(state.settled_ms, one.day_end_ms)
+        state.rounds.remove(one)
+        out.append(Scored(now_ms, one, score(one, plan, now_ms)))
+    elif now_ms > one.due_ms and not one.overdue_told:
+        one.overdue_told = True
+        out.append(Scored(now_ms, one, score(one, plan, now_ms)))
+        if one.left:
+            state.rounds.remove(one)
+    else:
+        ladder = plan.policy.ladders[one.ladder]
+        step = ladder.steps[one.step]
+        one.step += 1
+        outcome = score(one, plan, now_ms).outcome
+        if outcome in (Outcome.pending, Outcome.missed):  # an excluded round can hurt nobody's rate
+            out.append(Escalated(now_ms, one, ladder.name, one.step - 1, step.notify))
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------------
+
+
+def _session(state: Conversation, at_ms: int, plan: Plan, sender: str, out: list[Effect]) -> Session:
+    """The session an event falls in; a customer's message, or a merchant's with nothing open, can begin one."""
+    session = state.session
+    if session is None or (_gap_passed(state, at_ms, plan) and (sender == Sender.customer or not _answerable(state))):
+        session = _begin(state, at_ms, plan, out)
+    if not session.started and sender != Sender.system:
+        session.started = True
+        session.opened_ms = at_ms
+        session.inside = plan.hours_by is None or plan.calendar.is_open(at_ms)
+        session.by_merchant = sender == Sender.merchant
+    return session
+
+
+def _gap_passed(state: Conversation, at_ms: int, plan: Plan) -> bool:
+    rule = plan.policy.session
+    if rule.gap_ms is None:
+        return False
+    if rule.since == "close":
+        since = state.closed_ms
+    elif rule.since == "last_customer":
+        since = state.last_customer_ms
+    else:
+        since = state.last_ms
+    return since is not None and at_ms - since >= rule.gap_ms
+
+
+def _begin(state: Conversation, at_ms: int, plan: Plan, out: list[Effect]) -> Session:
+    session = state.session = Session(at_ms)
+    state.held = None
+    state.closed_ms = None
+    for one in [one for one in state.rounds if not one.left]:
+        one.left = True
+        if one.overdue_told:  # its outcome was told: nothing more can happen to it
+            state.rounds.remove(one)
+            out.append(Scored(at_ms, one, score(one, plan, at_ms)))
+    return session
+
+
+def _answerable(state: Conversation) -> bool:
+    return any(not one.left for one in state.rounds)
+
+
+# --- questions --------------------------------------------------------------------------------------------------------
+
+
+def _question(state: Conversation, message: Message, plan: Plan, out: list[Effect]) -> None:
+    at_ms = message.at_ms
+    session = _session(state, at_ms, plan, Sender.customer, out)
+    state.closed_ms = None  # asking again inside the gap cancels the close
+    state.last_customer_ms = at_ms
+    if message.agent is not None:
+        state.agent = message.agent
+    for name in message.tags:
+        _tag(state, at_ms, name, message.id, out)
+    if plan.ignore_outside and not plan.calendar.is_open(at_ms):
+        return
+    policy = plan.policy
+    one = None if policy.unit == "message" else _joinable(state, at_ms, plan)
+    if one is not None:
+        one.messages += 1
+        one.last_ms = at_ms
+        if policy.wait_from == "last" and one.clock_ms != NEVER:
+            _start_clock(one, at_ms, plan)
+    elif policy.starts == "handoff" and not session.handed:
+        if state.held is None:
+            state.held = Held(message)
+        else:
+            state.held.messages += 1
+            state.held.last_ms = at_ms
+    else:
+        _open(state, message, session, at_ms, plan, out)
+
+
+def _joinable(state: Conversation, at_ms: int, plan: Plan) -> Round | None:
+    for one in reversed(state.rounds):
+        if not one.left:
+            return None if plan.fresh_days and at_ms >= one.day_end_ms else one
+    return None
+
+
+def _open(
+    state: Conversation, question: Message, session: Session, clock_ms: int, plan: Plan, out: list[Effect]
+) -> Round:
+    one = Round(state.key, question, session)
+    one.agent = question.agent or state.agent
+    _place(one, state, clock_ms, plan)
+    state.rounds.append(one)
+    out.append(Opened(question.at_ms, one))
+    return one
+
+
+def _place(one: Round, state: Conversation, clock_ms: int, plan: Plan) -> None:
+    """Give a new round its day, its hours, its clock and its ladder."""
+    calendar, policy = plan.calendar, plan.policy
+    day = calendar.day(one.opened_ms)
+    one.date, one.day_end_ms, one.holiday = day.date, day.end_ms, day.holiday
+    if policy.hours is not None:
+        one.inside = any(start <= one.opened_ms < end for start, end in day.spans)
+    one.store = state.store
+    if not (plan.away == "defer" and state.store == "away"):
+        _start_clock(one, clock_ms, plan)
+    if policy.ladders:
+        one.ladder = choose(policy.ladders, one)
+
+
+def _start_clock(one: Round, clock_ms: int, plan: Plan) -> None:
+    one.clock_ms = plan.calendar.next_opening(clock_ms) if plan.defer_hours else clock_ms
+    one.due_ms, one.open_wait = plan.calendar.due(plan.policy.due, one.clock_ms)
+    one.overdue_told = False
+
+
+def _handoff(state: Conversation, event: Handoff, plan: Plan, out: list[Effect]) -> None:
+    session = _session(state, event.at_ms, plan, Sender.system, out)
+    session.handed = True
+    held, state.held = state.held, None
+    if held is not None and plan.policy.starts == "handoff":
+        one = _open(state, held.question, session, event.at_ms, plan, out)
+        one.messages, one.last_ms = held.messages, held.last_ms
+
+
+# --- replies ----------------------------------------------------------------------------------------------------------
+
+
+def _reply(state: Conversation, message: Message, plan: Plan, out: list[Effect]) -> None:
+    _session(state, message.at_ms, plan, Sender.merchant, out)
+    for name in message.tags:
+        _tag(state, message.at_ms, name, message.id, out)
+    verdict = judge(message, plan.policy, plan.empty)
+    out.append(Judged(message, verdict))
+    effect = verdict.effect
+    if effect == "answers" or effect == "voids":
+        state.held = None
+        if state.rounds:
+            _close(state, message, effect == "voids", plan, out)
+    elif effect == "excuses":
+        for one in state.rounds:
+            if not one.left and one.excused_id is None:
+                one.excused_id = message.id
+                out.append(Scored(message.at_ms, one, score(one, plan, message.at_ms)))
+    if message.agent is not None:
+        state.agent = message.agent
+
+
+def _close(state: Conversation, message: Message, voids: bool, plan: Plan, out: list[Effect]) -> None:
+    at_ms = message.at_ms
+    left = [one for one in state.rounds if one.left]
+    for one in state.rounds:
+        if one.left:
+            continue
+        one.closed_ms, one.closing_id, one.voided = at_ms, message.id, voids
+        one.agent = message.agent or one.agent
+        start_ms = min(one.clock_ms, at_ms)
+        one.wait_ms = plan.calendar.open_between(start_ms, at_ms) if one.open_wait else at_ms - start_ms
+        if plan.hours_by is not None:
+            one.replied_inside = plan.calendar.is_open(at_ms)
+        out.append(Scored(at_ms, one, score(one, plan, at_ms)))
+    state.rounds = left
+
+
+# --- who holds it, what the shop says ---------------------------------------------------------------------------------
+
+
+def _transfer(state: Conversation, event: Transfer, plan: Plan, out: list[Effect]) -> None:
+    state.agent = event.to
+    policy = plan.policy
+    restarts = policy.agent_clock == "assigned"
+    for one in [one for one in state.rounds if not one.left]:
+        if policy.transfer == "carry":
+            one.agent = event.to
+            if restarts and one.clock_ms != NEVER:
+                _start_clock(one, event.at_ms, plan)
+        elif one.agent is None or event.agent is None or one.agent == event.agent:
+            _split(state, one, event, plan, out)
+
+
+def _split(state: Conversation, given: Round, event: Transfer, plan: Plan, out: list[Effect]) -> None:
+    """The giver keeps a missed round; the taker gets one of the same question."""
+    given.agent = given.agent or event.agent
+    given.transferred_id = event.id
+    state.rounds.remove(given)
+    out.append(Scored(event.at_ms, given, score(given, plan, event.at_ms)))
+    state.splits += 1
+    question = Message(given.opened_ms, given.key, given.opening_id, Sender.customer, given.customer)
+    taken = Round(given.key, question._replace(customer_type=given.customer_type), given.session, state.splits)
+    taken.agent = event.to
+    taken.messages, taken.last_ms, taken.excused_id = given.messages, given.last_ms, None
+    _place(taken, state, event.at_ms if plan.policy.agent_clock == "assigned" else given.clock_ms, plan)
+    state.rounds.append(taken)
+    out.append(Opened(event.at_ms, taken))
+
+
+def _tag(state: Conversation, at_ms: int, name: str, event_id: str, out: list[Effect]) -> None:
+    if state.session is not None and name not in state.session.tags:
+        state.session.tags[name] = event_id
+        out.append(Tagged(at_ms, state.session))
+
+
+def _store(state: Conversation, event: Store, plan: Plan) -> None:
+    state.store = event.state
+    if event.state != "away":
+        for one in state.rounds:
+            if one.clock_ms == NEVER:
+                one.store = event.state
+                _start_clock(one, event.at_ms, plan)

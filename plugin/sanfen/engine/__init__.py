@@ -1,0 +1,1 @@
+"""The live loop around the core: event, journal, machine, one commit, timers."""

@@ -1,0 +1,90 @@
+"""Recurring work that nobody waits for, on APScheduler: retention, upkeep, and the auditor of overdue steps."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from sanfen.clock import Clock
+from sanfen.core.events import Key
+from sanfen.engine.ingest import LIVE
+from sanfen.engine.timers import Ticker
+from sanfen.errors import StoreError
+from sanfen.store import journal, projection
+from sanfen.store.db import Database
+
+__all__ = ["Chores"]
+
+_BATCH = 500
+_OVERDUE_MS = 5_000  # the ticker serves within 250 ms; this late means it missed one
+
+_log = structlog.get_logger("sanfen.chores")
+
+T = TypeVar("T")
+
+
+class Chores:
+    """The recurring jobs. Each can be run by hand: none keeps state of its own."""
+
+    def __init__(self, db: Database, ticker: Ticker, clock: Clock, *, keep_text_ms: int) -> None:
+        self._db = db
+        self._ticker = ticker
+        self._clock = clock
+        self._keep_text_ms = keep_text_ms
+        self._scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None})
+
+    def start(self) -> None:
+        """Start the schedule."""
+        self._scheduler.add_job(self.audit, "interval", seconds=30, id="audit")
+        self._scheduler.add_job(self.forget, "interval", hours=1, id="forget")
+        self._scheduler.add_job(self.upkeep, "cron", hour=20, minute=30, id="upkeep")  # 04:30 in China
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop the schedule; a job that runs is left to finish."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    async def audit(self) -> int:
+        """Look for steps that should have fired and did not; give them to the ticker again and say so."""
+        late = await self._safely(self._overdue, "audit") or []
+        for due_ms, key in late:
+            self._ticker.push(due_ms, key)
+        if late:
+            _log.error("overdue steps found by the auditor", conversations=len(late))
+        return len(late)
+
+    async def forget(self) -> int:
+        """Drop message text and raw bodies older than the configured keep, in small batches."""
+        before_ms = self._clock.now_ms() - self._keep_text_ms
+        total = 0
+        while True:
+            done = await self._safely(lambda connection: journal.forget_text(connection, before_ms, _BATCH), "forget")
+            total += done or 0
+            if not done or done < _BATCH:
+                return total
+
+    async def upkeep(self) -> None:
+        """Let SQLite refresh its statistics, and check that roll-ups still equal their rounds."""
+        await self._safely(_optimize, "upkeep")
+        problems = await self._safely(projection.drift, "upkeep")
+        if problems:
+            _log.error("roll-ups disagree with their rounds", rows=problems)
+
+    def _overdue(self, connection: sqlite3.Connection) -> list[tuple[int, Key]]:
+        before_ms = self._clock.now_ms() - _OVERDUE_MS
+        return [(due_ms, key) for key, due_ms in projection.open_rounds(connection, LIVE, before_ms)]
+
+    async def _safely(self, job: Callable[[sqlite3.Connection], T], name: str) -> T | None:
+        try:
+            return await asyncio.wrap_future(self._db.write(job))
+        except StoreError as error:
+            _log.warning("chore put off", chore=name, error=error.message)
+            return None
+
+
+def _optimize(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA optimize")

@@ -1,0 +1,70 @@
+"""Our own ticker: an in-memory heap of what is due, rebuilt from SQLite at start.
+
+A deadline is never a scheduler's one-shot job: those are dropped when late and follow clock jumps. The heap is only a
+reminder; what is true stands with the round in the database, and a Tick that comes late, twice or for nothing is
+harmless.
+"""
+
+import heapq
+
+import structlog
+
+from sanfen.clock import Clock
+from sanfen.core.events import Key
+from sanfen.engine.ingest import Engine
+from sanfen.errors import StoreError
+
+__all__ = ["Ticker"]
+
+_LONGEST_SLEEP_MS = 250  # so that a clock step or a suspended machine is noticed soon
+_BATCH = 500
+
+_log = structlog.get_logger("sanfen.engine")
+
+
+class Ticker:
+    """Serves due instants to the engine, oldest first."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heap: list[tuple[int, Key]] = []
+        self._soonest: dict[Key, int] = {}
+
+    def push(self, due_ms: int, key: Key) -> None:
+        """Remember that a conversation has something due at ``due_ms``. The latest word counts."""
+        if self._soonest.get(key) != due_ms:
+            self._soonest[key] = due_ms
+            heapq.heappush(self._heap, (due_ms, key))
+
+    def __len__(self) -> int:
+        return len(self._soonest)
+
+    def due(self, now_ms: int) -> list[Key]:
+        """Take up to a batch of conversations with something due; stale reminders are dropped."""
+        keys: list[Key] = []
+        while self._heap and self._heap[0][0] <= now_ms and len(keys) < _BATCH:
+            due_ms, key = heapq.heappop(self._heap)
+            if self._soonest.get(key) == due_ms:
+                del self._soonest[key]
+                keys.append(key)
+        return keys
+
+    def pause_ms(self, now_ms: int) -> int:
+        """How long to sleep before looking again."""
+        return max(0, min(_LONGEST_SLEEP_MS, self._heap[0][0] - now_ms)) if self._heap else _LONGEST_SLEEP_MS
+
+    async def run(self, engine: Engine) -> None:
+        """Serve until cancelled. What cannot be served now is kept and tried again."""
+        while True:
+            now_ms = self._clock.now_ms()
+            keys = self.due(now_ms)
+            if not keys:
+                await self._clock.sleep_ms(max(1, self.pause_ms(now_ms)))
+                continue
+            try:
+                await engine.tick(keys)
+            except StoreError as error:
+                _log.error("deadlines wait for the database", waiting=len(keys), error=error.message)
+                for key in keys:
+                    self.push(now_ms, key)
+                await self._clock.sleep_ms(_LONGEST_SLEEP_MS)

@@ -1,0 +1,66 @@
+"""Published for the authors of adapters: a clock that tests move, and short ways to write events.
+
+Nothing here is used by the running service.
+"""
+
+import asyncio
+import heapq
+
+from sanfen.core.events import Event, Key, Message, Mode
+
+__all__ = ["FakeClock", "ask", "reply"]
+
+
+class FakeClock:
+    """A clock that moves only when told to; sleepers wake in order of their time."""
+
+    def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
+        self._now_ms = now_ms
+        self._order = 0
+        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
+
+    def now_ms(self) -> int:
+        """Epoch milliseconds."""
+        return self._now_ms
+
+    def boot_ms(self) -> int:
+        """The same, as if the machine had never been set."""
+        return self._now_ms
+
+    async def sleep_ms(self, duration_ms: int) -> None:
+        """Wait until the test has moved time that far."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._order += 1
+        heapq.heappush(self._sleepers, (self._now_ms + duration_ms, self._order, future))
+        await future
+
+    async def advance(self, duration_ms: int) -> None:
+        """Move time, waking each sleeper at its instant and letting it run."""
+        end_ms = self._now_ms + duration_ms
+        await self._settle()
+        while self._sleepers and self._sleepers[0][0] <= end_ms:
+            due_ms, _, future = heapq.heappop(self._sleepers)
+            self._now_ms = max(self._now_ms, due_ms)
+            if not future.done():
+                future.set_result(None)
+            await self._settle()
+        self._now_ms = end_ms
+        await self._settle()
+
+    @staticmethod
+    async def _settle() -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+def ask(at_ms: int, customer: str = "A", *, name: str | None = None, text: str | None = None) -> Event:
+    """A customer's message in the conversation of the same name."""
+    return Message(at_ms, Key("default", "default", customer), name or f"q{at_ms}", "customer", customer, text=text)
+
+
+def reply(
+    at_ms: int, customer: str = "A", *, agent: str = "a1", mode: Mode = Mode.human, bot: str | None = None
+) -> Event:
+    """A merchant-side message in a customer's conversation."""
+    key = Key("default", "default", customer)
+    return Message(at_ms, key, f"m{at_ms}", "merchant", customer, mode=mode, agent=agent, bot=bot, evidence="field")

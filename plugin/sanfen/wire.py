@@ -1,0 +1,251 @@
+"""``sanfen.event/1``: the public event, one flat JSON object or CSV row, to and from the core's events.
+
+The field table is in docs/events.md. Reading is strict about what it uses and silent about what it does not know, so a
+producer may add columns of its own. A naive time is refused unless a time zone is given with the file.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from sanfen.core.events import (
+    CUSTOMER_TYPES,
+    STORE_STATES,
+    Close,
+    Event,
+    Evidence,
+    Handoff,
+    Key,
+    Message,
+    Mode,
+    Order,
+    Recall,
+    Sender,
+    Store,
+    Tag,
+    Transfer,
+)
+from sanfen.errors import ParseError
+
+__all__ = ["FIELDS", "event_fields", "instant_text", "parse_instant", "read_event"]
+
+FIELDS = (
+    "id", "at", "shop", "channel", "conversation", "customer", "from", "agent", "mode", "bot", "customer_type", "text",
+    "tags", "event", "to", "state", "tag", "message", "order", "stage", "amount", "evidence", "rule", "credential",
+)  # fmt: skip
+"""Every field of ``sanfen.event/1``, in the order of a CSV written by us."""
+
+_KINDS = ("transfer", "handoff", "close", "store", "tag", "recall", "order")
+_STAGES = ("created", "paid", "received")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MS = 631_152_000_000  # 1990-01-01
+_LAST_MS = 4_102_444_800_000  # 2100-01-01
+_LONGEST = 512
+_INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_LEAP = re.compile(r":60(\.[0-9]+)?(?=$|[+\-Zz])")
+
+
+def parse_instant(value: Any, zone: tzinfo | None = None) -> int:
+    """Epoch milliseconds of an RFC 3339 text with offset, or of an integer that is epoch milliseconds.
+
+    ``zone``: for texts without an offset; without it they are refused. A leap second is the last millisecond of its
+    minute. Raises ParseError.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ParseError(f"at is not a time: {_short(value)}", hint=_TIME_HINT)
+    if isinstance(value, int) or _INTEGER.fullmatch(value.strip()):
+        at_ms = int(value)
+        if 0 <= at_ms < 100_000_000_000:
+            raise ParseError(f"at looks like seconds: {_short(value)}", hint="write epoch milliseconds, or RFC 3339")
+    else:
+        at_ms = _parse_text(value.strip(), zone)
+    if not _FIRST_MS <= at_ms < _LAST_MS:
+        raise ParseError(f"at lies outside 1990 to 2100: {_short(value)}", hint=_TIME_HINT)
+    return at_ms
+
+
+_TIME_HINT = "write RFC 3339 with offset (2026-01-31T10:00:00+08:00), or epoch milliseconds"
+
+
+def _parse_text(text: str, zone: tzinfo | None) -> int:
+    try:
+        moment = datetime.fromisoformat(_LEAP.sub(":59.999", text).replace("/", "-"))
+    except ValueError:
+        raise ParseError(f"at is not a time: {_short(text)}", hint=_TIME_HINT) from None
+    if moment.tzinfo is None:
+        if zone is None:
+            raise ParseError(
+                f"at has no UTC offset: {_short(text)}",
+                hint="add one (2026-01-31T10:00:00+08:00), or say which zone is meant: --tz Asia/Shanghai",
+            )
+        moment = moment.replace(tzinfo=zone)
+    try:
+        return (moment.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
+    except OverflowError:
+        raise ParseError(f"at lies outside 1990 to 2100: {_short(text)}", hint=_TIME_HINT) from None
+
+
+def instant_text(at_ms: int | None, zone: tzinfo = UTC) -> str | None:
+    """RFC 3339 with offset in a zone; milliseconds only where there are any."""
+    if at_ms is None:
+        return None
+    local = (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone)
+    return local.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds")
+
+
+def read_event(
+    fields: Mapping[str, Any], *, shop: str = "default", channel: str = "default", zone: tzinfo | None = None
+) -> Event:
+    """The event of one ``sanfen.event/1`` object. ``shop`` and ``channel`` stand where the object names none.
+
+    An id that is absent is derived from the content. Raises ParseError with the field, what is wrong and the mend.
+    """
+    sender = _text(fields, "from")
+    if sender not in ("customer", "merchant", "system"):
+        raise ParseError(_unknown("from", sender), hint="write customer, merchant or system")
+    if "at" not in fields or fields["at"] in (None, ""):
+        raise ParseError("at is missing", hint=_TIME_HINT)
+    at_ms = parse_instant(fields["at"], zone)
+    kind = _text(fields, "event")
+    conversation, customer = _text(fields, "conversation"), _text(fields, "customer")
+    if conversation is None and customer is None and kind != "store":
+        raise ParseError("conversation and customer are both missing", hint="give one of them; the other defaults to it")
+    key = Key(_text(fields, "shop") or shop, _text(fields, "channel") or channel, conversation or customer or "")
+    name = _text(fields, "id") or _derived_id(fields, at_ms, key)
+    if sender == Sender.system:
+        return _system(fields, at_ms, key, name, kind)
+    if kind is not None:
+        raise ParseError(f"event: {kind} needs from: system", hint="a message has no event field")
+    return _message(fields, at_ms, key, name, sender, customer or conversation or "")
+
+
+def _message(fields: Mapping[str, Any], at_ms: int, key: Key, name: str, sender: str, customer: str) -> Message:
+    mode = _choice(fields, "mode", tuple(Mode), Mode.unknown)
+    evidence = _choice(fields, "evidence", tuple(Evidence), Evidence.none if mode == Mode.unknown else Evidence.field)
+    return Message(
+        at_ms,
+        key,
+        name,
+        sender,
+        customer,
+        mode=mode if sender == Sender.merchant else Mode.unknown,
+        agent=_text(fields, "agent"),
+        bot=_text(fields, "bot"),
+        customer_type=_choice(fields, "customer_type", tuple(sorted(CUSTOMER_TYPES)), "buyer"),
+        text=_text(fields, "text", longest=None),
+        tags=_tags(fields.get("tags")),
+        evidence=evidence if sender == Sender.merchant else Evidence.none,
+        credential=_text(fields, "credential"),
+        rule=_text(fields, "rule"),
+    )
+
+
+def _system(fields: Mapping[str, Any], at_ms: int, key: Key, name: str, kind: str | None) -> Event:
+    match kind:
+        case "transfer":
+            return Transfer(at_ms, key, name, _text(fields, "agent"), _text(fields, "to"))
+        case "handoff":
+            return Handoff(at_ms, key, name)
+        case "close":
+            return Close(at_ms, key, name)
+        case "store":
+            state = _text(fields, "state")
+            if state not in STORE_STATES:
+                raise ParseError(_unknown("state", state), hint="write " + ", ".join(sorted(STORE_STATES)))
+            return Store(at_ms, key, name, state)
+        case "tag":
+            return Tag(at_ms, key, name, _needed(fields, "tag", kind))
+        case "recall":
+            return Recall(at_ms, key, name, _needed(fields, "message", kind))
+        case "order":
+            stage = _text(fields, "stage")
+            if stage not in _STAGES:
+                raise ParseError(_unknown("stage", stage), hint="write " + ", ".join(_STAGES))
+            return Order(at_ms, key, name, _needed(fields, "order", kind), stage, _amount(fields.get("amount")))
+        case _:
+            raise ParseError(_unknown("event", kind), hint="from: system needs event: " + ", ".join(_KINDS))
+
+
+def event_fields(event: Event) -> dict[str, Any]:
+    """The ``sanfen.event/1`` object of an event, without empty fields; ``read_event`` gives the event back."""
+    key = event.key
+    out: dict[str, Any] = {"id": event.id, "at": event.at_ms, "shop": key.shop, "channel": key.channel}
+    if key.conversation:
+        out["conversation"] = key.conversation
+    if isinstance(event, Message):
+        out |= {"customer": event.customer, "from": event.sender, "agent": event.agent, "bot": event.bot}
+        if event.sender == Sender.merchant:
+            out |= {"mode": event.mode, "evidence": event.evidence, "rule": event.rule, "credential": event.credential}
+        if event.customer_type != "buyer":
+            out["customer_type"] = event.customer_type
+        out |= {"text": event.text, "tags": list(event.tags) or None}
+    else:
+        out |= {"from": "system", "event": type(event).__name__.lower()}
+        out |= {k: v for k, v in event._asdict().items() if k not in ("at_ms", "key", "id")}
+    return {name: str(value) if isinstance(value, str) else value for name, value in out.items() if value is not None}
+
+
+def _text(fields: Mapping[str, Any], name: str, longest: int | None = _LONGEST) -> str | None:
+    value = fields.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise ParseError(f"{name} is not a text: {_short(value)}", hint=f"write {name} as a JSON string")
+    if longest is not None and len(value) > longest:
+        raise ParseError(f"{name} is longer than {longest} characters", hint="shorten it, or send a hash of it")
+    return value.encode("utf-8", "replace").decode() if not value.isascii() else value  # no lone surrogates
+
+
+def _needed(fields: Mapping[str, Any], name: str, kind: str) -> str:
+    value = _text(fields, name)
+    if value is None:
+        raise ParseError(f"{name} is missing", hint=f"event: {kind} needs {name}")
+    return value
+
+
+def _choice(fields: Mapping[str, Any], name: str, known: tuple[str, ...], default: str) -> str:
+    value = _text(fields, name)
+    if value is None:
+        return default
+    if value not in known:
+        raise ParseError(_unknown(name, value), hint="write one of " + ", ".join(known))
+    return value
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    if value is None or value == "":
+        return ()
+    if isinstance(value, str):
+        return tuple(part for part in re.split(r"[,;\s]+", value) if part)
+    if isinstance(value, list) and all(isinstance(tag, str) for tag in value):
+        return tuple(value)
+    raise ParseError(f"tags is not a list of texts: {_short(value)}", hint='write ["spam"], or in CSV spam,ad')
+
+
+def _amount(value: Any) -> int | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not _INTEGER.fullmatch(str(value)):
+        raise ParseError(f"amount is not a whole number: {_short(value)}", hint="give it in the minor unit (分, cents)")
+    return int(value)
+
+
+def _derived_id(fields: Mapping[str, Any], at_ms: int, key: Key) -> str:
+    """An id from the content: the same row read twice is the same event."""
+    kept = {name: fields[name] for name in FIELDS if name in fields and name not in ("at", "id")}
+    material = json.dumps([at_ms, key, kept], sort_keys=True, default=str)
+    return "h" + hashlib.blake2b(material.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _unknown(name: str, value: Any) -> str:
+    return f"{name} is missing" if value is None else f"{name} is not known: {_short(value)}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return (text if len(text) <= 60 else text[:57] + "…").encode("utf-8", "replace").decode()
