@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from sanfen.board.views import build_board_app
 from sanfen.clock import Clock, SystemClock
 from sanfen.config.load import Loaded
 from sanfen.core.events import Event
@@ -20,7 +21,6 @@ from sanfen.engine.ingest import Engine, Receipt
 from sanfen.engine.recover import recover
 from sanfen.engine.timers import Ticker
 from sanfen.errors import ConfigError, StoreError
-from sanfen.board.views import build_board_app
 from sanfen.gateway.app import build_traffic_app
 from sanfen.notify.worker import Worker
 from sanfen.plugins import Plugins

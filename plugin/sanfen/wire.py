@@ -112,7 +112,9 @@ def read_event(
     kind = _text(fields, "event")
     conversation, customer = _text(fields, "conversation"), _text(fields, "customer")
     if conversation is None and customer is None and kind != "store":
-        raise ParseError("conversation and customer are both missing", hint="give one of them; the other defaults to it")
+        raise ParseError(
+            "conversation and customer are both missing", hint="give one of them; the other defaults to it"
+        )
     key = Key(_text(fields, "shop") or shop, _text(fields, "channel") or channel, conversation or customer or "")
     name = _text(fields, "id") or _derived_id(fields, at_ms, key)
     if sender == Sender.system:

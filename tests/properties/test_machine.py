@@ -139,7 +139,9 @@ def test_told_outcomes_equal_final_ones(policy: Policy, log: list[Event]) -> Non
         if told[one.id] is not None:
             assert told[one.id] == scored
         else:
-            assert scored.outcome == "pending" or scored.reason in ("no_reply", "bot_only") or scored.outcome == "excluded"
+            assert (
+                scored.outcome == "pending" or scored.reason in ("no_reply", "bot_only") or scored.outcome == "excluded"
+            )
 
 
 @given(policies, logs(), logs())

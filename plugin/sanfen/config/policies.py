@@ -17,8 +17,8 @@ from sanfen.core import policy as core
 
 __all__ = ["PolicyModel", "to_policy"]
 
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_DAYS: tuple[DayName, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EffectName = Literal["answers", "ignored", "voids", "excuses"]
 ExcludeName = Literal[
     "sub_account", "merchant", "platform_staff", "group_chat", "spam", "ad", "blocked", "abnormal", "red_packet",
@@ -126,7 +126,8 @@ class DueModel(_Model):
 
 class RepliesModel(_Model):
     """The effect of each kind of reply: answers ends the round, ignored is as if not sent, excuses does not end it but
-    drops it if nothing else answers, voids ends it and drops it."""
+    drops it if nothing else answers, voids ends it and drops it.
+    """
 
     human: EffectName = "answers"
     shortcut: EffectName = "answers"
@@ -289,14 +290,12 @@ def to_policy(
 ) -> core.Policy:
     """The core's policy. ``tz``: the shop's zone, for policies that leave it to the shop."""
     hours = model.hours
-    made = core.Policy(
+    return core.Policy(
         id=model.id,
         tz=tz if model.tz == "shop" else model.tz,
         hours=None
         if hours is None
-        else core.Hours(
-            hours.open, hours.close, _weekdays(hours.days), hours.holidays, hours.by, hours.outside
-        ),
+        else core.Hours(hours.open, hours.close, _weekdays(hours.days), hours.holidays, hours.by, hours.outside),
         unit=model.unit,
         judge=model.judge,
         wait_from=model.wait_from,
@@ -319,7 +318,6 @@ def to_policy(
         holidays=holidays,
         version=_version(model, tz, holidays) if version else "",
     )
-    return made
 
 
 def _weekdays(names: tuple[str, ...]) -> frozenset[int]:

@@ -5,6 +5,7 @@ turns ``23:00`` into 1380 and ``on`` into true.
 """
 
 import re
+from datetime import date
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -17,13 +18,14 @@ _DURATION = re.compile(r"(?:[0-9]+(?:ms|s|m|h|d))+")
 _PART = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])|(24):(00)")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LONGEST = 40  # characters of a scalar
 _LONGEST_MS = 20 * 366 * _UNITS["d"]
 
 
 def parse_duration(value: Any) -> int:
     """Milliseconds of a text such as ``90s``, ``2m30s``, ``1h``. Raises ValueError with the mend."""
     text = str(value).strip()
-    total = sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text)) if len(text) <= 40 else -1
+    total = sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text)) if len(text) <= _LONGEST else -1
     if not _DURATION.fullmatch(text) or not 0 <= total <= _LONGEST_MS:
         raise ValueError(f"not a duration: {text!r}; write a number and a unit: 90s, 2m30s, 1h / 写成 90s、2m30s、1h")
     return total
@@ -48,14 +50,10 @@ def _clock(value: Any) -> int:
 
 def _share(value: Any) -> Fraction:
     text = str(value).strip()
-    percent = text.endswith("%")
-    try:
-        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text.removesuffix("%").strip()):
-            raise ValueError
-        number = Fraction(text.removesuffix("%").strip())
-    except ValueError:
-        raise ValueError(f"not a number: {text!r}; write 90% or 0.9 / 写成 90% 或 0.9") from None
-    return number / 100 if percent else number
+    number = text.removesuffix("%").strip()
+    if len(number) > _LONGEST or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", number):
+        raise ValueError(f"not a number: {text!r}; write 90% or 0.9 / 写成 90% 或 0.9")
+    return Fraction(number) / 100 if text.endswith("%") else Fraction(number)
 
 
 def _whole(value: Any) -> int:
@@ -73,16 +71,18 @@ def _flag(value: Any) -> bool:
 
 
 def _date(value: Any) -> str:
-    from datetime import date  # noqa: PLC0415  # only to check
-
     text = str(value).strip()
+    if not _DATE.fullmatch(text) or not _is_date(text):
+        raise ValueError(f"not a date: {text!r}; write it as 2026-01-31")
+    return text
+
+
+def _is_date(text: str) -> bool:
     try:
-        if not _DATE.fullmatch(text):
-            raise ValueError
         date.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"not a date: {text!r}; write it as 2026-01-31") from None
-    return text
+        return False
+    return True
 
 
 def _typed(kind: Any, read: Any, **schema: Any) -> Any:

@@ -99,10 +99,10 @@ class Tally:
         for outcome, count in other.counts.items():
             self.counts[outcome] += count
         self.waits += other.waits
-        self._hits += other._hits
-        self._units += other._units
-        self._listed += other._listed
-        self._parts.update(other._parts)
+        self._hits += other._hits  # noqa: SLF001  # the same class
+        self._units += other._units  # noqa: SLF001
+        self._listed += other._listed  # noqa: SLF001
+        self._parts.update(other._parts)  # noqa: SLF001
 
     @property
     def units(self) -> list[Unit]:
@@ -187,13 +187,11 @@ def _mean(waits: Sequence[int], report: Report) -> Fraction | None:
 
 
 def _recent(units: Sequence[Unit], report: Report) -> Fraction | None:
-    if not units or report.recent_share is None or report.recent_weight is None:
-        return _share(units)
-    newest = sorted(units)[-max(1, int(len(units) * report.recent_share)) :]
-    whole, fresh = _share(units), _share(newest)
-    assert whole is not None
-    assert fresh is not None
-    return (1 - report.recent_weight) * whole + report.recent_weight * fresh
+    whole = _share(units)
+    if whole is None or report.recent_share is None or report.recent_weight is None:
+        return whole
+    newest = _share(sorted(units)[-max(1, int(len(units) * report.recent_share)) :])
+    return (1 - report.recent_weight) * whole + report.recent_weight * (newest or 0)
 
 
 def _share(units: Sequence[Unit]) -> Fraction | None:
@@ -242,7 +240,8 @@ def assess(units: Iterable[Unit], policy: Policy, today: date | None = None) -> 
     if value is not None and policy.report.rounding == "floor_percent":
         value = Fraction(int(value * 100), 100)
     met = {t.name: meets(t, value) for t in policy.targets} if value is not None else {}
-    return Assessment(value, assessed, len(chosen), first and first.isoformat(), last and last.isoformat(), met)
+    days = (first.isoformat() if first else None, last.isoformat() if last else None)
+    return Assessment(value, assessed, len(chosen), *days, met)
 
 
 def _too_few(

@@ -294,7 +294,7 @@ def _reply(state: Conversation, message: Message, plan: Plan, out: list[Effect])
     verdict = judge(message, plan.policy, plan.empty)
     out.append(Judged(message, verdict))
     effect = verdict.effect
-    if effect == "answers" or effect == "voids":
+    if effect in ("answers", "voids"):
         state.held = None
         if state.rounds:
             _close(state, message, effect == "voids", plan, out)

@@ -76,11 +76,8 @@ def _left_out(one: Round, plan: Plan) -> Score | None:
                 return Score(Outcome.excluded, Reason(tag), (one.opening_id, session.tags[tag]))
     if session.by_merchant and "opened_by_merchant" in policy.exclude:
         return Score(Outcome.excluded, Reason.opened_by_merchant, proof)
-    if one.store != "online":
-        if one.store in policy.exclude:
-            return Score(Outcome.excluded, Reason(one.store), proof)
-        if one.store == "away" and plan.away == "exclude":
-            return Score(Outcome.excluded, Reason.away, proof)
+    if one.store in policy.exclude or (one.store == "away" and plan.away == "exclude"):
+        return Score(Outcome.excluded, Reason(one.store), proof)
     if one.holiday and plan.tests_holiday:
         return Score(Outcome.excluded, Reason.public_holiday, proof)
     if plan.hours_by is not None and not _inside(one, plan.hours_by):

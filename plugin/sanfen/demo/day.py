@@ -48,7 +48,9 @@ escalation:
 class Options:
     """What the command line gives."""
 
-    def __init__(self, folder: Path, *, speed: float, port: int, board_port: int, seconds: float, language: str) -> None:
+    def __init__(
+        self, folder: Path, *, speed: float, port: int, board_port: int, seconds: float, language: str
+    ) -> None:
         self.folder = folder
         self.speed = speed
         self.port = port

@@ -29,7 +29,7 @@ class People:
         self._clock = clock
         self._secret = secret
         self._notice_secret = notice_secret
-        self._dice = Random(seed)  # noqa: S311  # people, not keys
+        self._dice = Random(seed)  # people, not keys
         self._every_s = every_s
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -113,7 +113,13 @@ class People:
 
     async def _say(self, customer: str, text: str, extra: dict[str, str]) -> int:
         at_ms = self._clock.now_ms()
-        event = {"id": f"c{next(self._numbers)}", "at": at_ms, "from": "customer", "conversation": customer, "text": text}
+        event = {
+            "id": f"c{next(self._numbers)}",
+            "at": at_ms,
+            "from": "customer",
+            "conversation": customer,
+            "text": text,
+        }
         await send(self._client, f"{self.hooks_url}/in/taobao", self._secret, at_ms, event | extra)
         return at_ms
 

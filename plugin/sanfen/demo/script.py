@@ -3,7 +3,18 @@
 from random import Random
 from typing import NamedTuple
 
-__all__ = ["AGENTS", "ANSWERS", "ASSISTED_BOT", "BOT", "FOLLOW_UPS", "GREETING", "QUESTIONS", "Agent", "customer_name", "think_s"]
+__all__ = [
+    "AGENTS",
+    "ANSWERS",
+    "ASSISTED_BOT",
+    "BOT",
+    "FOLLOW_UPS",
+    "GREETING",
+    "QUESTIONS",
+    "Agent",
+    "customer_name",
+    "think_s",
+]
 
 
 class Agent(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-__all__ = ["check", "sign", "send"]
+__all__ = ["check", "send", "sign"]
 
 
 def sign(secret: str, message_id: str, at_ms: int, body: bytes) -> dict[str, str]:

@@ -130,8 +130,8 @@ class Engine:
             connection.execute("SAVEPOINT project")
             try:
                 touched, told = self._project(connection, event)
-            except Exception:
-                # The event is safe in the journal; its conversation is folded again when next touched.
+            except Exception:  # whatever it is, the event stays and the chat goes on
+                # Its conversation is folded again from the journal when next touched.
                 connection.execute("ROLLBACK TO project")
                 self._cache.pop(event.key, None)
                 self.failed += 1
@@ -272,4 +272,3 @@ def _floor(states: list[Conversation]) -> int:
 
 def _without_text(event: Event) -> Event:
     return event._replace(text=None) if isinstance(event, Message) else event
-

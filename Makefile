@@ -1,0 +1,49 @@
+# Six verbs. `make demo` and `make test` set everything up by themselves: Python 3.11 or newer, git and make are enough.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v $$p; break; }; done)
+VENV := .venv
+RUN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: dev demo test check lint docs bench clean
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "sanfen needs Python 3.11 or newer with venv: install it (Debian: apt install python3 python3-venv), or run make PYTHON=/path/to/python3" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+
+$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
+	@echo "setting up .venv (once)"
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	@echo "setting up .venv with the test tools (once)"
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@ $(VENV)/.run
+
+dev: $(VENV)/.dev  ## everything for development
+
+demo: $(VENV)/.run  ## a living shop: make demo ARGS="--speed 60"
+	@exec $(RUN)/sanfen demo $(ARGS)
+
+test: $(VENV)/.dev  ## all tests
+	$(RUN)/python -Im pytest -q -n 2 $(ARGS)
+
+lint: $(VENV)/.dev
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+check: lint  ## before a commit
+	$(RUN)/python -Im pytest -q -x -n 2
+
+docs: $(VENV)/.dev  ## the tests that keep the documents true
+	$(RUN)/python -Im pytest -q tests/test_docs.py tests/store/test_cookbook.py
+
+bench: $(VENV)/.dev  ## ratios against a floor or a peer in the same run
+	@for one in benchmarks/*.py; do echo "== $$one"; $(RUN)/python $$one || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

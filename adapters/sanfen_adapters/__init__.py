@@ -1,0 +1,1 @@
+"""The channels and notifiers that come with sanfen, one folder each."""

@@ -1,0 +1,1 @@
+"""Platform rules as data: one YAML file each, named platform-and-date."""

@@ -1,0 +1,63 @@
+"""``sanfen serve``: the middleware."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:  # the command line must not load the service to print its help
+    from sanfen.bootstrap import Service
+
+__all__ = ["command"]
+
+
+@click.command("serve")
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="SANFEN_CONFIG",
+    required=True,
+    help="The configuration file (or SANFEN_CONFIG).",
+)
+def command(config: Path) -> None:
+    """Relay, judge, escalate and score, until stopped (Ctrl-C or SIGTERM)."""
+    from sanfen.bootstrap import Service  # noqa: PLC0415  # aiohttp and the store load only here
+    from sanfen.config.load import load  # noqa: PLC0415
+    from sanfen.log import configure  # noqa: PLC0415
+
+    configure()
+    loaded = load(config)
+    for finding in loaded.warnings:
+        click.echo(finding.render(), err=True)
+    asyncio.run(_serve(Service(loaded), config))
+
+
+async def _serve(service: "Service", config: Path) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await service.start()
+        for line in _addresses(service, config):
+            click.echo(line, err=True)
+        await stop.wait()
+    finally:
+        await service.stop()
+
+
+def _addresses(service: "Service", config: Path) -> list[str]:
+    """Where to point the channel, where to look."""
+    settings, policies = service.loaded.settings, service.loaded.policies
+    hooks = f"http://{settings.listen.hooks_host}:{settings.listen.hooks_port}"
+    board = f"http://{settings.listen.board_host}:{settings.listen.board_port}"
+    lines = [f"{config}: {policies[0].id}, {settings.shop.name}, {settings.shop.timezone}, log {settings.storage}"]
+    for name, channel in settings.channels.items():
+        for way, target in (("in", channel.forward_in), ("out", channel.forward_out)):
+            if target:
+                lines.append(f"{way:<4} {hooks}/{way}/{name}  → {target}")
+    lines.append(f"events {hooks}/events   board {board}/   metrics {board}/metrics")
+    return lines
