@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from sanfen.core.events import Event, Evidence, Key, Message, Mode, Sender, Tag, Transfer
 from sanfen.errors import DeliveryError, ParseError, VerifyError
+from sanfen.strictjson import Row, RowError, json_rows, strict_json
 from sanfen.wire import parse_instant, read_event
 
 __all__ = [
@@ -25,12 +26,16 @@ __all__ = [
     "Notifier",
     "ParseError",
     "Request",
+    "Row",
+    "RowError",
     "Sender",
     "Tag",
     "Transfer",
     "VerifyError",
+    "json_rows",
     "parse_instant",
     "read_event",
+    "strict_json",
 ]
 
 Direction = Literal["in", "out"]

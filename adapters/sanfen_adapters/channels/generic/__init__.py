@@ -1,0 +1,31 @@
+"""The generic channel: Standard Webhooks signatures around CloudEvents, Standard Webhooks or our own events."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sanfen.abc import ChannelAdapter, Direction, Event, Request
+from sanfen_adapters.channels.generic.parse import parse
+from sanfen_adapters.signatures import STANDARD_WEBHOOKS, check, keys
+
+__all__ = ["GenericChannel"]
+
+
+class GenericChannel(ChannelAdapter):
+    """Signed the same way in both directions."""
+
+    name = "generic"
+
+    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
+        """Raises ConfigError if a secret cannot be a key."""
+        super().__init__(shop, channel, secrets, options)
+        self._keys = keys(self.secrets, channel)
+        self._signed = options.get("signing", "required") != "none"
+
+    def verify(self, request: Request, direction: Direction, now_ms: int) -> None:  # noqa: ARG002  # both ways alike
+        """Return if a secret signed it at most 300 s ago, or if the operator wrote ``signing: none``."""
+        if self._signed:
+            check(STANDARD_WEBHOOKS, request, self._keys, now_ms)
+
+    def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
+        """The events of a body, by its shape. Raises ParseError."""
+        return parse(request, direction, received_ms, shop=self.shop, channel=self.channel)

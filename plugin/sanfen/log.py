@@ -1,0 +1,177 @@
+"""The log: one JSON object a line, or coloured text on a terminal. A log call never raises into its caller.
+
+Bodies, message texts, query strings and secrets never enter it: callers do not pass them, and what carries such a name
+is blotted out last. Lines that strangers can cause go through ``Throttle``, so that nobody can fill a disk from outside.
+"""
+
+import contextlib
+import logging
+import os
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, ClassVar, TextIO
+
+import structlog
+
+__all__ = ["OneLine", "Throttle", "configure", "dropped_lines"]
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+_HIDDEN = re.compile(r"secret|token|signature|authorization|password|cookie|api_?key", re.IGNORECASE)
+_NEVER = frozenset({"body", "text", "question", "query"})
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_EVERY_MS = 10_000
+_MOST_CAUSES = 1_000
+
+_Event = MutableMapping[str, Any]
+
+
+class _Dropped:
+    lines = 0
+
+
+def dropped_lines() -> int:
+    """How many lines could not be written since the start."""
+    return _Dropped.lines
+
+
+class _Safe(structlog.BoundLoggerBase):
+    """A logger whose methods swallow and count every failure of logging itself."""
+
+    threshold: ClassVar[int] = 20
+
+    def debug(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """For whoever looks for a fault."""
+        self._safely("debug", event, args, fields)
+
+    def info(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """What is worth knowing."""
+        self._safely("info", event, args, fields)
+
+    def warning(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """What may need a person, later."""
+        self._safely("warning", event, args, fields)
+
+    def error(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """What needs a person."""
+        self._safely("error", event, args, fields)
+
+    def critical(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """What stops the service."""
+        self._safely("critical", event, args, fields)
+
+    def exception(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """An error with the traceback of the exception being handled."""
+        self._safely("error", event, args, {"exc_info": True} | fields)
+
+    def _safely(self, level: str, event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> None:
+        if _LEVELS[level] < self.threshold:
+            return
+        try:
+            if "event" in fields:  # a payload splatted into a log call
+                fields["event_field"] = fields.pop("event")
+            self._proxy_to_logger(level, str(event) % args if args else str(event), **fields)
+        except Exception:  # noqa: BLE001  # a full disk or a bad __repr__ must cost a line, not a message
+            _Dropped.lines += 1
+
+
+def _redacted(_logger: Any, _name: str, event: _Event) -> _Event:
+    """The last processor before the renderer."""
+    for key in list(event):
+        if not isinstance(key, str):
+            event[str(key)] = event.pop(key)
+        elif key in _NEVER or (key != "event" and _HIDDEN.search(key)):
+            event[key] = "***"
+    return event
+
+
+def _escaped(_logger: Any, _name: str, event: _Event) -> _Event:
+    """On a terminal a control character could forge a line or a colour."""
+    for key, value in event.items():
+        if isinstance(value, str) and key != "exception":
+            event[key] = _CONTROL.sub(lambda found: repr(found[0])[1:-1], value)
+    return event
+
+
+class _Bridge(logging.Handler):
+    """What libraries log by the standard module, as lines of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass one record on."""
+        fields: dict[str, Any] = {"exc_info": record.exc_info} if record.exc_info else {}
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001  # a record whose arguments do not fit its text
+            message = str(record.msg)
+        level = record.levelname.lower()
+        log = structlog.get_logger("sanfen.library")
+        getattr(log, level if level in _LEVELS else "warning")(message, logger=record.name, **fields)
+
+
+def configure(level: str | None = None, *, stream: TextIO | None = None, plain: bool | None = None) -> None:
+    """Set up logging for the process. ``level``: debug, info, warning, error (default: SANFEN_LOG, or info).
+
+    ``plain``: text for a terminal instead of JSON lines; by default where the stream is one.
+    """
+    stream = stream or sys.stderr
+    wanted = _LEVELS.get((level or os.environ.get("SANFEN_LOG", "info")).lower(), 20)
+    render: list[Any] = [structlog.processors.JSONRenderer(ensure_ascii=False, default=str)]
+    if stream.isatty() if plain is None else plain:
+        render = [_escaped, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    else:
+        render.insert(0, structlog.processors.format_exc_info)  # never with local variables
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _redacted,
+            *render,
+        ],
+        wrapper_class=type("Safe", (_Safe,), {"threshold": wanted}),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+    logging.raiseExceptions = False
+    logging.basicConfig(handlers=[_Bridge(logging.WARNING)], level=logging.WARNING, force=True)
+
+
+class Throttle:
+    """At most one line a cause every ten seconds; the next one says how many it stands for."""
+
+    def __init__(self, every_ms: int = _EVERY_MS) -> None:
+        self._every_ms = every_ms
+        self._last: dict[str, tuple[int, int]] = {}  # cause: when last written, how many swallowed since
+
+    def take(self, cause: str, now_ms: int) -> int | None:
+        """How many lines of this cause were swallowed before this one, or None if this one is too."""
+        last = self._last.get(cause)
+        if last is not None and 0 <= now_ms - last[0] < self._every_ms:
+            self._last[cause] = (last[0], last[1] + 1)
+            return None
+        if len(self._last) >= _MOST_CAUSES:
+            self._last.clear()
+        self._last[cause] = (now_ms, 0)
+        return 0 if last is None else last[1]
+
+
+class OneLine(logging.Filter):
+    """For the HTTP server's own logger: a stranger's broken request is one line without traceback, and throttled."""
+
+    def __init__(self, now_ms: Any) -> None:
+        """``now_ms``: a function that gives epoch milliseconds."""
+        super().__init__()
+        self._now_ms = now_ms
+        self._throttle = Throttle()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record may pass; strips the traceback where the fault is the sender's."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None or not (isinstance(error, OSError) or type(error).__module__.startswith("aiohttp.")):
+            return True
+        swallowed = self._throttle.take(type(error).__name__, self._now_ms())
+        record.exc_info, record.exc_text = None, None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = "broken request: %s (and %s more like it)", (type(error).__name__, swallowed)
+        with contextlib.suppress(AttributeError):
+            del record.stack_info
+        return swallowed is not None

@@ -1,0 +1,274 @@
+"""Open the log and write to it. The only module that connects.
+
+One connection writes, in one thread: jobs queue up and are committed in groups, each in a savepoint of its own, so one
+that fails takes nothing with it. Readers open the file read-only. ``synchronous=FULL``: what a future reports as done
+survives a power cut.
+"""
+
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from sanfen.errors import StoreError
+from sanfen.store.migrations import APPLICATION_ID, migrate, newer
+
+__all__ = ["Database", "open_reader"]
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], Any]
+
+_GROUP = 256  # jobs in one commit
+_BUSY_MS = 3_000  # how long to wait for a lock another program holds
+_IDLE_S = 1.0  # after this long without work the WAL is folded back
+_WAL_PAGES = 4_000  # about 16 MiB: fold back even under load
+_SAFE_VERSION = (3, 51, 3)  # older ones can damage a WAL when two connections write; we have one
+
+_log = structlog.get_logger("sanfen.store")
+
+
+class Database:
+    """The log, open for writing. Make one with ``open``."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: int) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = lock
+        self._jobs: queue.SimpleQueue[tuple[Job, Future[Any]] | None] = queue.SimpleQueue()
+        self._rollbacks: list[Callable[[], None]] = []
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="sanfen-writer", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(cls, path: Path) -> "Database":
+        """Open or create the log and take the writer's role. Raises StoreError: foreign, damaged, locked, too new."""
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = _take_lock(path)
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error.strerror}", hint="check storage: and its rights") from None
+        try:
+            connection = _connect_writer(path)
+        except BaseException:
+            os.close(lock)
+            raise
+        if sqlite3.sqlite_version_info < _SAFE_VERSION:
+            _log.info("sqlite is old but safe with one writer", version=sqlite3.sqlite_version)
+        return cls(path, connection, lock)
+
+    def write(self, job: Callable[[sqlite3.Connection], T]) -> "Future[T]":
+        """Queue a job for the writer thread. Its future resolves after the commit; StoreError if that failed."""
+        future: Future[T] = Future()
+        if self._closed:
+            future.set_exception(StoreError("the log is closed"))
+        else:
+            self._jobs.put((job, future))
+        return future
+
+    def on_rollback(self, callback: Callable[[], None]) -> None:
+        """Call this, in the writer thread, when a group could not be committed: what it cached is not true."""
+        self._rollbacks.append(callback)
+
+    def reader(self) -> sqlite3.Connection:
+        """A new read-only connection with rows by name."""
+        return open_reader(self.path)
+
+    def close(self) -> None:
+        """Finish the queue, fold the WAL back, give up the writer's role. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._jobs.put(None)
+        self._thread.join()
+        os.close(self._lock)
+
+    # --- the writer thread ---
+
+    def _work(self) -> None:
+        running = True
+        while running:
+            group, running = self._next_group()
+            if group:
+                self._commit(group)
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.close()
+
+    def _next_group(self) -> tuple[list[tuple[Job, Future[Any]]], bool]:
+        group: list[tuple[Job, Future[Any]]] = []
+        while len(group) < _GROUP:
+            try:
+                item = self._jobs.get(block=not group, timeout=None if group else _IDLE_S)
+            except queue.Empty:
+                if not group:
+                    self._checkpoint("PASSIVE")
+                break
+            if item is None:
+                return group, False
+            group.append(item)
+        return group, True
+
+    def _commit(self, group: list[tuple[Job, Future[Any]]]) -> None:
+        done: list[tuple[Future[Any], Any]] = []
+        failed: list[tuple[Future[Any], BaseException]] = []
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for job, future in group:
+                connection.execute("SAVEPOINT job")
+                try:
+                    done.append((future, job(connection)))
+                except sqlite3.DatabaseError as error:
+                    if not connection.in_transaction:
+                        raise
+                    connection.execute("ROLLBACK TO job")
+                    self._forget()
+                    failed.append((future, _store_error(self.path, error)))
+                except Exception as error:  # noqa: BLE001  # the thread serves everybody: one job must not stop it
+                    connection.execute("ROLLBACK TO job")
+                    self._forget()
+                    failed.append((future, error))
+                connection.execute("RELEASE job")
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._undo(group, error)
+            return
+        for future, result in done:
+            _settle(future, result)
+        for future, problem in failed:
+            _settle(future, problem)
+        self._bound_wal()
+
+    def _undo(self, group: list[tuple[Job, Future[Any]]], error: sqlite3.Error) -> None:
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.rollback()
+        self._forget()
+        problem = _store_error(self.path, error)
+        _log.error("commit failed", error=problem.message, jobs=len(group))
+        for _, future in group:
+            _settle(future, problem)
+        # After an I/O error a handle is not to be trusted: open a new one, or go on with the old until one opens.
+        try:
+            fresh = _connect_writer(self.path)
+        except StoreError:
+            return
+        with suppress(sqlite3.Error):
+            self._connection.close()
+        self._connection = fresh
+
+    def _forget(self) -> None:
+        for callback in self._rollbacks:
+            callback()
+
+    def _bound_wal(self) -> None:
+        with suppress(OSError):
+            if (self.path.parent / (self.path.name + "-wal")).stat().st_size > _WAL_PAGES * 4096:
+                self._checkpoint("PASSIVE")
+
+    def _checkpoint(self, mode: str) -> None:
+        with suppress(sqlite3.Error):
+            self._connection.execute(f"PRAGMA wal_checkpoint({mode})")
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A read-only connection with rows by name. Raises StoreError if the file is missing or not a sanfen log."""
+    if not path.is_file():
+        raise StoreError(f"no such log: {path}", hint="give the file that storage: names, or that --out wrote")
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_MS / 1000)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA query_only = ON")
+        _check_ours(path, connection, empty_too=False)
+    except sqlite3.Error as error:
+        raise _store_error(path, error) from None
+    return connection
+
+
+def _connect_writer(path: Path) -> sqlite3.Connection:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = sqlite3.connect(path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror}", hint="check storage: and its rights") from None
+    except sqlite3.Error as error:
+        raise _store_error(path, error) from None
+    try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        _check_ours(path, connection, empty_too=True)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        migrate(connection)
+    except sqlite3.Error as error:
+        connection.close()
+        raise _store_error(path, error) from None
+    except StoreError:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_ours(path: Path, connection: sqlite3.Connection, *, empty_too: bool) -> None:
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application != APPLICATION_ID and not (empty_too and tables == 0 and application == 0):
+        raise StoreError(
+            f"{path} is not a sanfen log: it is another program's database" if tables else f"{path} holds no log yet",
+            hint="name another file; this one is left untouched",
+        )
+    unknown = newer(connection)
+    if unknown:
+        raise StoreError(
+            f"{path} was written by a newer sanfen (it has {unknown})", hint="upgrade sanfen, or name another file"
+        )
+
+
+def _take_lock(path: Path) -> int:
+    """One writer to a file, also between processes; the system gives the lock back when a process dies."""
+    lock = os.open(path.parent / (path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with closing(os.fdopen(lock, "r")) as holder:
+            pid = holder.read(20).strip() or "unknown"
+        raise StoreError(
+            f"{path} is in use by another sanfen (process {pid})", hint="stop it, or give this one its own storage:"
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    return lock
+
+
+def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return StoreError(f"{path} is locked by another program", hint="close what has it open (an editor, a backup)")
+    if "not a database" in text or "malformed" in text or "corrupt" in text:
+        return StoreError(f"{path} is damaged or no database: {text}", hint="restore a copy, or name another file")
+    if "full" in text:
+        return StoreError(f"no space left for {path}", hint="free some disk: the chat flows on, its scoring is a gap")
+    if "readonly" in text or "unable to open" in text:
+        return StoreError(f"cannot write {path}: {text}", hint="check storage: and its rights")
+    return StoreError(f"{path}: {text}", hint="check the disk, then restart" if "I/O" in text else "")
+
+
+def _settle(future: "Future[Any]", result: Any) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    if isinstance(result, BaseException):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -1,0 +1,116 @@
+"""The append-only truth: what was delivered, and the events read from it. An event is kept once, whoever repeats it."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sanfen.core.events import Event, Key, Message, Store
+from sanfen.wire import event_fields, read_event
+
+__all__ = ["Delivery", "append", "erase_customer", "export", "forget_text", "read"]
+
+
+class Delivery(NamedTuple):
+    """One request as it came. ``error``: why no event could be read from it."""
+
+    received_ms: int
+    channel: str
+    direction: str
+    method: str
+    path: str
+    body: bytes
+    error: str | None = None
+
+
+_COLUMNS = (
+    "delivery, at_ms, shop, channel, conversation, id, kind, sender, customer, agent, mode, bot, evidence, rule, "
+    "credential, customer_type, tags, fields, text"
+)
+_INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * 19)}) ON CONFLICT (shop, channel, id) DO NOTHING"
+_ORDER = "ORDER BY at_ms, seq"
+
+
+def append(connection: sqlite3.Connection, delivery: Delivery, events: Sequence[Event]) -> list[tuple[int, Event]]:
+    """Keep a delivery and its events; returns those that are new, with their numbers. Duplicates change nothing."""
+    number = connection.execute(
+        "INSERT INTO deliveries (received_ms, channel, direction, method, path, events, error, body) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (*delivery[:5], len(events), delivery.error, delivery.body or None),
+    ).lastrowid
+    fresh: list[tuple[int, Event]] = []
+    for event in events:
+        cursor = connection.execute(_INSERT, (number, *_row(event)))
+        if cursor.rowcount:
+            fresh.append((cursor.lastrowid or 0, event))
+    return fresh
+
+
+def read(connection: sqlite3.Connection, key: Key) -> list[Event]:
+    """A conversation's events in order of time, ties in order of arrival, its shop's state changes among them."""
+    rows = connection.execute(
+        f"SELECT seq, {_COLUMNS} FROM events WHERE shop = ? AND channel = ? AND conversation = ? AND kind <> 'store' "
+        f"UNION ALL SELECT seq, {_COLUMNS} FROM events WHERE shop = ? AND kind = 'store' {_ORDER}",
+        (*key, key.shop),
+    )
+    return [_event(row[1:]) for row in rows]
+
+
+def export(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+    """Every event as ``sanfen.event/1``, in order of time; replaying it gives the live scores."""
+    for row in connection.execute(f"SELECT {_COLUMNS} FROM events {_ORDER}"):
+        yield event_fields(_event(tuple(row)))
+
+
+def forget_text(connection: sqlite3.Connection, before_ms: int, limit: int) -> int:
+    """Drop message text and raw bodies from before an instant, at most ``limit`` rows each; returns how many."""
+    texts = connection.execute(
+        "UPDATE events SET text = NULL WHERE seq IN "
+        "(SELECT seq FROM events WHERE at_ms < ? AND text IS NOT NULL ORDER BY at_ms LIMIT ?)",
+        (before_ms, limit),
+    ).rowcount
+    bodies = connection.execute(
+        "UPDATE deliveries SET body = NULL WHERE seq IN "
+        "(SELECT seq FROM deliveries WHERE received_ms < ? AND body IS NOT NULL ORDER BY received_ms LIMIT ?)",
+        (before_ms, limit),
+    ).rowcount
+    return max(texts, bodies)
+
+
+def erase_customer(connection: sqlite3.Connection, shop: str, customer: str) -> int:
+    """Drop what a customer's messages say and their raw bodies, and keep the rounds; returns the messages changed."""
+    found = "SELECT delivery FROM events WHERE shop = ? AND customer = ?"
+    connection.execute(f"UPDATE deliveries SET body = NULL WHERE seq IN ({found})", (shop, customer))
+    return connection.execute(
+        "UPDATE events SET text = NULL WHERE shop = ? AND customer = ?", (shop, customer)
+    ).rowcount
+
+
+def _row(event: Event) -> tuple[Any, ...]:
+    key = event.key
+    head = (event.at_ms, key.shop, key.channel, key.conversation, event.id)
+    if isinstance(event, Message):
+        tags = ",".join(event.tags) or None
+        middle = (event.agent, event.mode, event.bot, event.evidence, event.rule, event.credential, event.customer_type)
+        return (*head, "message", event.sender, event.customer, *middle, tags, None, event.text)
+    kind = "store" if isinstance(event, Store) else type(event).__name__.lower()
+    fields = json.dumps(
+        {k: v for k, v in event._asdict().items() if k not in ("at_ms", "key", "id")}, ensure_ascii=False
+    )
+    return (*head, kind, "system", "", None, None, None, None, None, None, None, None, fields, None)
+
+
+def _event(row: Sequence[Any]) -> Event:
+    (_, at_ms, shop, channel, conversation, name, kind, sender, customer, agent, mode, bot, evidence, rule) = row[:14]
+    credential, customer_type, tags, fields, text = row[14:]
+    key = Key(shop, channel, conversation)
+    if kind == "message":
+        return Message(
+            at_ms, key, name, sender, customer, mode, agent, bot, customer_type, text,
+            tuple(tags.split(",")) if tags else (), evidence, credential, rule,
+        )  # fmt: skip
+    return read_event(
+        {"id": name, "at": at_ms, "shop": shop, "channel": channel, "conversation": conversation, "from": "system"}
+        | {"event": kind}
+        | json.loads(fields)
+    )

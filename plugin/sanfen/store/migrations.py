@@ -1,0 +1,152 @@
+"""The schema, as migrations that are only ever added to. What users query are the views (``views.py``)."""
+
+import sqlite3
+
+import sqlite_utils
+import sqlite_utils.utils
+from sqlite_utils.migrations import Migrations
+
+from sanfen.errors import StoreError
+from sanfen.store import views
+
+__all__ = ["APPLICATION_ID", "migrate", "newer"]
+
+APPLICATION_ID = 0x73616E66
+"""``sanf``, in the header of every log."""
+
+schema = Migrations("sanfen")
+
+_TABLES = """
+CREATE TABLE deliveries (
+  seq INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, channel TEXT NOT NULL, direction TEXT NOT NULL,
+  method TEXT NOT NULL, path TEXT NOT NULL, events INTEGER NOT NULL, error TEXT, body BLOB
+) STRICT;
+CREATE INDEX deliveries_received ON deliveries (received_ms) WHERE body IS NOT NULL;
+
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY, delivery INTEGER, at_ms INTEGER NOT NULL, shop TEXT NOT NULL, channel TEXT NOT NULL,
+  conversation TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, sender TEXT NOT NULL, customer TEXT NOT NULL,
+  agent TEXT, mode TEXT, bot TEXT, evidence TEXT, rule TEXT, credential TEXT, customer_type TEXT, tags TEXT,
+  fields TEXT, text TEXT,
+  UNIQUE (shop, channel, id)
+) STRICT;
+CREATE INDEX events_conversation ON events (shop, channel, conversation, at_ms, seq);
+CREATE INDEX events_time ON events (at_ms);
+CREATE INDEX events_store ON events (shop, at_ms) WHERE kind = 'store';
+
+CREATE TABLE round_rows (
+  score_set TEXT NOT NULL, policy TEXT NOT NULL, id TEXT NOT NULL, policy_version TEXT NOT NULL,
+  shop TEXT NOT NULL, channel TEXT NOT NULL, conversation TEXT NOT NULL, customer TEXT NOT NULL,
+  customer_type TEXT NOT NULL, agent TEXT, opened_ms INTEGER NOT NULL, clock_ms INTEGER, due_ms INTEGER,
+  closed_ms INTEGER, wait_ms INTEGER, status TEXT NOT NULL, reason TEXT, because TEXT NOT NULL, evidence TEXT NOT NULL,
+  messages INTEGER NOT NULL, session_ms INTEGER NOT NULL, day TEXT NOT NULL, hour INTEGER NOT NULL,
+  opened TEXT NOT NULL, due TEXT, closed TEXT, next_ms INTEGER, step INTEGER NOT NULL,
+  PRIMARY KEY (score_set, policy, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX round_rows_next ON round_rows (score_set, next_ms) WHERE next_ms IS NOT NULL;
+CREATE INDEX round_rows_conversation ON round_rows (score_set, shop, channel, conversation, opened_ms);
+CREATE INDEX round_rows_day ON round_rows (score_set, policy, day, status);
+
+CREATE TABLE verdicts (
+  score_set TEXT NOT NULL, policy TEXT NOT NULL, shop TEXT NOT NULL, channel TEXT NOT NULL, event TEXT NOT NULL,
+  valid INTEGER NOT NULL, effect TEXT NOT NULL, reason TEXT NOT NULL,
+  PRIMARY KEY (shop, channel, event, score_set, policy)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rate_hours (
+  score_set TEXT NOT NULL, policy TEXT NOT NULL, shop TEXT NOT NULL, channel TEXT NOT NULL, agent TEXT NOT NULL,
+  day TEXT NOT NULL, hour INTEGER NOT NULL, met INTEGER NOT NULL DEFAULT 0, late INTEGER NOT NULL DEFAULT 0,
+  missed INTEGER NOT NULL DEFAULT 0, pending INTEGER NOT NULL DEFAULT 0, excluded INTEGER NOT NULL DEFAULT 0,
+  wait_ms INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (score_set, policy, day, hour, shop, channel, agent)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY, round TEXT NOT NULL, policy TEXT NOT NULL, ladder TEXT NOT NULL, step INTEGER NOT NULL,
+  person TEXT NOT NULL, due_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'waiting',
+  way INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
+  next_try_ms INTEGER NOT NULL, done_ms INTEGER, answer TEXT, reason TEXT, facts TEXT NOT NULL,
+  UNIQUE (round, ladder, step, person)
+) STRICT;
+CREATE INDEX outbox_next ON outbox (next_try_ms) WHERE state IN ('waiting', 'sending');
+
+CREATE TABLE attempts (
+  id INTEGER PRIMARY KEY, outbox INTEGER NOT NULL REFERENCES outbox (id) ON DELETE CASCADE, at_ms INTEGER NOT NULL,
+  way TEXT NOT NULL, result TEXT NOT NULL, answer TEXT, took_ms INTEGER
+) STRICT;
+CREATE INDEX attempts_outbox ON attempts (outbox);
+
+CREATE TABLE gap_rows (
+  id INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL, until_ms INTEGER, channel TEXT NOT NULL, deliveries INTEGER NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
+"""
+
+_COUNTS = ("met", "late", "missed", "pending", "excluded")
+
+
+def _roll_up(prefix: str, sign: str) -> str:
+    """The statement that adds or takes a round's row to or from its hour."""
+    added = ", ".join(f"{name} = {name} {sign} ({prefix}.status = '{name}')" for name in _COUNTS)
+    counted = f"({prefix}.status IN ('met', 'late')) * coalesce({prefix}.wait_ms, 0)"
+    where = " AND ".join(
+        f"{name} = {prefix}.{name}" for name in ("score_set", "policy", "shop", "channel", "day", "hour")
+    )
+    return (
+        f"UPDATE rate_hours SET {added}, wait_ms = wait_ms {sign} {counted} "
+        f"WHERE {where} AND agent = coalesce({prefix}.agent, '');"
+    )
+
+
+# Not INSERT OR IGNORE: inside a trigger the conflict rule of the statement that fired it would hold instead.
+_HOUR = (
+    "INSERT INTO rate_hours (score_set, policy, shop, channel, agent, day, hour) "
+    "SELECT new.score_set, new.policy, new.shop, new.channel, coalesce(new.agent, ''), new.day, new.hour "
+    "WHERE NOT EXISTS (SELECT 1 FROM rate_hours WHERE score_set = new.score_set AND policy = new.policy "
+    "AND day = new.day AND hour = new.hour AND shop = new.shop AND channel = new.channel "
+    "AND agent = coalesce(new.agent, ''));"
+)
+_MOVED = "old.status IS NOT new.status OR old.agent IS NOT new.agent OR old.wait_ms IS NOT new.wait_ms"
+
+_TRIGGERS = f"""
+CREATE TRIGGER round_rows_insert AFTER INSERT ON round_rows BEGIN {_HOUR} {_roll_up("new", "+")} END;
+CREATE TRIGGER round_rows_delete AFTER DELETE ON round_rows BEGIN {_roll_up("old", "-")} END;
+CREATE TRIGGER round_rows_update AFTER UPDATE ON round_rows WHEN {_MOVED}
+  BEGIN {_HOUR} {_roll_up("old", "-")} {_roll_up("new", "+")} END;
+"""
+
+
+@schema()
+def first(db: sqlite_utils.Database) -> None:
+    """Journal, projections, outbox and views."""
+    for script in (_TABLES, _TRIGGERS, views.SQL):
+        for statement in _statements(script):
+            db.execute(statement)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a log to today's schema; each step is one transaction. Raises sqlite3.Error, or StoreError."""
+    if getattr(sqlite_utils.utils, "sqlite3", None) is not sqlite3:
+        # Two SQLite libraries in one process drop each other's locks.
+        raise StoreError("sqlite-utils uses another SQLite library than Python", hint="pip uninstall pysqlite3-binary")
+    schema.apply(sqlite_utils.Database(connection))
+
+
+def newer(connection: sqlite3.Connection) -> str | None:
+    """A migration the file has and this version does not know."""
+    known = {migration.name for migration in schema._migrations}  # noqa: SLF001  # it has no public list
+    try:
+        rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = 'sanfen'").fetchall()
+    except sqlite3.OperationalError:
+        return None
+    return next((str(row[0]) for row in rows if row[0] not in known), None)
+
+
+def _statements(script: str) -> list[str]:
+    out, part = [], ""
+    for line in script.splitlines():
+        part += line + "\n"
+        if sqlite3.complete_statement(part):
+            out.append(part)
+            part = ""
+    return out

@@ -1,0 +1,140 @@
+"""Rounds and verdicts as rows: derived from the journal, committed with the event that changed them."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sanfen.core.days import NEVER
+from sanfen.core.events import Key
+from sanfen.core.facts import Round
+from sanfen.core.plan import Plan
+from sanfen.core.policy import Policy
+from sanfen.core.rounds import Judged, next_due
+from sanfen.core.score import Score
+from sanfen.wire import instant_text
+
+__all__ = [
+    "bulk_save",
+    "conversations_since",
+    "drift",
+    "drop_conversation",
+    "open_rounds",
+    "round_row",
+    "save_round",
+    "save_verdict",
+]
+
+_NAMES = (
+    "score_set", "policy", "id", "policy_version", "shop", "channel", "conversation", "customer", "customer_type",
+    "agent", "opened_ms", "clock_ms", "due_ms", "closed_ms", "wait_ms", "status", "reason", "because", "evidence",
+    "messages", "session_ms", "day", "hour", "opened", "due", "closed", "next_ms", "step",
+)  # fmt: skip
+_UPSERT = (
+    f"INSERT INTO round_rows ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))}) "
+    "ON CONFLICT (score_set, policy, id) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _NAMES[3:])
+)
+_VERDICT = (
+    "INSERT INTO verdicts (score_set, policy, shop, channel, event, valid, effect, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET valid = excluded.valid, effect = excluded.effect, reason = excluded.reason"
+)
+
+
+def save_round(connection: sqlite3.Connection, score_set: str, one: Round, score: Score, plan: Plan) -> None:
+    """Insert or replace a round's row."""
+    connection.execute(_UPSERT, round_row(score_set, one, score, plan))
+
+
+def save_verdict(connection: sqlite3.Connection, score_set: str, policy: Policy, judged: Judged) -> None:
+    """Insert or replace what a policy made of a reply."""
+    connection.execute(_VERDICT, _verdict_row(score_set, policy, judged))
+
+
+def bulk_save(
+    connection: sqlite3.Connection,
+    score_set: str,
+    plan: Plan,
+    rounds: Iterable[tuple[Round, Score]],
+    verdicts: Iterable[Judged] = (),
+) -> None:
+    """Save many rounds and verdicts of one policy."""
+    connection.executemany(_UPSERT, (round_row(score_set, one, score, plan) for one, score in rounds))
+    connection.executemany(_VERDICT, (_verdict_row(score_set, plan.policy, judged) for judged in verdicts))
+
+
+def drop_conversation(connection: sqlite3.Connection, score_set: str, policy: str, key: Key) -> None:
+    """Forget a conversation's rounds under a policy, before they are derived again."""
+    connection.execute(
+        "DELETE FROM round_rows WHERE score_set = ? AND policy = ? AND shop = ? AND channel = ? AND conversation = ?",
+        (score_set, policy, *key),
+    )
+
+
+def open_rounds(connection: sqlite3.Connection, score_set: str, before_ms: int = NEVER) -> Iterator[tuple[Key, int]]:
+    """Conversations with something due before an instant, each with the soonest."""
+    rows = connection.execute(
+        "SELECT shop, channel, conversation, min(next_ms) FROM round_rows "
+        "WHERE score_set = ? AND next_ms < ? GROUP BY shop, channel, conversation",
+        (score_set, before_ms),
+    )
+    for shop, channel, conversation, next_ms in rows:
+        yield Key(shop, channel, conversation), next_ms
+
+
+def conversations_since(connection: sqlite3.Connection, score_set: str, shop: str, at_ms: int) -> list[Key]:
+    """A shop's conversations with rounds that are not final, or were opened at or after an instant."""
+    rows = connection.execute(
+        "SELECT DISTINCT shop, channel, conversation FROM round_rows "
+        "WHERE score_set = ? AND shop = ? "
+        "AND (next_ms IS NOT NULL OR (clock_ms IS NULL AND closed_ms IS NULL) OR opened_ms >= ?)",
+        (score_set, shop, at_ms),
+    )
+    return [Key(*row) for row in rows]
+
+
+def drift(connection: sqlite3.Connection) -> int:
+    """How many hours of the roll-up disagree with their rounds; 0 unless the file was edited."""
+    group = "score_set, policy, shop, channel, agent, day, hour"
+    counts = ", ".join(f"sum(status = '{name}')" for name in ("met", "late", "missed", "pending", "excluded"))
+    waits = "sum((status IN ('met', 'late')) * coalesce(wait_ms, 0))"
+    fresh = (
+        "SELECT score_set, policy, shop, channel, coalesce(agent, '') AS agent, day, hour, "
+        f"{counts}, {waits} FROM round_rows GROUP BY {group}"
+    )
+    kept = f"SELECT {group}, met, late, missed, pending, excluded, wait_ms FROM rate_hours WHERE met + late + missed + pending + excluded > 0"
+    query = (
+        f"SELECT count(*) FROM (SELECT * FROM ({fresh} EXCEPT {kept}) UNION ALL SELECT * FROM ({kept} EXCEPT {fresh}))"
+    )
+    return int(connection.execute(query).fetchone()[0])
+
+
+def round_row(score_set: str, one: Round, score: Score, plan: Plan) -> tuple[Any, ...]:
+    """A round as the columns of its row."""
+    policy, zone, key = plan.policy, _zone(plan.policy.tz), one.key
+    final = one.closed_ms is not None or one.transferred_id is not None or one.settled_ms is not None
+    next_ms = NEVER if final else next_due(one, plan)
+    opened = instant_text(one.opened_ms, zone) or ""
+    return (
+        score_set, policy.id, one.id, policy.version, *key, one.customer, one.customer_type, one.agent, one.opened_ms,
+        _known(one.clock_ms), _known(one.due_ms), one.closed_ms, one.wait_ms, score.outcome, score.public_reason,
+        score.reason, json.dumps(score.evidence, ensure_ascii=False), one.messages, one.session.opened_ms, one.date,
+        int(opened[11:13]), opened, instant_text(_known(one.due_ms), zone), instant_text(one.closed_ms, zone),
+        _known(next_ms), one.step,
+    )  # fmt: skip
+
+
+def _verdict_row(score_set: str, policy: Policy, judged: Judged) -> tuple[Any, ...]:
+    message, verdict = judged
+    key = message.key
+    return (score_set, policy.id, key.shop, key.channel, message.id, verdict.valid, verdict.effect, verdict.reason)
+
+
+def _known(at_ms: int) -> int | None:
+    return None if at_ms >= NEVER else at_ms
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)

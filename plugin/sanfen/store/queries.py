@@ -1,0 +1,141 @@
+"""Every question the command line, the board and the API ask, named. All take a read-only connection."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sanfen.errors import InputError
+
+__all__ = ["GROUPS", "escalations", "explain", "mask", "outcomes", "policies", "rates", "rounds"]
+
+GROUPS = ("shop", "channel", "agent", "day", "hour")
+_FILTERS = {
+    "score_set": "score_set = ?",
+    "policy": "policy = ?",
+    "shop": "shop = ?",
+    "channel": "channel = ?",
+    "agent": "agent = ?",
+    "status": "status = ?",
+    "reason": "reason = ?",
+    "conversation": "conversation = ?",
+    "first_day": "day >= ?",
+    "last_day": "day <= ?",
+}
+_SUMS = (
+    "sum(met + late + missed) AS rounds, sum(met) AS met, sum(late) AS late, sum(missed) AS missed, "
+    "sum(pending) AS pending, sum(excluded) AS excluded, "
+    "1.0 * sum(met) / nullif(sum(met + late + missed), 0) AS rate, "
+    "CAST(round(1.0 * sum(wait_ms) / nullif(sum(met + late), 0)) AS INTEGER) AS mean_wait_ms"
+)
+_AROUND_MS = 3_600_000  # an explanation shows the messages this long before and after its round
+
+
+def mask(customer: str) -> str:
+    """A customer's id as it may be shown: ``tb**47``."""
+    return customer if len(customer) < 2 else f"{customer[:2]}**{customer[-2:] if len(customer) > 4 else ''}"
+
+
+def policies(connection: sqlite3.Connection, score_set: str | None = None) -> list[tuple[str, str]]:
+    """Score sets and policies that have rounds, the live ones first."""
+    where, values = _where({"score_set": score_set})
+    rows = connection.execute(
+        f"SELECT DISTINCT score_set, policy FROM rate_hours {where} ORDER BY score_set <> 'live', score_set, policy",
+        values,
+    )
+    return [(str(score_set), str(policy)) for score_set, policy in rows]
+
+
+def rates(connection: sqlite3.Connection, *, by: Sequence[str] = (), **filters: str | None) -> list[dict[str, Any]]:
+    """Counts and rates of rounds, grouped. Filters: score_set, policy, shop, channel, agent, first_day, last_day."""
+    for name in by:
+        if name not in GROUPS:
+            raise InputError(f"cannot group by {name!r}", hint="choose from " + ", ".join(GROUPS))
+    where, values = _where(filters)
+    keys = ["score_set", "policy", *by]
+    rows = connection.execute(
+        f"SELECT {', '.join(keys)}, {_SUMS} FROM rate_hours {where} GROUP BY {', '.join(keys)} ORDER BY {', '.join(keys)}",
+        values,
+    )
+    return [row for row in map(dict, rows) if row["rounds"] or row["pending"] or row["excluded"]]
+
+
+def rounds(
+    connection: sqlite3.Connection, *, longest: bool = False, limit: int | None = None, **filters: str | None
+) -> list[dict[str, Any]]:
+    """Rounds, newest first, or longest wait first. Filters as in ``rates``, and status, reason, conversation."""
+    where, values = _where(filters)
+    order = "wait_ms DESC NULLS LAST" if longest else "opened_ms DESC, id"
+    rows = connection.execute(
+        f"SELECT * FROM rounds {where} ORDER BY {order} LIMIT ?", (*values, -1 if limit is None else limit)
+    )
+    return [dict(row) | {"evidence": json.loads(row["evidence"])} for row in rows]
+
+
+def outcomes(connection: sqlite3.Connection, **filters: str | None) -> dict[str, int]:
+    """How many rounds have each outcome."""
+    found = {"met": 0, "late": 0, "missed": 0, "pending": 0, "excluded": 0}
+    where, values = _where(filters)
+    sums = ", ".join(f"sum({name})" for name in found)
+    row = connection.execute(f"SELECT {sums} FROM rate_hours {where}", values).fetchone()
+    return {name: int(count or 0) for name, count in zip(found, row, strict=True)}
+
+
+def escalations(
+    connection: sqlite3.Connection, *, round_id: str | None = None, limit: int = 50
+) -> list[dict[str, Any]]:
+    """Who was told, newest first, each with its attempts."""
+    where, values = ("WHERE round = ?", (round_id,)) if round_id else ("", ())
+    rows = connection.execute(f"SELECT * FROM escalations {where} ORDER BY id DESC LIMIT ?", (*values, limit))
+    return [dict(row) | {"tries": _attempts(connection, row["id"])} for row in rows]
+
+
+def explain(
+    connection: sqlite3.Connection, round_id: str, *, policy: str | None = None, score_set: str | None = None
+) -> dict[str, Any] | None:
+    """A round's row, the messages around it with what became of each, and its escalations. None if unknown."""
+    where, values = _where({"id": round_id, "policy": policy, "score_set": score_set}, {"id": "id = ?"})
+    row = connection.execute(
+        f"SELECT * FROM rounds {where} ORDER BY score_set <> 'live', policy LIMIT 1", values
+    ).fetchone()
+    if row is None:
+        return None
+    found = dict(row) | {"evidence": json.loads(row["evidence"])}
+    first_ms = found["opened_ms"] - _AROUND_MS
+    last_ms = max(found["closed_ms"] or 0, found["due_ms"] or 0, found["opened_ms"]) + _AROUND_MS
+    messages = connection.execute(
+        "SELECT e.seq, e.id, e.at_ms, e.kind, e.sender, e.customer, e.agent, e.mode, e.bot, e.evidence, e.rule, e.text, "
+        "e.fields, v.valid, v.effect, v.reason FROM events e LEFT JOIN verdicts v ON v.shop = e.shop "
+        "AND v.channel = e.channel AND v.event = e.id AND v.score_set = ? AND v.policy = ? "
+        "WHERE e.shop = ? AND e.channel = ? AND e.conversation = ? AND e.at_ms BETWEEN ? AND ? ORDER BY e.at_ms, e.seq",
+        (
+            found["score_set"],
+            found["policy"],
+            found["shop"],
+            found["channel"],
+            found["conversation"],
+            first_ms,
+            last_ms,
+        ),
+    )
+    return {
+        "round": found,
+        "messages": [dict(message) for message in messages],
+        "escalations": escalations(connection, round_id=round_id),
+    }
+
+
+def _attempts(connection: sqlite3.Connection, number: int) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        "SELECT at_ms, way, result, answer, took_ms FROM attempts WHERE outbox = ? ORDER BY id", (number,)
+    )
+    return [dict(row) for row in rows]
+
+
+def _where(filters: Mapping[str, str | None], more: Mapping[str, str] | None = None) -> tuple[str, tuple[str, ...]]:
+    """The WHERE of the filters that are set; a name that is none is a mistake of ours."""
+    known = {**_FILTERS, **(more or {})}
+    given = {name: value for name, value in filters.items() if value is not None}
+    if not given:
+        return "", ()
+    return "WHERE " + " AND ".join(known[name] for name in given), tuple(given.values())

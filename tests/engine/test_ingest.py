@@ -1,0 +1,286 @@
+"""The engine over a real database file: one event, one effect, whatever the order, the crash or the restart."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sanfen.core.days import NEVER
+from sanfen.core.drive import fold
+from sanfen.core.events import Event, Key, Message, Mode, Store, Tag
+from sanfen.core.facts import Conversation
+from sanfen.core.plan import plan_of
+from sanfen.core.policy import Hours, Ladder, Policy, Step
+from sanfen.engine.ingest import Engine, Receipt
+from sanfen.engine.recover import recover
+from sanfen.engine.timers import Ticker
+from sanfen.store import journal, projection
+from sanfen.store.db import Database
+from sanfen.store.journal import Delivery
+from sanfen.testing import FakeClock, ask, reply
+from sanfen.wire import read_event
+
+START = 1_673_056_800_000  # 2023-01-07 10:00 in Shanghai
+MINUTE = 60_000
+TAOBAO = Policy(
+    id="taobao",
+    hours=Hours(480, 1440),
+    midnight="exclude_pending",
+    exclude=frozenset({"spam", "closed_shop"}),
+    ladders=(Ladder("default", (Step(90_000, ("lead",)), Step(150_000, ("boss",)))),),
+)
+SPLIT = Policy(id="split", transfer="split", agent_clock="assigned", away="defer")
+
+Rows = list[tuple[Any, ...]]
+
+
+class Shop:
+    """An engine with its clock, as the service has it, but moved by hand."""
+
+    def __init__(self, path: Path, clock: FakeClock) -> None:
+        self.clock = clock
+        self.db = Database.open(path)
+        self.ticker = Ticker(clock)
+        self.told = 0
+        self.engine = Engine(self.db, (TAOBAO, SPLIT), (), clock, on_due=self.ticker.push, on_escalated=lambda: None)
+
+    async def send(self, *events: Event) -> Receipt:
+        """One delivery, committed."""
+        delivery = Delivery(self.clock.now_ms(), "default", "in", "POST", "", b"{}")
+        return await self.engine.submit(delivery, events)
+
+    async def tick(self, now_ms: int) -> None:
+        """Move the clock and serve all that is due."""
+        self.clock._now_ms = max(self.clock.now_ms(), now_ms)
+        while keys := self.ticker.due(self.clock.now_ms()):
+            await self.engine.tick(keys)
+
+    def rows(self, query: str = "SELECT * FROM rounds ORDER BY policy, opened_ms, id") -> Rows:
+        """What a reader sees."""
+        connection = self.db.reader()
+        try:
+            return [tuple(row) for row in connection.execute(query)]
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    made = Shop(tmp_path / "log.db", FakeClock(START + 60 * 60 * MINUTE))
+    yield made
+    made.db.close()
+
+
+async def test_a_round_is_scored_with_its_reply(shop: Shop) -> None:
+    await shop.send(ask(START), reply(START + MINUTE))
+
+    assert [("met", None, 60_000), ("met", None, 60_000)] == shop.rows("SELECT status, reason, wait_ms FROM rounds")
+
+
+async def test_a_duplicate_changes_nothing(shop: Shop) -> None:
+    first = await shop.send(ask(START), reply(START + MINUTE))
+    before = shop.rows()
+
+    assert first == Receipt(2, 0)
+    assert await shop.send(ask(START), reply(START + MINUTE)) == Receipt(0, 2)
+    assert shop.rows() == before
+
+
+async def test_a_late_reply_event_rescores_its_round(shop: Shop) -> None:
+    await shop.send(ask(START))
+    await shop.send(ask(START + 10 * MINUTE))
+    await shop.send(reply(START + 2 * MINUTE))
+
+    assert [("met",), ("pending",)] == shop.rows("SELECT status FROM rounds WHERE policy = 'taobao' ORDER BY opened_ms")
+
+
+async def test_a_tag_takes_closed_rounds_out(shop: Shop) -> None:
+    await shop.send(ask(START), reply(START + MINUTE))
+    await shop.send(Tag(START + 2 * MINUTE, Key("default", "default", "A"), "t1", "spam"))
+
+    assert [("split", "met"), ("taobao", "excluded")] == shop.rows("SELECT policy, status FROM rounds ORDER BY policy")
+
+
+async def test_steps_fire_when_due_and_once(tmp_path: Path) -> None:
+    """Two ticks at the same instant, and a restart, put each person in the outbox once."""
+    shop = Shop(tmp_path / "log.db", FakeClock(START))
+    await shop.send(ask(START))
+    await shop.tick(START + 90_000)
+    await shop.tick(START + 90_000)
+    shop.db.close()
+    again = Shop(tmp_path / "log.db", FakeClock(START + 160_000))
+    assert await recover(again.db, again.ticker) == 1
+    await again.tick(START + 160_000)
+
+    assert [("lead",), ("boss",)] == again.rows("SELECT person FROM escalations ORDER BY step")
+    again.db.close()
+
+
+async def test_overdue_steps_of_answered_rounds_stay_quiet(tmp_path: Path) -> None:
+    """The service was down; the reply is in the journal by the time it recovers."""
+    shop = Shop(tmp_path / "log.db", FakeClock(START))
+    await shop.send(ask(START))
+    await shop.send(ask(START, "B"))
+    shop.db.close()
+    again = Shop(tmp_path / "log.db", FakeClock(START + 10 * MINUTE))
+    await recover(again.db, again.ticker)
+    await again.send(reply(START + MINUTE))
+    await again.tick(START + 10 * MINUTE)
+
+    assert [("B",), ("B",)] == again.rows(
+        "SELECT customer FROM escalations e JOIN rounds r ON r.id = e.round AND r.policy = 'taobao'"
+    )
+    again.db.close()
+
+
+async def test_the_deadline_passes_at_the_second(shop: Shop) -> None:
+    shop.clock._now_ms = START
+    await shop.send(ask(START))
+    await shop.tick(START + 180_000)
+    assert {("pending",)} == set(shop.rows("SELECT status FROM rounds"))
+    await shop.tick(START + 180_001)
+    assert {("missed",)} == set(shop.rows("SELECT status FROM rounds"))
+
+
+async def test_a_closed_shop_takes_its_new_rounds_out(shop: Shop) -> None:
+    await shop.send(ask(START), Store(START + MINUTE, Key("default", "default", ""), "s1", "closed_shop"))
+    await shop.send(ask(START + 2 * MINUTE, "B"))
+
+    assert [("A", None), ("B", "closed_shop")] == shop.rows(
+        "SELECT customer, reason FROM rounds WHERE policy = 'taobao' ORDER BY opened_ms"
+    )
+
+
+async def test_an_event_from_the_future_gets_the_time_of_receipt(shop: Shop) -> None:
+    shop.clock._now_ms = START
+    await shop.send(ask(START + 600 * MINUTE))
+
+    assert [(START,)] == shop.rows("SELECT DISTINCT opened_ms FROM rounds")
+
+
+async def test_a_bug_in_scoring_costs_no_event(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event is journaled, the failure is counted, and the next event repairs the conversation."""
+
+    def broken(*_: object) -> list[object]:
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sanfen.engine.ingest.advance", broken)
+        assert await shop.send(ask(START)) == Receipt(1, 0)
+    assert (shop.engine.failed, shop.rows()) == (1, [])
+    await shop.send(reply(START + MINUTE))
+
+    assert [("met",), ("met",)] == shop.rows("SELECT status FROM rounds")
+
+
+events = st.lists(
+    st.tuples(
+        st.sampled_from("AAB"),
+        st.sampled_from(["ask", "ask", "human", "human", "auto", "bot", "spam"]),
+        st.sampled_from([1_000, 45_000, 180_000, 181_000, 20 * MINUTE, 14 * 60 * MINUTE]),
+    ),
+    min_size=1,
+    max_size=10,
+)
+
+
+def made(steps: list[tuple[str, str, int]]) -> list[Event]:
+    """Distinct instants, so that the set of events is all that counts."""
+    out: list[Event] = []
+    at_ms = START
+    for customer, kind, pause_ms in steps:
+        at_ms += pause_ms
+        key = Key("default", "default", customer)
+        if kind == "ask":
+            out.append(ask(at_ms, customer))
+        elif kind == "spam":
+            out.append(Tag(at_ms, key, f"t{at_ms}", "spam"))
+        else:
+            out.append(reply(at_ms, customer, mode=Mode(kind)))
+    return out
+
+
+@given(
+    steps=events,
+    shuffle=st.randoms(use_true_random=False),
+    ticks=st.lists(st.integers(0, 9), max_size=4),
+    crash=st.integers(0, 9),
+)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_live_equals_replay(
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[tuple[str, str, int]],
+    shuffle: Any,
+    ticks: list[int],
+    crash: int,
+) -> None:
+    """Events in any order, Ticks at any moment, a restart in between: rows equal a replay of the exported log."""
+    log = made(steps)
+    order = list(log)
+    shuffle.shuffle(order)
+    path = tmp_path_factory.mktemp("live") / "log.db"
+    end_ms = log[-1].at_ms + 72 * 60 * MINUTE
+
+    async def live() -> tuple[Rows, list[dict[str, Any]], int]:
+        shop = Shop(path, FakeClock(end_ms - 71 * 60 * MINUTE))
+        for index, event in enumerate(order):
+            await shop.send(event)
+            if index in ticks:
+                await shop.tick(shop.clock.now_ms() + 1)
+            if index == crash:
+                shop.db.close()
+                shop = Shop(path, shop.clock)
+                await recover(shop.db, shop.ticker)
+        await shop.tick(end_ms)
+        connection = shop.db.reader()
+        exported = list(journal.export(connection))
+        rows = [tuple(row) for row in connection.execute(ROWS)]
+        drift = projection.drift(connection)
+        connection.close()
+        shop.db.close()
+        return rows, exported, drift
+
+    rows, exported, drift = asyncio.run(live())
+
+    assert rows == replayed([read_event(fields) for fields in exported], end_ms)
+    assert drift == 0
+
+
+ROWS = (
+    "SELECT policy, id, opened_ms, due_ms, closed_ms, wait_ms, status, because, agent, messages FROM rounds "
+    "ORDER BY policy, opened_ms, id"
+)
+
+
+def replayed(log: list[Event], end_ms: int) -> Rows:
+    """The rows the pure core gives, without a database, a clock or a Tick."""
+    rows: Rows = []
+    for policy in (TAOBAO, SPLIT):
+        plan = plan_of(policy)
+        for customer in "AB":
+            mine = [event for event in log if event.key.conversation == customer]
+            done = fold(Conversation(Key("default", "default", customer)), mine, plan, end_ms)
+            for one, scored in done.rounds(end_ms):
+                due = None if one.due_ms == NEVER else one.due_ms
+                facts = (one.id, one.opened_ms, due, one.closed_ms, one.wait_ms)
+                rows.append((policy.id, *facts, scored.outcome, scored.reason, one.agent, one.messages))
+    return sorted(rows, key=lambda row: (row[0], row[2], row[1]))
+
+
+def test_messages_keep_what_was_known(tmp_path: Path) -> None:
+    """An event read back from the journal equals the one that was put in."""
+    db = Database.open(tmp_path / "log.db")
+    event = Message(
+        START, Key("s", "c", "v"), "m1", "merchant", "k", Mode.assisted, "小美", "leyan", "buyer", "好", ("a", "b"),
+        "credential", "token", "rule",
+    )  # fmt: skip
+    delivery = Delivery(START, "c", "in", "POST", "", b"x")
+    db.write(lambda connection: journal.append(connection, delivery, [event])).result()
+    found: Callable[[Any], list[Event]] = lambda connection: journal.read(connection, event.key)  # noqa: E731
+
+    assert db.write(found).result() == [event]
+    db.close()
