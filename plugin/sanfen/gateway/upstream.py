@@ -13,12 +13,11 @@ upstream is given a new connection for every request from then on. Only GET, HEA
 import asyncio
 import select
 import ssl
-from typing import NamedTuple
 
 import aiohttp
 import structlog
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http import HttpProcessingError
+from aiohttp.http import HttpProcessingError, RawResponseMessage
 from yarl import URL
 
 from sanfen.gateway.limits import Limits
@@ -40,19 +39,191 @@ class UpstreamError(Exception):
         self.reason = reason
 
 
-class _Connection(NamedTuple):
-    handler: ResponseHandler
-    readable: select.poll
+class _Connection:
+    """A keep-alive connection. aiohttp's handler parses; what is asked of it here is whether it may be used again."""
+
+    __slots__ = ("_readable", "handler", "idle_since", "used")
+
+    def __init__(self, handler: ResponseHandler) -> None:
+        self.handler = handler
+        self.idle_since = 0.0
+        self.used = False  # whether an answer has come over it
+        self._readable = select.poll()
+        if handler.transport is not None:
+            self._readable.register(handler.transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def is_reusable(self) -> bool:
-        """Whether nothing speaks against another request: not closed, nothing waiting, not even an end of file."""
+        """Whether nothing speaks against another request: not closed, nothing left to write, nothing waiting to be
+        read, not even an end of file.
+        """
         transport = self.handler.transport
         if transport is None or transport.is_closing() or self.handler.should_close:
             return False
-        return transport.get_write_buffer_size() == 0 and not self.readable.poll(0)
+        return transport.get_write_buffer_size() == 0 and not self._readable.poll(0)
 
 
 class Answer:
     """An upstream's answer whose head is here. Finish with ``release``, whatever happened."""
 
-    def __init__(self, upstream: "Upstream", connection: _Connection, message: aiohttp.RawResponseMessage) -> None: ...
+    def __init__(
+        self, upstream: "Upstream", connection: _Connection, message: RawResponseMessage, content: aiohttp.StreamReader
+    ) -> None:
+        self.status = message.code
+        self.reason = message.reason
+        self.headers = message.raw_headers
+        self.content = content
+        self._upstream = upstream
+        self._connection: _Connection | None = connection
+
+    async def read(self, most_bytes: int, deadline: float) -> bytes | None:
+        """The body, or None where it is longer than ``most_bytes`` and is to be streamed. Raises UpstreamError."""
+        content = self.content
+        length = next((int(value) for name, value in self.headers if name.lower() == b"content-length"), None)
+        if not content.is_eof():
+            if length is None or length > most_bytes:
+                return None  # of unknown length: events may come one by one
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await content.read(-1)
+            except TimeoutError:
+                raise UpstreamError(504, "the answer did not arrive in time") from None
+            except _BROKEN as error:
+                raise UpstreamError(502, f"the answer broke off: {type(error).__name__}") from None
+        if content.exception() is not None:
+            raise UpstreamError(502, "the answer broke off")
+        return content.read_nowait(-1)
+
+    async def chunk(self, wait_ms: int) -> bytes:
+        """The next bytes of a streamed body, empty at its end. Raises UpstreamError."""
+        try:
+            async with asyncio.timeout(wait_ms / 1000):
+                return await self.content.readany()
+        except TimeoutError:
+            raise UpstreamError(504, "the answer stalled") from None
+        except _BROKEN as error:
+            raise UpstreamError(502, f"the answer broke off: {type(error).__name__}") from None
+
+    def release(self) -> None:
+        """Give the connection back, or close it if the answer was not read to its end. Safe to call twice."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._upstream.give_back(connection)
+
+
+class Upstream:
+    """One origin of the configuration, and the connections to it."""
+
+    def __init__(self, url: URL, limits: Limits) -> None:
+        self._host = url.raw_host or ""
+        self._port = url.port or (443 if url.scheme == "https" else 80)
+        self._ssl = _tls() if url.scheme == "https" else None
+        self._limits = limits
+        self._idle: list[_Connection] = []  # the youngest last
+        self._slots = asyncio.Semaphore(limits.upstream_connections)
+        self._sweeper: asyncio.TimerHandle | None = None
+        self.reuses = True
+
+    async def send(self, method: str, head: bytes, body: bytes, deadline: float) -> Answer:
+        """Write one request, once, and return its answer's head. ``deadline``: loop time. Raises UpstreamError."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._slots.acquire()
+                try:
+                    return await self._send(method, head, body)
+                except BaseException:
+                    self._slots.release()
+                    raise
+        except TimeoutError:
+            raise UpstreamError(504, "no answer in time") from None
+
+    async def _send(self, method: str, head: bytes, body: bytes) -> Answer:
+        connection = self._take() or await self._connect()
+        try:
+            return await self._exchange(connection, method, head, body)
+        except _BROKEN as error:
+            connection.handler.abort()
+            if connection.used:
+                self._stop_reusing()
+                if method in _SAFE:
+                    connection = await self._connect()
+                    return await self._exchange(connection, method, head, body)
+            raise UpstreamError(502, f"the connection broke before an answer: {type(error).__name__}") from None
+        except BaseException:
+            connection.handler.abort()
+            raise
+
+    async def _exchange(self, connection: _Connection, method: str, head: bytes, body: bytes) -> Answer:
+        handler = connection.handler
+        transport = handler.transport
+        if transport is None:
+            raise aiohttp.ServerDisconnectedError
+        handler.set_response_params(skip_payload=method == "HEAD", read_until_eof=True, auto_decompress=False)
+        transport.write(head + body)
+        message, content = await handler.read()
+        while 100 <= message.code < 200 and message.code != 101:  # noqa: PLR2004
+            message, content = await handler.read()
+        if message.code == 101:
+            raise aiohttp.ClientPayloadError("switching protocols was not asked for")
+        return Answer(self, connection, message, content)
+
+    def _take(self) -> _Connection | None:
+        oldest = asyncio.get_running_loop().time() - self._limits.reuse_ms / 1000
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.idle_since >= oldest and connection.is_reusable():
+                return connection
+            connection.handler.close()
+        return None
+
+    async def _connect(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._limits.connect_ms / 1000):
+                _, handler = await loop.create_connection(
+                    lambda: ResponseHandler(loop), self._host, self._port, ssl=self._ssl
+                )
+        except TimeoutError:
+            raise UpstreamError(504, "no connection in time") from None
+        except (OSError, ssl.SSLError) as error:
+            raise UpstreamError(502, f"no connection: {error.strerror or type(error).__name__}") from None
+        return _Connection(handler)
+
+    def give_back(self, connection: _Connection) -> None:
+        """A connection whose answer is done with: keep it for the next request, or close it."""
+        self._slots.release()
+        connection.used = True
+        if not self.reuses or not connection.is_reusable():
+            connection.handler.close()
+            return
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        self._idle.append(connection)
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(self._limits.reuse_ms / 1000, self._sweep)
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - self._limits.reuse_ms / 1000
+        while self._idle and self._idle[0].idle_since <= oldest:
+            self._idle.pop(0).handler.close()
+        self._sweeper = loop.call_later(self._limits.reuse_ms / 1000, self._sweep) if self._idle else None
+
+    def _stop_reusing(self) -> None:
+        if self.reuses:
+            self.reuses = False
+            _log.warning("upstream closes connections in use: one connection a request from now on", host=self._host)
+        self.close()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        while self._idle:
+            self._idle.pop().handler.close()
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

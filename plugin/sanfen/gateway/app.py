@@ -1,0 +1,105 @@
+"""The traffic port's application: ANY /in/…, ANY /out/…, POST /events, GET /healthz."""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+
+from aiohttp import web
+
+from sanfen.abc import ChannelAdapter
+from sanfen.clock import Clock
+from sanfen.config.settings import Settings
+from sanfen.gateway.events import EVENTS, Events
+from sanfen.gateway.intake import target_of
+from sanfen.gateway.journaling import Counters, Journaling, Submits
+from sanfen.gateway.limits import Limits
+from sanfen.gateway.middlewares import guard
+from sanfen.gateway.problems import Refused
+from sanfen.gateway.relay import leave_no_mark
+from sanfen.gateway.webhooks import Traffic
+from sanfen.log import OneLine
+
+__all__ = ["COUNTERS", "build_traffic_app"]
+
+COUNTERS = web.AppKey("counters", Counters)
+"""Where the application keeps its counters."""
+
+
+def build_traffic_app(
+    settings: Settings,
+    adapters: Mapping[str, ChannelAdapter],
+    engine: Submits,
+    clock: Clock,
+    *,
+    limits: Limits | None = None,
+) -> web.Application:
+    """The application of the traffic port. ``adapters``: one for each channel of the settings."""
+    limits = limits or Limits()
+    app = web.Application(middlewares=[guard], handler_args=_server_options(clock, limits))
+    app[COUNTERS] = Counters()
+    app.on_response_prepare.append(leave_no_mark)
+    front = _Front(settings, adapters, Journaling(engine, clock, app[COUNTERS]), clock, limits)
+    app.cleanup_ctx.append(front.running)
+    app.router.add_route("*", "/{path:.*}", front.dispatch)
+    return app
+
+
+class _Front:
+    """Decides by the raw path; the framework's router decodes, and what is passed on must stay as it came."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        adapters: Mapping[str, ChannelAdapter],
+        journaling: Journaling,
+        clock: Clock,
+        limits: Limits,
+    ) -> None:
+        self._make_traffic = lambda: Traffic(settings, adapters, journaling, clock, limits)
+        self._traffic: Traffic | None = None
+        self._events = Events(settings.shop.id, adapters.get(EVENTS), journaling, clock, limits)
+        self._most = limits.in_flight
+        self._serving = 0
+
+    async def running(self, _app: web.Application) -> AsyncIterator[None]:
+        """The relay while the application runs."""
+        self._traffic = self._make_traffic()
+        yield
+        self._traffic.close()
+
+    async def dispatch(self, request: web.Request) -> web.StreamResponse:
+        """Answer any request. Raises Refused."""
+        target = target_of(request)
+        path = target.path
+        if path == "/healthz":
+            return web.json_response({"status": "ok"})
+        if self._serving >= self._most:
+            raise Refused(503, "too many requests at a time", "come again", close=True, headers={"Retry-After": "1"})
+        self._serving += 1
+        try:
+            if path.startswith("/in/") and self._traffic is not None:
+                return await self._traffic.serve(request, "in", target)
+            if path.startswith("/out/") and self._traffic is not None:
+                return await self._traffic.serve(request, "out", target)
+            if path == "/events":
+                return await self._events.serve(request, target)
+        finally:
+            self._serving -= 1
+        raise Refused(404, "nothing is here", "the addresses are /in/{channel}, /out/{channel} and /events")
+
+
+def _server_options(clock: Clock, limits: Limits) -> dict[str, object]:
+    """How aiohttp's server is to treat strangers."""
+    logger = logging.getLogger("sanfen.http")
+    for old in [one for one in logger.filters if isinstance(one, OneLine)]:
+        logger.removeFilter(old)
+    logger.addFilter(OneLine(clock.now_ms))
+    return {
+        "access_log": None,
+        "auto_decompress": False,  # a bomb stays small, and the bytes stay what was signed
+        "keepalive_timeout": limits.idle_ms / 1000,
+        "lingering_time": 2.0,
+        "logger": logger,
+        "max_field_size": limits.line_bytes,
+        "max_headers": limits.headers,
+        "max_line_size": limits.line_bytes,
+    }

@@ -1,0 +1,113 @@
+"""Handing deliveries to the engine, and keeping count: received = journaled + gap, at every moment nothing is under way.
+
+Whatever the engine does (raises, hangs, fails at commit), the caller goes on.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from sanfen.abc import Event
+from sanfen.clock import Clock
+from sanfen.log import Throttle
+from sanfen.store.journal import Delivery
+
+__all__ = ["Counters", "Journaling", "Receipt", "Submits"]
+
+_log = structlog.get_logger("sanfen.gateway")
+
+
+class Receipt(Protocol):
+    """What a committed delivery came to."""
+
+    @property
+    def new(self) -> int:
+        """Events that were not known before."""
+
+    @property
+    def duplicates(self) -> int:
+        """Events that were."""
+
+
+class Submits(Protocol):
+    """The engine, as the gateway knows it."""
+
+    def submit(self, delivery: Delivery, events: Sequence[Event]) -> "asyncio.Future[Receipt]":
+        """Queue a delivery; the future resolves after its commit, or raises."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened since the start, for whoever shows metrics."""
+
+    received: int = 0  # deliveries handed to the engine
+    journaled: int = 0  # of these, committed
+    gap: int = 0  # of these, lost to the journal
+    late: int = 0  # answered before the commit, because the budget was spent
+    forwarded: int = 0  # answers passed on
+    undelivered: int = 0  # no answer from the upstream
+    poison: int = 0  # authentic, but could not be read
+    refused: Counter[str] = field(default_factory=Counter)  # not authentic, by reason
+
+
+class Journaling:
+    """The gateway's side of the journal."""
+
+    def __init__(self, engine: Submits, clock: Clock, counters: Counters) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._throttle = Throttle()
+        self.counters = counters
+
+    def submit(self, delivery: Delivery, events: Sequence[Event]) -> "asyncio.Future[Receipt]":
+        """Queue a delivery, at once; never raises. The future's failure is counted and logged whoever waits for it."""
+        self.counters.received += 1
+        try:
+            future = self._engine.submit(delivery, events)
+        except Exception as error:  # noqa: BLE001  # the chat goes on without the journal
+            future = asyncio.get_running_loop().create_future()
+            future.set_exception(error)
+        future.add_done_callback(partial(self._settled, delivery.channel))
+        return future
+
+    def note(self, delivery: Delivery) -> None:
+        """Add a remark to the journal (a delivery that did not get through); nobody waits for it."""
+        try:
+            self._engine.submit(delivery, ()).add_done_callback(_seen)
+        except Exception as error:  # noqa: BLE001  # as above
+            self._say("remark not journaled", delivery.channel, error)
+
+    async def settled(self, future: "asyncio.Future[Receipt]", budget_ms: float) -> bool:
+        """Whether the commit has come, waiting at most that long. The future itself is never cancelled."""
+        if not future.done() and budget_ms > 0:
+            await asyncio.wait((future,), timeout=budget_ms / 1000)
+        return future.done() and not future.cancelled() and future.exception() is None
+
+    def count_late(self, channel: str) -> None:
+        """An answer that did not wait for its commit any longer."""
+        self.counters.late += 1
+        self._say("the journal is behind: answered without it", channel)
+
+    def _settled(self, channel: str, future: "asyncio.Future[Receipt]") -> None:
+        error = asyncio.CancelledError() if future.cancelled() else future.exception()
+        if error is None:
+            self.counters.journaled += 1
+            return
+        self.counters.gap += 1
+        self._say("a delivery is missing from the journal", channel, error)
+
+    def _say(self, event: str, channel: str, error: BaseException | None = None) -> None:
+        swallowed = self._throttle.take(event + channel, self._clock.now_ms())
+        if swallowed is not None:
+            cause = None if error is None else f"{type(error).__name__}: {getattr(error, 'message', error)}"
+            _log.error(event, channel=channel, cause=cause, more_like_it=swallowed)
+
+
+def _seen(future: "asyncio.Future[Receipt]") -> None:
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,152 @@
+"""Passing a request on, and its answer back, unchanged but for what HTTP says belongs to one connection only.
+
+The body's bytes, the path after the prefix, the query, the method and the headers stay as they came, so that whoever
+verifies signatures behind us still can. What is dropped, both ways: the hop-by-hop headers, and those that Connection
+names. Content-Length is ours, from the bytes we hold; Transfer-Encoding never goes on, so the two can never disagree.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from aiohttp import web
+from aiohttp.http import SERVER_SOFTWARE
+from multidict import CIMultiDict
+from yarl import URL
+
+from sanfen.gateway.limits import Limits
+from sanfen.gateway.problems import Refused
+from sanfen.gateway.upstream import Answer, Upstream, UpstreamError
+
+__all__ = ["Route", "answer_of", "leave_no_mark"]
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+_HOP = frozenset(
+    {
+        b"connection",
+        b"expect",  # answered by our own server
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_FRAMING = frozenset({b"content-length", b"host"})
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+_UNTYPED = web.ResponseKey("untyped", bool)
+_DOTS = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:$|[/\\])", re.IGNORECASE)
+
+
+class Route:
+    """Where one direction of one channel is passed on to."""
+
+    def __init__(
+        self, url: URL, upstream: Upstream, *, host: Literal["keep", "upstream"], timeout_ms: int, limits: Limits
+    ) -> None:
+        self.upstream = upstream
+        self.timeout_ms = timeout_ms
+        self._limits = limits
+        self._keeps_host = host == "keep"
+        self._host = (url.host_port_subcomponent or "").encode()
+        self._path = url.raw_path or "/"
+        self._query = url.raw_query_string
+
+    def target(self, tail: str | None, query: str) -> bytes:
+        """The request target. ``tail``: what follows the channel's name and a slash, or None without that slash.
+
+        Raises Refused where the tail would lead out of the configured address.
+        """
+        path = self._path
+        if tail is not None:
+            if _DOTS.search(tail):
+                raise Refused(400, "the path has a dot segment", "send the path without . and ..")
+            path = f"{path.rstrip('/')}/{tail}"
+        query = "&".join(part for part in (self._query, query) if part)
+        return (f"{path}?{query}" if query else path).encode("utf-8", "surrogateescape")
+
+    def head(self, method: str, target: bytes, headers: RawHeaders, body_bytes: int) -> bytes:
+        """The request line and headers to write. Raises Refused if a line would break."""
+        named = _named(headers)
+        lines = [b"%b %b HTTP/1.1" % (method.encode(), target), b"Host: " + self._host]
+        for name, value in headers:
+            lower = name.lower()
+            if lower == b"host" and self._keeps_host:
+                lines[1] = b"Host: " + value
+            elif lower not in _HOP and lower not in _FRAMING and lower not in named:
+                lines.append(name + b": " + value)
+        if body_bytes or method in _BODY_METHODS:
+            lines.append(b"Content-Length: %d" % body_bytes)
+        if not self.upstream.reuses:
+            lines.append(b"Connection: close")
+        out = b"\r\n".join(lines) + b"\r\n\r\n"
+        if out.count(b"\n") != len(lines) + 1 or out.count(b"\r") != len(lines) + 1 or b"\0" in out:
+            raise Refused(400, "a header holds a line break", close=True)
+        return out
+
+    async def send(self, method: str, target: bytes, headers: RawHeaders, body: bytes, deadline: float) -> Answer:
+        """Pass a request on, once. Raises UpstreamError, Refused."""
+        return await self.upstream.send(method, self.head(method, target, headers, len(body)), body, deadline)
+
+
+def _named(headers: RawHeaders) -> frozenset[bytes]:
+    """The headers that Connection names."""
+    found = [value for name, value in headers if name.lower() == b"connection"]
+    return frozenset(part.strip().lower() for value in found for part in value.split(b","))
+
+
+def _kept(headers: RawHeaders, *, length: bool) -> CIMultiDict[str]:
+    """An answer's headers for our server's writer; each occurrence of a repeated one stays."""
+    named = _named(headers)
+    out: CIMultiDict[str] = CIMultiDict()
+    for name, value in headers:
+        lower = name.lower()
+        if lower not in _HOP and lower not in named and (length or lower != b"content-length"):
+            out.add(name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+    return out
+
+
+async def answer_of(request: web.BaseRequest, answer: Answer, body: bytes | None, wait_ms: int) -> web.StreamResponse:
+    """The answer for the sender. ``body``: None where it is to be streamed. Raises UpstreamError, OSError."""
+    try:
+        if body is not None:
+            headers = _kept(answer.headers, length=request.method == "HEAD")
+            whole = web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body or None)
+            _mark(whole)
+            return whole
+        headers = _kept(answer.headers, length=True)
+        stream = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+        _mark(stream)
+        await stream.prepare(request)
+        await _pour(request, answer, stream, wait_ms)
+        return stream
+    finally:
+        answer.release()
+
+
+async def _pour(request: web.BaseRequest, answer: Answer, stream: web.StreamResponse, wait_ms: int) -> None:
+    try:
+        while chunk := await answer.chunk(wait_ms):
+            await stream.write(chunk)
+    except UpstreamError:
+        if request.transport is not None:
+            request.transport.abort()  # a clean end would pass a cut answer off as whole
+        raise ConnectionResetError from None
+
+
+def _mark(response: web.StreamResponse) -> None:
+    if "Content-Type" not in response.headers:
+        response[_UNTYPED] = True
+
+
+async def leave_no_mark(_request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Before an answer's head is written: take back what our server would add of its own."""
+    headers = response.headers
+    if headers.get("Server") == SERVER_SOFTWARE:
+        del headers["Server"]
+    if response.get(_UNTYPED):
+        headers.popall("Content-Type", None)
