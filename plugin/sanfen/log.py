@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TextIO
 
 import structlog
 
-__all__ = ["OneLine", "Throttle", "configure", "dropped_lines"]
+__all__ = ["OneLine", "Throttle", "configure", "dropped_lines", "is_debugging"]
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _HIDDEN = re.compile(r"secret|token|signature|authorization|password|cookie|api_?key", re.IGNORECASE)
@@ -26,13 +26,19 @@ _MOST_CAUSES = 1_000
 _Event = MutableMapping[str, Any]
 
 
-class _Dropped:
-    lines = 0
+class _State:
+    dropped = 0
+    debug = False
 
 
 def dropped_lines() -> int:
     """How many lines could not be written since the start."""
-    return _Dropped.lines
+    return _State.dropped
+
+
+def is_debugging() -> bool:
+    """Whether debug lines are written: for callers on the hot path, to whom even a swallowed line costs."""
+    return _State.debug
 
 
 class _Safe(structlog.BoundLoggerBase):
@@ -72,7 +78,7 @@ class _Safe(structlog.BoundLoggerBase):
                 fields["event_field"] = fields.pop("event")
             self._proxy_to_logger(level, str(event) % args if args else str(event), **fields)
         except Exception:  # noqa: BLE001  # a full disk or a bad __repr__ must cost a line, not a message
-            _Dropped.lines += 1
+            _State.dropped += 1
 
 
 def _redacted(_logger: Any, _name: str, event: _Event) -> _Event:
@@ -115,6 +121,7 @@ def configure(level: str | None = None, *, stream: TextIO | None = None, plain: 
     """
     stream = stream or sys.stderr
     wanted = _LEVELS.get((level or os.environ.get("SANFEN_LOG", "info")).lower(), 20)
+    _State.debug = wanted <= _LEVELS["debug"]
     render: list[Any] = [structlog.processors.JSONRenderer(ensure_ascii=False, default=str)]
     if stream.isatty() if plain is None else plain:
         render = [_escaped, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]

@@ -53,6 +53,8 @@ def json_rows(body: bytes) -> list[Row]:
     text = _decoded(body)
     if text.lstrip(" \t\r\n").startswith("["):
         return [_row("index", index, value) for index, value in enumerate(_load(text))]
+    if "\n" not in text:
+        return [_row("", 0, _load(text))]
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip(" \t\r")]
     if len(lines) > 1 and _stands_alone(lines[0][1]):
         return [_line(number, line) for number, line in lines]
@@ -87,16 +89,14 @@ def _decoded(body: bytes) -> str:
         text = body.removeprefix(_BOM).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ParseError(f"the body is not UTF-8 at byte {error.start}", hint="send JSON encoded as UTF-8") from None
-    if not text.strip(" \t\r\n"):
+    if not text or text.isspace():
         raise ParseError("the body is empty", hint="send a JSON object")
     return text
 
 
 def _load(text: str) -> Any:
     try:
-        value = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_float
-        )
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
         raise ParseError(f"the body is not JSON: {error.msg}, {where}", hint="check it with a JSON validator") from None
@@ -131,6 +131,9 @@ def _float(digits: str) -> float:
     if not math.isfinite(value):
         raise ParseError("a number is too large", hint="send it as a text, in quotes")
     return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_float)
 
 
 def _too_deep() -> NoReturn:

@@ -55,7 +55,9 @@ class FakeClock:
 
 def ask(at_ms: int, customer: str = "A", *, name: str | None = None, text: str | None = None) -> Event:
     """A customer's message in the conversation of the same name."""
-    return Message(at_ms, Key("default", "default", customer), name or f"q{customer}{at_ms}", "customer", customer, text=text)
+    return Message(
+        at_ms, Key("default", "default", customer), name or f"q{customer}{at_ms}", "customer", customer, text=text
+    )
 
 
 def reply(
@@ -63,4 +65,6 @@ def reply(
 ) -> Event:
     """A merchant-side message in a customer's conversation."""
     key = Key("default", "default", customer)
-    return Message(at_ms, key, f"m{customer}{at_ms}", "merchant", customer, mode=mode, agent=agent, bot=bot, evidence="field")
+    return Message(
+        at_ms, key, f"m{customer}{at_ms}", "merchant", customer, mode=mode, agent=agent, bot=bot, evidence="field"
+    )

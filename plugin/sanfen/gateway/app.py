@@ -1,22 +1,26 @@
 """The traffic port's application: ANY /in/…, ANY /out/…, POST /events, GET /healthz."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from aiohttp import web
+from yarl import URL
 
 from sanfen.abc import ChannelAdapter
 from sanfen.clock import Clock
-from sanfen.config.settings import Settings
 from sanfen.gateway.events import EVENTS, Events
 from sanfen.gateway.intake import target_of
 from sanfen.gateway.journaling import Counters, Journaling, Submits
 from sanfen.gateway.limits import Limits
-from sanfen.gateway.middlewares import guard
+from sanfen.gateway.middlewares import Handler, guarded
 from sanfen.gateway.problems import Refused
 from sanfen.gateway.relay import leave_no_mark
 from sanfen.gateway.webhooks import Traffic
 from sanfen.log import OneLine
+
+if TYPE_CHECKING:
+    from sanfen.config.settings import Settings
 
 __all__ = ["COUNTERS", "build_traffic_app"]
 
@@ -25,7 +29,7 @@ COUNTERS = web.AppKey("counters", Counters)
 
 
 def build_traffic_app(
-    settings: Settings,
+    settings: "Settings",
     adapters: Mapping[str, ChannelAdapter],
     engine: Submits,
     clock: Clock,
@@ -34,12 +38,12 @@ def build_traffic_app(
 ) -> web.Application:
     """The application of the traffic port. ``adapters``: one for each channel of the settings."""
     limits = limits or Limits()
-    app = web.Application(middlewares=[guard], handler_args=_server_options(clock, limits))
+    app = web.Application(handler_args=_server_options(clock, limits))
     app[COUNTERS] = Counters()
     app.on_response_prepare.append(leave_no_mark)
     front = _Front(settings, adapters, Journaling(engine, clock, app[COUNTERS]), clock, limits)
     app.cleanup_ctx.append(front.running)
-    app.router.add_route("*", "/{path:.*}", front.dispatch)
+    app.router.register_resource(_Everything(guarded(front.dispatch)))
     return app
 
 
@@ -48,7 +52,7 @@ class _Front:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: "Settings",
         adapters: Mapping[str, ChannelAdapter],
         journaling: Journaling,
         clock: Clock,
@@ -85,6 +89,45 @@ class _Front:
         finally:
             self._serving -= 1
         raise Refused(404, "nothing is here", "the addresses are /in/{channel}, /out/{channel} and /events")
+
+
+class _Everything(web.AbstractResource):
+    """One resource for every path and method: the dispatch above decides, without decoding and patterns."""
+
+    def __init__(self, handler: Handler) -> None:
+        super().__init__()
+        self._route = web.ResourceRoute("*", handler, self)
+
+    @property
+    def canonical(self) -> str:
+        """The prefix it stands under."""
+        return "/"
+
+    async def resolve(self, _request: web.Request) -> tuple[web.UrlMappingMatchInfo, set[str]]:
+        """Always itself."""
+        return web.UrlMappingMatchInfo({}, self._route), set()
+
+    def url_for(self, **_kwargs: str) -> URL:
+        """No address of its own."""
+        return URL("/")
+
+    def add_prefix(self, prefix: str) -> None:
+        """It cannot be part of another application's paths."""
+        raise RuntimeError(f"the traffic application cannot be mounted under {prefix}")
+
+    def get_info(self) -> dict[str, str]:  # type: ignore[override]
+        """What the framework's introspection shows."""
+        return {"path": "/"}
+
+    def raw_match(self, _path: str) -> bool:
+        """Every path is ours."""
+        return True
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[web.AbstractRoute]:
+        return iter((self._route,))
 
 
 def _server_options(clock: Clock, limits: Limits) -> dict[str, object]:

@@ -54,7 +54,9 @@ class Events:
             raise Refused(415, "the body is compressed", "send it as it is")
         events = self._read(body)
         delivery = Delivery(received_ms, EVENTS, "in", "POST", target.journal_path(), body)
-        return await answer_receipt(self._journaling, self._journaling.submit(delivery, events), self._limits.events_ms)
+        return await answer_receipt(
+            self._journaling, self._journaling.submit(delivery, events), EVENTS, self._limits.events_ms
+        )
 
     def _read(self, body: bytes) -> list[Event]:
         """Every event of the body. Raises Refused, saying which of them is wrong and why."""

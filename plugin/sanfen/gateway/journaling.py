@@ -65,15 +65,14 @@ class Journaling:
         self.counters = counters
 
     def submit(self, delivery: Delivery, events: Sequence[Event]) -> "asyncio.Future[Receipt]":
-        """Queue a delivery, at once; never raises. The future's failure is counted and logged whoever waits for it."""
+        """Queue a delivery, at once; never raises. ``settle`` must follow."""
         self.counters.received += 1
         try:
-            future = self._engine.submit(delivery, events)
+            return self._engine.submit(delivery, events)
         except Exception as error:  # noqa: BLE001  # the chat goes on without the journal
-            future = asyncio.get_running_loop().create_future()
+            future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
             future.set_exception(error)
-        future.add_done_callback(partial(self._settled, delivery.channel))
-        return future
+            return future
 
     def note(self, delivery: Delivery) -> None:
         """Add a remark to the journal (a delivery that did not get through); nobody waits for it."""
@@ -82,24 +81,32 @@ class Journaling:
         except Exception as error:  # noqa: BLE001  # as above
             self._say("remark not journaled", delivery.channel, error)
 
-    async def settled(self, future: "asyncio.Future[Receipt]", budget_ms: float) -> bool:
-        """Whether the commit has come, waiting at most that long. The future itself is never cancelled."""
-        if not future.done() and budget_ms > 0:
-            await asyncio.wait((future,), timeout=budget_ms / 1000)
-        return future.done() and not future.cancelled() and future.exception() is None
+    async def settle(self, future: "asyncio.Future[Receipt]", channel: str, budget_ms: float) -> Receipt | None:
+        """The receipt, or None if the commit failed or took longer than the budget. The future is never cancelled.
 
-    def count_late(self, channel: str) -> None:
-        """An answer that did not wait for its commit any longer."""
-        self.counters.late += 1
-        self._say("the journal is behind: answered without it", channel)
+        Its end is counted and logged once, also where nobody waits for it any longer.
+        """
+        try:
+            if not future.done() and budget_ms > 0:
+                await asyncio.wait((future,), timeout=budget_ms / 1000)
+        except asyncio.CancelledError:
+            future.add_done_callback(partial(self._settled, channel))
+            raise
+        if not future.done():
+            self.counters.late += 1
+            self._say("the journal is behind: answered without it", channel)
+            future.add_done_callback(partial(self._settled, channel))
+            return None
+        return self._settled(channel, future)
 
-    def _settled(self, channel: str, future: "asyncio.Future[Receipt]") -> None:
+    def _settled(self, channel: str, future: "asyncio.Future[Receipt]") -> Receipt | None:
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
         if error is None:
             self.counters.journaled += 1
-            return
+            return future.result()
         self.counters.gap += 1
         self._say("a delivery is missing from the journal", channel, error)
+        return None
 
     def _say(self, event: str, channel: str, error: BaseException | None = None) -> None:
         swallowed = self._throttle.take(event + channel, self._clock.now_ms())

@@ -11,10 +11,9 @@ from typing import Literal
 
 from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from sanfen.gateway.limits import Limits
 from sanfen.gateway.problems import Refused
 from sanfen.gateway.upstream import Answer, Upstream, UpstreamError
 
@@ -25,6 +24,7 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 _HOP = frozenset(
     {
         b"connection",
+        b"content-length",  # ours
         b"expect",  # answered by our own server
         b"keep-alive",
         b"proxy-authenticate",
@@ -36,7 +36,9 @@ _HOP = frozenset(
         b"upgrade",
     }
 )
-_FRAMING = frozenset({b"content-length", b"host"})
+_HOP_NAMES = tuple(name.decode() for name in _HOP if name != b"content-length")
+_HOP_NAMES_AND_LENGTH = (*_HOP_NAMES, "content-length")
+_NOTHING: frozenset[bytes] = frozenset()
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _UNTYPED = web.ResponseKey("untyped", bool)
 _DOTS = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:$|[/\\])", re.IGNORECASE)
@@ -45,12 +47,9 @@ _DOTS = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:$|[/\\])", re.IGNORECASE)
 class Route:
     """Where one direction of one channel is passed on to."""
 
-    def __init__(
-        self, url: URL, upstream: Upstream, *, host: Literal["keep", "upstream"], timeout_ms: int, limits: Limits
-    ) -> None:
+    def __init__(self, url: URL, upstream: Upstream, *, host: Literal["keep", "upstream"], timeout_ms: int) -> None:
         self.upstream = upstream
         self.timeout_ms = timeout_ms
-        self._limits = limits
         self._keeps_host = host == "keep"
         self._host = (url.host_port_subcomponent or "").encode()
         self._path = url.raw_path or "/"
@@ -71,14 +70,19 @@ class Route:
 
     def head(self, method: str, target: bytes, headers: RawHeaders, body_bytes: int) -> bytes:
         """The request line and headers to write. Raises Refused if a line would break."""
-        named = _named(headers)
         lines = [b"%b %b HTTP/1.1" % (method.encode(), target), b"Host: " + self._host]
+        named = _NOTHING
         for name, value in headers:
             lower = name.lower()
-            if lower == b"host" and self._keeps_host:
-                lines[1] = b"Host: " + value
-            elif lower not in _HOP and lower not in _FRAMING and lower not in named:
+            if lower == b"host":
+                if self._keeps_host:
+                    lines[1] = b"Host: " + value
+            elif lower == b"connection":
+                named |= {part.strip().lower() for part in value.split(b",")}
+            elif lower not in _HOP:
                 lines.append(name + b": " + value)
+        if named:
+            lines[2:] = [line for line in lines[2:] if line.partition(b":")[0].lower() not in named]
         if body_bytes or method in _BODY_METHODS:
             lines.append(b"Content-Length: %d" % body_bytes)
         if not self.upstream.reuses:
@@ -93,20 +97,14 @@ class Route:
         return await self.upstream.send(method, self.head(method, target, headers, len(body)), body, deadline)
 
 
-def _named(headers: RawHeaders) -> frozenset[bytes]:
-    """The headers that Connection names."""
-    found = [value for name, value in headers if name.lower() == b"connection"]
-    return frozenset(part.strip().lower() for value in found for part in value.split(b","))
-
-
-def _kept(headers: RawHeaders, *, length: bool) -> CIMultiDict[str]:
+def _kept(headers: CIMultiDictProxy[str], *, length: bool) -> CIMultiDict[str]:
     """An answer's headers for our server's writer; each occurrence of a repeated one stays."""
-    named = _named(headers)
-    out: CIMultiDict[str] = CIMultiDict()
-    for name, value in headers:
-        lower = name.lower()
-        if lower not in _HOP and lower not in named and (length or lower != b"content-length"):
-            out.add(name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+    out = CIMultiDict(headers)
+    for value in out.getall("Connection", ()):
+        for name in value.split(","):
+            out.popall(name.strip(), None)
+    for name in _HOP_NAMES if length else _HOP_NAMES_AND_LENGTH:
+        out.popall(name, None)
     return out
 
 

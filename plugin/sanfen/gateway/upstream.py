@@ -30,8 +30,12 @@ _BROKEN = (aiohttp.ClientError, HttpProcessingError, aiohttp.EofStream, OSError)
 _log = structlog.get_logger("sanfen.gateway")
 
 
+class _Broken(Exception):  # noqa: N818  # never leaves this module
+    """A connection ended before an answer."""
+
+
 class UpstreamError(Exception):
-    """There is no answer to pass on. ``status``: 502 or 504."""
+    """There is no answer to pass on. ``status``: 502, 503 or 504."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -52,14 +56,16 @@ class _Connection:
         if handler.transport is not None:
             self._readable.register(handler.transport.get_extra_info("socket").fileno(), select.POLLIN)
 
-    def is_reusable(self) -> bool:
-        """Whether nothing speaks against another request: not closed, nothing left to write, nothing waiting to be
-        read, not even an end of file.
-        """
+    def is_clean(self) -> bool:
+        """Whether it is open, and the last exchange is over on both sides."""
         transport = self.handler.transport
         if transport is None or transport.is_closing() or self.handler.should_close:
             return False
-        return transport.get_write_buffer_size() == 0 and not self._readable.poll(0)
+        return transport.get_write_buffer_size() == 0
+
+    def is_silent(self) -> bool:
+        """Whether the kernel holds nothing to read, not even an end of file the loop has not seen yet."""
+        return not self._readable.poll(0)
 
 
 class Answer:
@@ -70,7 +76,7 @@ class Answer:
     ) -> None:
         self.status = message.code
         self.reason = message.reason
-        self.headers = message.raw_headers
+        self.headers = message.headers
         self.content = content
         self._upstream = upstream
         self._connection: _Connection | None = connection
@@ -78,9 +84,9 @@ class Answer:
     async def read(self, most_bytes: int, deadline: float) -> bytes | None:
         """The body, or None where it is longer than ``most_bytes`` and is to be streamed. Raises UpstreamError."""
         content = self.content
-        length = next((int(value) for name, value in self.headers if name.lower() == b"content-length"), None)
         if not content.is_eof():
-            if length is None or length > most_bytes:
+            length = self.headers.get("Content-Length")
+            if length is None or int(length) > most_bytes:
                 return None  # of unknown length: events may come one by one
             try:
                 async with asyncio.timeout_at(deadline):
@@ -119,66 +125,71 @@ class Upstream:
         self._ssl = _tls() if url.scheme == "https" else None
         self._limits = limits
         self._idle: list[_Connection] = []  # the youngest last
-        self._slots = asyncio.Semaphore(limits.upstream_connections)
+        self._busy = 0
         self._sweeper: asyncio.TimerHandle | None = None
         self.reuses = True
 
     async def send(self, method: str, head: bytes, body: bytes, deadline: float) -> Answer:
         """Write one request, once, and return its answer's head. ``deadline``: loop time. Raises UpstreamError."""
+        if self._busy >= self._limits.upstream_connections:
+            raise UpstreamError(503, "too many requests at a time")
+        self._busy += 1
         try:
-            async with asyncio.timeout_at(deadline):
-                await self._slots.acquire()
-                try:
-                    return await self._send(method, head, body)
-                except BaseException:
-                    self._slots.release()
-                    raise
-        except TimeoutError:
-            raise UpstreamError(504, "no answer in time") from None
-
-    async def _send(self, method: str, head: bytes, body: bytes) -> Answer:
-        connection = self._take() or await self._connect()
-        try:
-            return await self._exchange(connection, method, head, body)
-        except _BROKEN as error:
-            connection.handler.abort()
-            if connection.used:
-                self._stop_reusing()
-                if method in _SAFE:
-                    connection = await self._connect()
-                    return await self._exchange(connection, method, head, body)
-            raise UpstreamError(502, f"the connection broke before an answer: {type(error).__name__}") from None
-        except BaseException:
-            connection.handler.abort()
+            connection = self._take() or await self._connect(deadline)
+            try:
+                return await self._exchange(connection, method, head, body, deadline)
+            except _Broken as broken:
+                if connection.used:
+                    self._stop_reusing()
+                if not connection.used or method not in _SAFE:
+                    raise UpstreamError(502, f"the connection broke before an answer: {broken}") from None
+            return await self._exchange(await self._connect(deadline), method, head, body, deadline)
+        except BaseException as error:
+            self._busy -= 1
+            if isinstance(error, _Broken):
+                raise UpstreamError(502, f"the connection broke before an answer: {error}") from None
             raise
 
-    async def _exchange(self, connection: _Connection, method: str, head: bytes, body: bytes) -> Answer:
+    async def _exchange(
+        self, connection: _Connection, method: str, head: bytes, body: bytes, deadline: float
+    ) -> Answer:
         handler = connection.handler
-        transport = handler.transport
-        if transport is None:
-            raise aiohttp.ServerDisconnectedError
-        handler.set_response_params(skip_payload=method == "HEAD", read_until_eof=True, auto_decompress=False)
-        transport.write(head + body)
-        message, content = await handler.read()
-        while 100 <= message.code < 200 and message.code != 101:  # noqa: PLR2004
+        loop = asyncio.get_running_loop()
+        timer = loop.call_at(deadline, handler.set_exception, TimeoutError())
+        try:
+            handler.set_response_params(skip_payload=method == "HEAD", read_until_eof=True, auto_decompress=False)
+            _write(handler, head + body)
             message, content = await handler.read()
-        if message.code == 101:
-            raise aiohttp.ClientPayloadError("switching protocols was not asked for")
-        return Answer(self, connection, message, content)
+            while _is_interim(message.code):
+                message, content = await handler.read()
+            return Answer(self, connection, message, content)
+        except TimeoutError:
+            handler.abort()
+            raise UpstreamError(504, "no answer in time") from None
+        except _BROKEN as error:
+            handler.abort()
+            raise _Broken(type(error).__name__) from None
+        except BaseException:
+            handler.abort()
+            raise
+        finally:
+            timer.cancel()
 
     def _take(self) -> _Connection | None:
+        if not self._idle:
+            return None
         oldest = asyncio.get_running_loop().time() - self._limits.reuse_ms / 1000
         while self._idle:
             connection = self._idle.pop()
-            if connection.idle_since >= oldest and connection.is_reusable():
+            if connection.idle_since >= oldest and connection.is_clean() and connection.is_silent():
                 return connection
             connection.handler.close()
         return None
 
-    async def _connect(self) -> _Connection:
+    async def _connect(self, deadline: float) -> _Connection:
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._limits.connect_ms / 1000):
+            async with asyncio.timeout_at(min(deadline, loop.time() + self._limits.connect_ms / 1000)):
                 _, handler = await loop.create_connection(
                     lambda: ResponseHandler(loop), self._host, self._port, ssl=self._ssl
                 )
@@ -190,9 +201,9 @@ class Upstream:
 
     def give_back(self, connection: _Connection) -> None:
         """A connection whose answer is done with: keep it for the next request, or close it."""
-        self._slots.release()
+        self._busy -= 1
         connection.used = True
-        if not self.reuses or not connection.is_reusable():
+        if not self.reuses or not connection.is_clean():
             connection.handler.close()
             return
         loop = asyncio.get_running_loop()
@@ -221,6 +232,19 @@ class Upstream:
             self._sweeper = None
         while self._idle:
             self._idle.pop().handler.close()
+
+
+def _write(handler: ResponseHandler, request: bytes) -> None:
+    if handler.transport is None:
+        raise aiohttp.ServerDisconnectedError
+    handler.transport.write(request)
+
+
+def _is_interim(status: int) -> bool:
+    """Whether the real answer is still to come."""
+    if status == 101:
+        raise aiohttp.ClientPayloadError("switching protocols was not asked for")
+    return 100 <= status < 200
 
 
 def _tls() -> ssl.SSLContext:

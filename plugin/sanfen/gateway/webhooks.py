@@ -10,7 +10,7 @@ to say. A sender that cannot prove who it is gets 401, and nothing else happens.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import unquote
 
 import structlog
@@ -19,7 +19,6 @@ from yarl import URL
 
 from sanfen.abc import ChannelAdapter, Event, ParseError, Request, VerifyError
 from sanfen.clock import Clock
-from sanfen.config.settings import ChannelSettings, Settings
 from sanfen.gateway.intake import Target, adapter_request, read_body
 from sanfen.gateway.journaling import Journaling, Receipt
 from sanfen.gateway.limits import Limits
@@ -28,6 +27,9 @@ from sanfen.gateway.relay import Route, answer_of
 from sanfen.gateway.upstream import Answer, Upstream, UpstreamError
 from sanfen.log import Throttle
 from sanfen.store.journal import Delivery
+
+if TYPE_CHECKING:
+    from sanfen.config.settings import ChannelSettings, Settings
 
 __all__ = ["Traffic", "Verifier", "answer_receipt"]
 
@@ -62,12 +64,12 @@ class Verifier:
             _log.warning(
                 "a delivery is not authentic", channel=adapter.channel, reason=refusal.reason, more_like_it=swallowed
             )
-        told = {"reason": refusal.reason, "detail": refusal.message} if is_local(request) else {}
+        told: dict[str, Any] = {"reason": refusal.reason, "detail": refusal.message} if is_local(request) else {}
         raise Refused(401, "not authentic", refusal.hint if told else "", **told)
 
 
 class _Channel(NamedTuple):
-    settings: ChannelSettings
+    settings: "ChannelSettings"
     adapter: ChannelAdapter
     routes: dict[Direction, Route | None]
     most_bytes: int
@@ -78,7 +80,7 @@ class Traffic:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: "Settings",
         adapters: Mapping[str, ChannelAdapter],
         journaling: Journaling,
         clock: Clock,
@@ -91,7 +93,7 @@ class Traffic:
         self._upstreams: dict[tuple[str, str | None, int | None], Upstream] = {}
         self._channels = {name: self._channel(one, adapters[name]) for name, one in settings.channels.items()}
 
-    def _channel(self, settings: ChannelSettings, adapter: ChannelAdapter) -> _Channel:
+    def _channel(self, settings: "ChannelSettings", adapter: ChannelAdapter) -> _Channel:
         routes: dict[Direction, Route | None] = {
             "in": self._route(settings, settings.forward_in),
             "out": self._route(settings, settings.forward_out),
@@ -99,7 +101,7 @@ class Traffic:
         most_bytes = max(self._limits.body_bytes, int(settings.options.get("forward_bytes", 0)))
         return _Channel(settings, adapter, routes, most_bytes)
 
-    def _route(self, settings: ChannelSettings, target: object) -> Route | None:
+    def _route(self, settings: "ChannelSettings", target: object) -> Route | None:
         if not target:
             return None
         url = URL(str(target), encoded=True)
@@ -151,7 +153,7 @@ class Traffic:
                 events = channel.adapter.parse(wire, direction, received_ms)
             except ParseError as failure:
                 error = failure.message
-            except Exception as failure:
+            except Exception as failure:  # noqa: BLE001  # the chat goes on without this adapter
                 _log.exception("an adapter failed to parse", channel=channel.settings.name)
                 error = f"the adapter failed: {type(failure).__name__}"
         self._journaling.counters.poison += error is not None
@@ -165,10 +167,10 @@ class Traffic:
             return problem(405, "this address takes deliveries", "send POST", headers={"Allow": "POST"})
         future = self._journaling.submit(delivery, events)
         if delivery.error is not None:
-            await self._journaling.settled(future, budget_ms)
+            await self._journaling.settle(future, delivery.channel, budget_ms)
             unread = "content-encoding" in delivery.error
             return problem(415 if unread else 400, delivery.error, "the body was kept for whoever looks into it")
-        return await answer_receipt(self._journaling, future, budget_ms)
+        return await answer_receipt(self._journaling, future, delivery.channel, budget_ms)
 
     async def _relay(
         self,
@@ -207,12 +209,8 @@ class Traffic:
         return await answer_of(request, answer, body, route.timeout_ms)
 
     async def _commit(self, future: "asyncio.Future[Receipt]", channel: _Channel, started: float) -> None:
-        if future.done():
-            return
         spent_ms = (asyncio.get_running_loop().time() - started) * 1000
-        await self._journaling.settled(future, channel.settings.ack_budget_ms - spent_ms)
-        if not future.done():
-            self._journaling.count_late(channel.settings.name)
+        await self._journaling.settle(future, channel.settings.name, channel.settings.ack_budget_ms - spent_ms)
 
 
 def _no_answer(trouble: UpstreamError | None, request: web.BaseRequest, channel: _Channel) -> web.Response:
@@ -224,10 +222,12 @@ def _no_answer(trouble: UpstreamError | None, request: web.BaseRequest, channel:
 
 
 async def answer_receipt(
-    journaling: Journaling, future: "asyncio.Future[Receipt]", budget_ms: int
+    journaling: Journaling, future: "asyncio.Future[Receipt]", channel: str, budget_ms: int
 ) -> web.Response:
     """What a sender is told who waits for nothing but the commit."""
-    if await journaling.settled(future, budget_ms):
-        receipt = future.result()
+    receipt = await journaling.settle(future, channel, budget_ms)
+    if receipt is not None:
         return web.json_response({"accepted": receipt.new, "duplicates": receipt.duplicates})
-    return problem(503, "not kept yet", "send the same again later: duplicates do no harm", headers={"Retry-After": "5"})
+    return problem(
+        503, "not kept yet", "send the same again later: duplicates do no harm", headers={"Retry-After": "5"}
+    )

@@ -1,0 +1,119 @@
+"""From the checked shape of the file to what the program reads."""
+
+import re
+from pathlib import Path
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from sanfen.config.schema import ChannelModel, Config, MatchModel, PersonModel, QuietModel
+from sanfen.config.settings import ChannelSettings, Listen, Person, Quiet, Secret, Settings, Shop, Way
+from sanfen.config.yaml import Document
+from sanfen.core.classify import Rule
+from sanfen.core.policy import Ladder, Step
+from sanfen.wire import parse_instant
+
+__all__ = ["build_ladders", "build_rules", "build_settings", "pattern_of", "quiet_of"]
+
+
+def build_settings(config: Config, path: Path) -> Settings:
+    """The settings; a relative ``storage`` is taken from the file's folder."""
+    shop, listen = config.shop, config.listen
+    return Settings(
+        shop=Shop(shop.id, shop.name, shop.timezone, shop.language),
+        listen=Listen(*listen.hooks, *listen.board),
+        storage=path.parent / config.storage,
+        text_keep_ms=int(config.text.keep),
+        channels=MappingProxyType({name: _channel(name, one) for name, one in config.channels.items()}),
+        people=MappingProxyType({name: _person(name, one) for name, one in config.people.items()}),
+        quiet=tuple(quiet_of(one, shop.timezone) for one in config.quiet),
+    )
+
+
+def build_ladders(config: Config) -> tuple[Ladder, ...]:
+    """The ladders, steps in order of time."""
+    return tuple(
+        Ladder(
+            ladder.name,
+            tuple(sorted((Step(step.at, step.notify) for step in ladder.steps), key=lambda step: step.at_ms)),
+            frozenset(ladder.match.shop),
+            frozenset(ladder.match.channel),
+        )
+        for ladder in config.escalation
+    )
+
+
+def build_rules(config: Config, document: Document) -> tuple[Rule, ...]:
+    """The classification rules, each with its line."""
+    out = []
+    for index, rule in enumerate(config.classify):
+        place = document.places.get(("classify", index))
+        where = f"{document.name}:{place.line}" if place else document.name
+        least, most = _bounds(rule.match)
+        match = rule.match
+        out.append(
+            Rule(
+                name=rule.name,
+                verdict=rule.verdict,
+                mode=rule.mode,
+                modes=frozenset(match.mode),
+                bots=frozenset(match.bot),
+                agents=frozenset(match.agent),
+                credentials=frozenset(match.credential),
+                channels=frozenset(match.channel),
+                text=pattern_of(match.text) if match.text is not None else None,
+                min_length=least,
+                max_length=most,
+                within_ms=match.typed_in,
+                bot=rule.bot,
+                place=where,
+            )
+        )
+    return tuple(out)
+
+
+def pattern_of(text: str) -> re.Pattern[str]:
+    """A pattern; by RE2, which cannot hang, where that is installed and understands it."""
+    try:
+        import re2  # noqa: PLC0415  # an extra
+    except ImportError:
+        return re.compile(text)
+    try:
+        return re2.compile(text)  # type: ignore[no-any-return]
+    except re2.error:
+        return re.compile(text)
+
+
+def quiet_of(model: QuietModel, zone: str) -> Quiet:
+    """A planned silence. Raises ParseError for a time that is none."""
+    local = ZoneInfo(zone)
+    return Quiet(parse_instant(model.from_, local), parse_instant(model.until, local), model.why)
+
+
+def _channel(name: str, model: ChannelModel) -> ChannelSettings:
+    secrets = ([model.secret] if model.secret else []) + list(model.secrets)
+    return ChannelSettings(
+        name=name,
+        adapter=model.adapter,
+        forward_in=model.from_customer.forward if model.from_customer else None,
+        forward_out=model.from_shop.forward if model.from_shop else None,
+        secrets=tuple(Secret(secret) for secret in secrets),
+        signing=model.signing,
+        host=model.host,
+        timeout_ms=model.timeout,
+        ack_budget_ms=model.ack_within,
+        options=MappingProxyType(dict(model.options)),
+    )
+
+
+def _person(name: str, model: PersonModel) -> Person:
+    ways = tuple(Way(way.url, Secret(way.secret) if way.secret else None) for way in model.via)
+    return Person(name, ways, model.hours)
+
+
+def _bounds(match: MatchModel) -> tuple[int | None, int | None]:
+    if match.length is None:
+        return None, None
+    sign, number = match.length
+    if sign.startswith(">"):
+        return number + (sign == ">"), None
+    return None, number - (sign == "<")

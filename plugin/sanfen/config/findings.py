@@ -1,0 +1,81 @@
+"""A mistake in a file, and how it is shown: code, sentence, place, the line with a caret, and how to mend it."""
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+__all__ = ["CODES", "Finding", "render_all"]
+
+CODES: dict[str, str] = {
+    "C001": "The file is not YAML, or uses a part of YAML that is refused here: aliases, tags, several documents.",
+    "C002": "A key stands twice in one mapping. The second would silently win.",
+    "C003": "The file cannot be read: missing, too large, not UTF-8.",
+    "C004": "A ${NAME} stands for an environment variable that is not set.",
+    "C010": "A key that is not a setting at this place.",
+    "C011": "A setting that must be there is missing.",
+    "C012": "A value that is not in the list, or of the wrong shape.",
+    "C013": "A duration, clock time, window or percentage that cannot be read.",
+    "C020": "A policy that is neither shipped nor defined under policies:.",
+    "C021": "A person who is not defined under people:. Nobody would be told.",
+    "C022": "A channel that is not defined under channels:.",
+    "C023": "Two things of one name.",
+    "W101": "A step that is due only after the deadline: the round is late already.",
+    "W102": "Steps out of order: a later step is due before an earlier one.",
+    "W103": "A ladder that tells nobody.",
+    "W104": "A rule or ladder that can never match, because one above always does.",
+    "W105": "A target above 100 %.",
+    "W106": "The preset is not verified: no source supports it.",
+    "W110": "A secret written in the file. Put it in the environment and write ${NAME}.",
+    "W111": "Messages are taken without a signature: anybody who reaches the port can write them.",
+}
+"""What each code means; ``sanfen check --explain CODE`` shows it."""
+
+
+class Finding(NamedTuple):
+    """One mistake (codes C…) or doubt (codes W…). Lines and columns count from 1."""
+
+    code: str
+    message: str
+    file: str
+    line: int
+    column: int
+    source: str = ""
+    width: int = 1
+    note: str = ""
+    help: str = ""
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the file cannot be used."""
+        return self.code.startswith("C")
+
+    def render(self) -> str:
+        """As a compiler would show it."""
+        word = "error" if self.is_error else "warning"
+        out = [f"{word}[{self.code}]: {self.message}", f"  --> {self.file}:{self.line}:{self.column}"]
+        if self.source:
+            gutter = " " * len(str(self.line))
+            pad = " " * _cells(self.source[: self.column - 1])
+            marked = "^" * max(1, _cells(self.source[self.column - 1 : self.column - 1 + self.width]))
+            out += [f"{gutter} |", f"{self.line} | {self.source}", f"{gutter} | {pad}{marked} {self.note}".rstrip()]
+        if self.help:
+            out.append(f"   = help: {self.help}")
+        return "\n".join(out)
+
+    def fields(self) -> dict[str, Any]:
+        """For ``--format json``."""
+        return {name: getattr(self, name) for name in ("code", "message", "file", "line", "column", "note", "help")}
+
+
+def render_all(findings: Iterable[Finding]) -> str:
+    """All findings, in order of place."""
+    return "\n\n".join(
+        finding.render() for finding in sorted(findings, key=lambda one: (one.file, one.line, one.column))
+    )
+
+
+def _cells(text: str) -> int:
+    """How many columns of a terminal a text takes; Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text if char != "\t") + text.count(
+        "\t"
+    )

@@ -1,0 +1,217 @@
+"""From a file to settings, policies and rules, or to every mistake in it at once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from sanfen.config import presets, sense
+from sanfen.config.build import build_ladders, build_rules, build_settings
+from sanfen.config.findings import Finding, render_all
+from sanfen.config.policies import PolicyModel, to_policy
+from sanfen.config.schema import Config, OwnPolicy
+from sanfen.config.settings import Settings
+from sanfen.config.types import duration_text
+from sanfen.config.yaml import Document, read_file
+from sanfen.core.classify import Rule
+from sanfen.core.policy import Policy
+from sanfen.errors import ConfigError, InputError, PolicyError
+
+__all__ = ["Loaded", "inspect", "load"]
+
+_Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration that can be run. The first policy is the one rounds are judged and escalated by."""
+
+    settings: Settings
+    policies: tuple[Policy, ...]
+    rules: tuple[Rule, ...]
+    warnings: tuple[Finding, ...] = ()
+
+
+def load(path: Path, env: Mapping[str, str] | None = None) -> Loaded:
+    """Load a configuration. ``env``: fills ${NAME}, by default the environment. Raises ConfigError with all mistakes."""
+    loaded, findings = inspect(path, env)
+    errors = [finding for finding in findings if finding.is_error]
+    if loaded is None or errors:
+        raise ConfigError(render_all(findings))
+    return replace(loaded, warnings=tuple(findings))
+
+
+def inspect(path: Path, env: Mapping[str, str] | None = None) -> tuple[Loaded | None, list[Finding]]:
+    """Everything that is to be said about a configuration, and the configuration if it can be run."""
+    document = read_file(path, os.environ if env is None else env)
+    findings = document.findings
+    if not isinstance(document.tree, dict):
+        if not findings:
+            findings.append(
+                document.at("C001", "the file holds no keys", 1, 1, 1, help_="start from sanfen.example.yaml")
+            )
+        return None, findings
+    config = _config(document)
+    if config is None:
+        return None, _tidy(document, findings)
+    policies = _policies(document, config, findings)
+    findings += sense.names(document, config)
+    if policies and not any(finding.is_error for finding in findings):
+        findings += sense.doubts(document, config, policies[0])
+        first = replace(policies[0], ladders=build_ladders(config))
+        loaded = Loaded(
+            build_settings(config, path),
+            (first, *policies[1:]),
+            build_rules(config, document),
+        )
+        return loaded, _tidy(document, findings)
+    return None, _tidy(document, findings)
+
+
+def _tidy(document: Document, findings: list[Finding]) -> list[Finding]:
+    kept = {finding: None for finding in findings if not document.silenced(finding)}
+    return sorted(kept, key=lambda one: (one.line, one.column, one.code))
+
+
+def _config(document: Document) -> Config | None:
+    try:
+        return Config.model_validate(document.tree)
+    except ValidationError as error:
+        document.findings += _shape(document, error, Config, ())
+        return _salvage(document.tree, error)
+
+
+def _salvage(tree: dict[str, Any], error: ValidationError) -> Config | None:
+    """The file without the sections that are wrong, so that the names in the others are checked in the same run."""
+    wrong = {str(one["loc"][0]) for one in error.errors() if one["loc"]}
+    try:
+        return Config.model_validate({key: value for key, value in tree.items() if key not in wrong} | {"version": "1"})
+    except ValidationError:
+        return None
+
+
+def _policies(document: Document, config: Config, findings: list[Finding]) -> list[Policy]:
+    own = {name: _expanded(policy) for name, policy in config.policies.items()}
+    zone = config.shop.timezone
+    out: list[Policy] = []
+    for name in own:
+        _policy(document, name, own, ("policies", name), findings, zone)
+    wanted: list[tuple[str, _Path]] = [(config.policy, ("policy",))]
+    wanted += [(name, ("also", index)) for index, name in enumerate(config.also)]
+    for name, path in wanted:
+        if name in own:
+            made = _policy(document, name, own, ("policies", name), [], zone)
+        else:
+            made = _policy(document, name, own, path, findings, zone)
+        if made is not None:
+            out.append(made)
+        if presets.unverified(name):
+            message = f"the preset {name} is not verified: no source supports it"
+            findings.append(document.finding("W106", message, path, help_="check the rule with the platform"))
+    if out and config.target is not None:
+        out[0] = replace(out[0], targets=sense.own_target(config.target))
+    return out
+
+
+def _policy(
+    document: Document,
+    name: str,
+    own: Mapping[str, Mapping[str, Any]],
+    path: _Path,
+    findings: list[Finding],
+    zone: str,
+) -> Policy | None:
+    try:
+        made = presets.tree(name, own)
+        model = PolicyModel.model_validate(made)
+    except ValidationError as error:
+        findings += _shape(document, error, PolicyModel, path)
+    except (PolicyError, InputError) as error:
+        findings.append(document.finding("C020", error.message, path, help_=error.hint))
+    else:
+        if model.kind == "response":
+            return to_policy(model, tz=zone)
+        findings.append(document.finding("C020", f"policy {name} scores no replies", path))
+    return None
+
+
+def _expanded(policy: OwnPolicy) -> dict[str, Any]:
+    """A policy of the file, its short keys written out."""
+    out: dict[str, Any] = {"based_on": policy.based_on, **(policy.model_extra or {})}
+    if policy.deadline is not None:
+        out["due"] = [{"after": duration_text(policy.deadline)}]
+    if policy.window is not None:
+        start, end = policy.window
+        out["hours"] = {"open": f"{start // 60:02}:{start % 60:02}", "close": f"{end // 60:02}:{end % 60:02}"}
+    if policy.target is not None:
+        out["targets"] = [{"name": "own", "op": ">=", "value": str(float(policy.target))}]
+    return out
+
+
+# --- pydantic's errors, in place and in our words ---------------------------------------------------------------------
+
+
+def _shape(document: Document, error: ValidationError, model: type[BaseModel], base: _Path) -> list[Finding]:
+    return [_one(document, found, model, base) for found in error.errors(include_url=False)]
+
+
+def _one(document: Document, found: Any, model: type[BaseModel], base: _Path) -> Finding:
+    loc = tuple(part for part in found["loc"] if not (isinstance(part, str) and part.startswith("function-")))
+    path = (*base, *loc)
+    name = str(loc[-1]) if loc else ""
+    kind = str(found["type"])
+    if kind == "extra_forbidden":
+        known = _keys(model, loc[:-1])
+        close = get_close_matches(name, known, 1, 0.5)
+        help_ = (f"did you mean {close[0]!r}? " if close else "") + "known here: " + ", ".join(known)
+        return document.finding("C010", f"unknown key {name!r}", path, key=True, note="not a setting here", help_=help_)
+    if kind == "missing":
+        return document.finding("C011", f"{name!r} is missing", path[:-1], help_=_describe(model, loc))
+    message = str(found["msg"]).removeprefix("Value error, ")
+    if kind in ("literal_error", "enum"):
+        expected = str((found.get("ctx") or {}).get("expected", ""))
+        given = found.get("input")
+        close = get_close_matches(str(given), expected.replace("'", "").replace(" or ", ", ").split(", "), 1, 0.5)
+        help_ = (f"did you mean {close[0]!r}? " if close else "") + f"write {expected}"
+        return document.finding("C012", f"{_dotted(loc)}: {given!r} is not known", path, help_=help_)
+    if kind in ("dict_type", "model_type", "tuple_type", "list_type", "string_type", "model_attributes_type"):
+        word = {"tuple_type": "a list", "list_type": "a list", "string_type": "a text"}.get(kind, "keys with values")
+        return document.finding("C012", f"{_dotted(loc)}: {word} must stand here", path)
+    code = "C013" if message.startswith(("not a ", "neither ", "unknown time zone")) else "C012"
+    sentence, _, mend = message.partition("; ")
+    return document.finding(code, f"{_dotted(loc)}: {sentence}" if loc else sentence, path, help_=mend)
+
+
+def _dotted(loc: _Path) -> str:
+    return ".".join(str(part) for part in loc)
+
+
+def _model_at(model: type[BaseModel], loc: _Path) -> type[BaseModel] | None:
+    at: Any = model
+    for part in loc:
+        if not (isinstance(at, type) and issubclass(at, BaseModel)):
+            at = next((one for one in get_args(at) if isinstance(one, type) and issubclass(one, BaseModel)), None)
+            continue
+        field = next((f for n, f in at.model_fields.items() if (f.alias or n) == part), None)
+        at = field.annotation if field else None
+        options = [one for one in get_args(at) if isinstance(one, type) and issubclass(one, BaseModel)]
+        if options and not isinstance(part, int):
+            at = options[0] if type(None) in get_args(at) else at
+    if isinstance(at, type) and issubclass(at, BaseModel):
+        return at
+    return next((one for one in get_args(at) if isinstance(one, type) and issubclass(one, BaseModel)), None)
+
+
+def _keys(model: type[BaseModel], loc: _Path) -> list[str]:
+    found = _model_at(model, loc)
+    return [field.alias or name for name, field in found.model_fields.items()] if found else []
+
+
+def _describe(model: type[BaseModel], loc: _Path) -> str:
+    found = _model_at(model, loc[:-1])
+    field = next((f for n, f in found.model_fields.items() if (f.alias or n) == loc[-1]), None) if found else None
+    return field.description.replace("\n", " ") if field and field.description else ""

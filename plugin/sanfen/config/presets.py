@@ -1,0 +1,140 @@
+"""Policies by name: the shipped presets, a file, or one of either with something changed."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sanfen.config.policies import PolicyModel, to_policy
+from sanfen.config.yaml import Document, read_file, read_text
+from sanfen.core.policy import Policy
+from sanfen.errors import InputError, PolicyError
+
+__all__ = ["DEFAULT", "apply_set", "model", "names", "policy", "tree", "unverified"]
+
+DEFAULT = "taobao-2022-01"
+_CHAIN = 8  # how long a chain of based_on may be
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The shipped presets."""
+    return tuple(sorted(one.name[:-5] for one in files("sanfen_presets").iterdir() if one.name.endswith(".yaml")))
+
+
+def unverified(name: str) -> bool:
+    """Whether a preset has no source worth the name; it loads with a warning."""
+    return name.endswith("-unverified")
+
+
+def tree(name: str, own: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
+    """A policy's keys as text, ``based_on`` expanded: top-level keys replace those of the base.
+
+    ``own``: policies defined beside it. Raises PolicyError for an unknown name, with the nearest known.
+    """
+    chain: list[dict[str, Any]] = []
+    wanted: str | None = name
+    while wanted is not None:
+        if len(chain) >= _CHAIN:
+            raise PolicyError(f"policy {name}: based_on goes in a circle", hint="base it on a preset")
+        found = _find(wanted, own or {})
+        chain.append(found)
+        wanted = found.get("based_on")
+    merged: dict[str, Any] = {}
+    for found in reversed(chain):
+        merged |= found
+    merged.pop("based_on", None)
+    return merged
+
+
+def model(name: str, *, overrides: Mapping[str, Any] | None = None) -> PolicyModel:
+    """A policy, validated. Raises PolicyError or InputError with the key that is wrong."""
+    made = tree(name) | dict(overrides or {})
+    return validate(made, name)
+
+
+def policy(
+    name: str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    tz: str = "Asia/Shanghai",
+    holidays: frozenset[str] = frozenset(),
+) -> Policy:
+    """A policy ready for the core. ``tz``: the shop's zone, for policies that leave it open."""
+    found = model(name, overrides=overrides)
+    if found.kind != "response":
+        raise PolicyError(f"policy {name} limits sending and scores no replies", hint="choose a response policy")
+    return to_policy(found, tz=tz, holidays=holidays)
+
+
+def validate(made: Mapping[str, Any], name: str) -> PolicyModel:
+    """The model of a policy's keys. Raises PolicyError that names the key."""
+    try:
+        return PolicyModel.model_validate(dict(made))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = str(first["msg"]).removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            close = get_close_matches(where, PolicyModel.model_fields, n=1)
+            message = "not a key of a policy" + (f"; did you mean {close[0]}?" if close else "")
+        raise PolicyError(f"policy {name}: {where}: {message}", hint="docs/policies.md lists every key") from None
+
+
+def apply_set(made: dict[str, Any], dotted: str, text: str) -> None:
+    """Set ``hours.open`` to a YAML text, in place. Raises InputError."""
+    document = read_text(text or "null", "--set")
+    if document.findings:
+        raise InputError(f"--set {dotted}: {document.findings[0].message}", hint="write --set KEY=VALUE, VALUE as YAML")
+    *parents, last = dotted.split(".")
+    if not all([*parents, last]) or parents[:1] == [""] or dotted.split(".", maxsplit=1)[0] not in _keys():
+        close = get_close_matches(dotted.split(".", maxsplit=1)[0], _keys(), n=1)
+        hint = f"did you mean {close[0]}?" if close else "docs/policies.md lists every key"
+        raise InputError(f"--set {dotted}: not a key of a policy", hint=hint)
+    at: Any = made
+    for part in parents:
+        step = at.get(part)
+        if step is None:
+            step = {}
+        if not isinstance(step, dict):
+            raise InputError(f"--set {dotted}: {part} has no keys below it", hint=f"set {part} as a whole")
+        at[part] = dict(step)
+        at = at[part]
+    at[last] = document.tree
+
+
+def _keys() -> list[str]:
+    return [field.alias or name for name, field in PolicyModel.model_fields.items()]
+
+
+def _find(name: str, own: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    if name in own:
+        return {"id": name} | dict(own[name])
+    if name in names():
+        return _plain(_shipped(name))
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        document = read_file(path)
+        return {"id": path.stem} | _plain(document)
+    close = get_close_matches(name, [*own, *names()], n=1)
+    hint = (
+        f"did you mean {close[0]}?" if close else "`sanfen policies` lists those that are shipped; a file ends in .yaml"
+    )
+    raise PolicyError(f"no policy is called {name!r}", hint=hint)
+
+
+@cache
+def _shipped(name: str) -> Document:
+    return read_text((files("sanfen_presets") / f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml")
+
+
+def _plain(document: Document) -> dict[str, Any]:
+    if document.findings:
+        raise InputError(document.findings[0].render(), hint="")
+    if not isinstance(document.tree, dict):
+        raise InputError(f"{document.name} is not a policy: it holds no keys", hint="docs/policies.md shows one")
+    return dict(document.tree)

@@ -1,0 +1,306 @@
+"""The shape of ``sanfen.yaml``. What stands here is what ``config/sanfen.example.yaml`` shows and editors complete."""
+
+import re
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+
+from sanfen.config.types import Clock, Duration, Share
+from sanfen.core.events import Mode
+
+__all__ = ["Config", "OwnPolicy"]
+
+_WINDOW = re.compile(r"([0-9]{1,2}:[0-9]{2})\s*[-–]\s*([0-9]{1,2}:[0-9]{2})")
+_COMPARE = re.compile(r"(>=|<=|<|>)\s*([0-9]+)")
+_ADDRESS = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):([0-9]{1,5})")
+_HIGHEST_PORT = 65535
+
+
+def _window(value: Any) -> tuple[Any, Any]:
+    found = _WINDOW.fullmatch(str(value).strip())
+    if not found:
+        raise ValueError(f"not a window: {str(value)!r}; write it as 08:00-24:00 / 写成 08:00-24:00")
+    return found[1], found[2]
+
+
+def _length(value: Any) -> tuple[str, int]:
+    found = _COMPARE.fullmatch(str(value).strip())
+    if not found:
+        raise ValueError(f"not a comparison: {str(value)!r}; write it as '>= 12'")
+    return found[1], int(found[2])
+
+
+def _less_than(value: Any) -> Any:
+    text = str(value).strip()
+    if not text.startswith("<"):
+        raise ValueError(f"not a bound: {text!r}; write it as '< 1500ms'")
+    return text[1:].strip()
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _address(value: Any) -> tuple[str, int]:
+    found = _ADDRESS.fullmatch(str(value).strip())
+    if not found or not 0 <= int(found[3]) <= _HIGHEST_PORT:
+        raise ValueError(f"not an address: {str(value)!r}; write it as 127.0.0.1:8970")
+    return found[1] or found[2], int(found[3])
+
+
+def _url(value: Any) -> str:
+    text = str(value).strip()
+    if not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", text):
+        raise ValueError("not a base address; write it as http://127.0.0.1:9001/in, without query and user name")
+    return text
+
+
+Window = Annotated[
+    tuple[Clock, Clock], BeforeValidator(_window), WithJsonSchema({"type": "string", "examples": ["08:00-24:00"]})
+]
+Length = Annotated[tuple[str, int], BeforeValidator(_length), WithJsonSchema({"type": "string", "examples": [">= 12"]})]
+Within = Annotated[Duration, BeforeValidator(_less_than), WithJsonSchema({"type": "string", "examples": ["< 1500ms"]})]
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+Address = Annotated[tuple[str, int], BeforeValidator(_address), WithJsonSchema({"type": "string"})]
+Url = Annotated[str, BeforeValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ShopModel(_Model):
+    """The shop whose conversations these are."""
+
+    id: str = Field(default="default", min_length=1, max_length=100)
+    """Its name in rows and events."""
+    name: str = "default"
+    """Its name for people."""
+    timezone: str = "Asia/Shanghai"
+    """Every clock time in this file is in this zone."""
+    language: Literal["zh", "en"] = "zh"
+    """Of notices."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"unknown time zone {value!r}; write a name such as Asia/Shanghai") from None
+        return value
+
+
+class ListenModel(_Model):
+    """Two listeners of one process."""
+
+    hooks: Address = ("127.0.0.1", 8970)
+    """Messages, both ways."""
+    board: Address = ("127.0.0.1", 8971)
+    """Status page, API, metrics."""
+
+
+class TextModel(_Model):
+    """Message text."""
+
+    keep: Duration | Literal["0"] = "30d"
+    """How long it is kept; 0 keeps none, and everything else still works."""
+
+    @field_validator("keep", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        return "0s" if str(value).strip() == "0" else value
+
+
+class ForwardModel(_Model):
+    """Where one direction goes on to."""
+
+    forward: Url
+    """The base address; what follows the channel's name is put behind it."""
+
+
+class ChannelModel(_Model):
+    """One channel."""
+
+    adapter: str = "generic"
+    """Which adapter reads its messages."""
+    from_customer: ForwardModel | None = None
+    """Arrives at /in/NAME: what customers say, on to the workflow."""
+    from_shop: ForwardModel | None = None
+    """Arrives at /out/NAME: what the shop answers, on to the channel."""
+    secret: str | None = Field(default=None, min_length=8)
+    """Senders sign with it. Write ${NAME}."""
+    secrets: tuple[Annotated[str, Field(min_length=8)], ...] = ()
+    """Several, newest first, while one replaces another."""
+    signing: Literal["required", "none"] = "required"
+    """none: take unsigned messages, on loopback only."""
+    host: Literal["keep", "upstream"] = "keep"
+    """The Host header that is passed on: the sender's, or the target's."""
+    timeout: Duration = 10_000
+    """How long the target may take."""
+    ack_within: Duration = 1_000
+    """How long an answer may wait for our own commit; keep it below the channel's time-out."""
+    options: dict[str, str] = {}
+    """The adapter's own settings."""
+
+
+class MatchModel(_Model):
+    """What a classification rule looks at; all that is given must hold."""
+
+    mode: tuple[Mode, ...] = ()
+    """How the channel marks the reply."""
+    bot: Names = ()
+    agent: Names = ()
+    """Who sent it, by the channel's name for them."""
+    credential: Names = ()
+    channel: Names = ()
+    text: str | None = None
+    """A regular expression, searched."""
+    length: Length | None = None
+    """Characters."""
+    typed_in: Within | None = None
+    """Since the customer's last message."""
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:
+        return _listed(value)
+
+    @field_validator("text")
+    @classmethod
+    def _pattern(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return value
+
+
+class RuleModel(_Model):
+    """One classification rule. The first that matches wins."""
+
+    name: str
+    match: MatchModel = MatchModel()
+    verdict: Literal["valid", "invalid"] | None = None
+    """valid: an unmarked reply is a person's. invalid: it is an auto-reply."""
+    mode: Mode | None = None
+    """The exact mode, instead of a verdict."""
+    bot: str | None = None
+    """The bot's name to record."""
+
+    @model_validator(mode="after")
+    def _one(self) -> "RuleModel":
+        if (self.verdict is None) == (self.mode is None):
+            raise ValueError("a rule needs verdict or mode, one of them")
+        return self
+
+
+class WayModel(_Model):
+    """An address with its secret."""
+
+    url: str
+    """console:, or webhook+https://…"""
+    secret: str | None = Field(default=None, min_length=8)
+    """Notices are signed with it. Write ${NAME}."""
+
+
+class PersonModel(_Model):
+    """Somebody who can be told."""
+
+    via: tuple[WayModel, ...] = Field(min_length=1)
+    """Addresses, tried in order: console:, webhook+https://…"""
+    hours: Window | None = None
+    """When they may be told; absent: always."""
+
+    @field_validator("via", mode="before")
+    @classmethod
+    def _ways(cls, value: Any) -> Any:
+        return [{"url": one} if isinstance(one, str) else one for one in value] if isinstance(value, list) else value
+
+
+class StepModel(_Model):
+    """One step of a ladder."""
+
+    at: Duration
+    """This long after the first unanswered question."""
+    notify: Names = Field(min_length=1)
+    """Who is told."""
+
+
+class LadderMatchModel(_Model):
+    """The rounds a ladder is for."""
+
+    shop: Names = ()
+    channel: Names = ()
+
+
+class LadderModel(_Model):
+    """Who is told when. The first ladder that matches wins."""
+
+    name: str
+    match: LadderMatchModel = LadderMatchModel()
+    steps: tuple[StepModel, ...]
+
+
+class QuietModel(_Model):
+    """A planned silence: nobody is told."""
+
+    from_: str = Field(alias="from")
+    """Local time, 2026-11-29T02:00."""
+    until: str
+    why: str
+
+
+class OwnPolicy(_Model):
+    """A policy of your own: what differs from the one it is based on. Any key of a policy file may stand here."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+
+    based_on: str
+    """The preset, or another policy of this file, whose values hold otherwise."""
+    deadline: Duration | None = None
+    """Short for due: [{after: …}]."""
+    window: Window | None = None
+    """Short for hours: {open, close}."""
+    target: Share | None = None
+    """Short for targets."""
+
+
+class Config(_Model):
+    """The whole file."""
+
+    version: Literal["1"]
+    """Of this format."""
+    shop: ShopModel = ShopModel()
+    listen: ListenModel = ListenModel()
+    storage: str = "data/sanfen.db"
+    """The log: a SQLite file, relative to this file's folder."""
+    text: TextModel = TextModel(keep="30d")
+    policy: str = "taobao-2022-01"
+    """The policy that rounds are judged and escalated by: a preset, or a name under policies."""
+    also: Names = ()
+    """Further policies that score the same conversations."""
+    target: Share | None = None
+    """The shop's own target for the policy."""
+    policies: dict[str, OwnPolicy] = {}
+    """Your own policies."""
+    channels: dict[str, ChannelModel] = {}
+    """The channels, by the name that stands in their addresses."""
+    classify: tuple[RuleModel, ...] = ()
+    """What replies are; the first rule that matches wins."""
+    people: dict[str, PersonModel] = {}
+    """Who can be told."""
+    escalation: tuple[LadderModel, ...] = ()
+    """Who is told when; the first ladder that matches wins."""
+    quiet: tuple[QuietModel, ...] = ()
+    """Planned silences."""
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _text(cls, value: Any) -> Any:
+        return str(value)

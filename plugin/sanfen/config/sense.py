@@ -1,0 +1,179 @@
+"""What the shape cannot see: names nobody defined, steps too late, rules that never match, secrets in the file."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from fractions import Fraction
+from ipaddress import ip_address
+
+from sanfen.config.build import quiet_of
+from sanfen.config.findings import Finding
+from sanfen.config.schema import Config, LadderModel
+from sanfen.config.types import duration_text
+from sanfen.config.yaml import Document
+from sanfen.core.policy import Policy, Target
+from sanfen.errors import ParseError
+
+__all__ = ["doubts", "names", "own_target"]
+
+
+def own_target(value: Fraction) -> tuple[Target, ...]:
+    """The shop's own target."""
+    return (Target("own", ">=", value),)
+
+
+def names(document: Document, config: Config) -> list[Finding]:
+    """Names that are used and not defined, or defined twice; values only their meaning shows to be wrong."""
+    return [
+        *_people(document, config),
+        *_channels(document, config),
+        *_twice(document, config),
+        *_other(document, config),
+    ]
+
+
+def doubts(document: Document, config: Config, policy: Policy) -> list[Finding]:
+    """Warnings: it runs, but hardly as meant."""
+    return [
+        *_steps(document, config, policy),
+        *_unreachable(document, config),
+        *_secrets(document, config),
+    ]
+
+
+def _people(document: Document, config: Config) -> Iterator[Finding]:
+    for number, ladder in enumerate(config.escalation):
+        for index, step in enumerate(ladder.steps):
+            for place, name in enumerate(step.notify):
+                if name not in config.people:
+                    path = ("escalation", number, "steps", index, "notify", place)
+                    known = ", ".join(config.people) or "nobody yet"
+                    close = get_close_matches(name, config.people, 1, 0.5)
+                    help_ = (f"did you mean {close[0]!r}? " if close else "") + f"known: {known}"
+                    message = f"{name!r} is not under `people:`"
+                    yield document.finding("C021", message, path, note="nobody would be told", help_=help_)
+
+
+def _channels(document: Document, config: Config) -> Iterator[Finding]:
+    used = [(("escalation", n, "match", "channel"), ladder.match.channel) for n, ladder in enumerate(config.escalation)]
+    used += [(("classify", n, "match", "channel"), r.match.channel) for n, r in enumerate(config.classify)]
+    for path, wanted in used:
+        for name in wanted:
+            if name not in config.channels:
+                close = get_close_matches(name, config.channels, 1, 0.5)
+                help_ = (
+                    f"did you mean {close[0]!r}?" if close else "known: " + (", ".join(config.channels) or "none yet")
+                )
+                yield document.finding("C022", f"{name!r} is not under `channels:`", path, help_=help_)
+
+
+def _twice(document: Document, config: Config) -> Iterator[Finding]:
+    for section, listed in (
+        ("classify", [rule.name for rule in config.classify]),
+        ("escalation", [ladder.name for ladder in config.escalation]),
+    ):
+        for number, name in enumerate(listed):
+            if name in listed[:number]:
+                message = f"two entries of {section} are called {name!r}"
+                yield document.finding("C023", message, (section, number, "name"), help_="give each its own name")
+
+
+def _other(document: Document, config: Config) -> Iterator[Finding]:
+    for name, channel in config.channels.items():
+        path = ("channels", name)
+        if not name or "/" in name or name in ("in", "out"):
+            yield document.finding("C012", f"channel {name!r} cannot stand in an address", path, key=True)
+        if channel.signing == "required" and not (channel.secret or channel.secrets):
+            message = f"channel {name!r} has no secret to check signatures with"
+            yield document.finding(
+                "C011", message, path, key=True, help_="write secret: ${NAME}, or signing: none on loopback"
+            )
+        if channel.signing == "none" and not _loopback(config.listen.hooks[0]):
+            message = f"channel {name!r} takes unsigned messages on {config.listen.hooks[0]}"
+            yield document.finding(
+                "C012", message, (*path, "signing"), help_="give it a secret, or listen on 127.0.0.1"
+            )
+    for number, quiet in enumerate(config.quiet):
+        try:
+            quiet_of(quiet, config.shop.timezone)
+        except ParseError as error:
+            yield document.finding("C013", error.message, ("quiet", number), help_="write 2026-11-29T02:00")
+    if not _loopback(config.listen.board[0]):
+        message = f"the board has no login yet and would listen on {config.listen.board[0]}"
+        yield document.finding(
+            "C012", message, ("listen", "board"), help_="listen on 127.0.0.1, behind a proxy with a login"
+        )
+    known = ("console:", "webhook+http://", "webhook+https://")
+    for name, person in config.people.items():
+        for index, way in enumerate(person.via):
+            if not way.url.startswith(known):
+                message = f"{name}: no way to reach people starts like {way.url.partition(':')[0]!r}"
+                help_ = "write console: or webhook+https://host/path"
+                yield document.finding("C012", message, ("people", name, "via", index), help_=help_)
+
+
+def _steps(document: Document, config: Config, policy: Policy) -> Iterator[Finding]:
+    after_ms = policy.due[0].after_ms
+    for number, ladder in enumerate(config.escalation):
+        path = ("escalation", number)
+        if not ladder.steps:
+            message = f"ladder {ladder.name!r} tells nobody"
+            yield document.finding("W103", message, path, help_="add a step, or leave it out if that is meant")
+        latest = -1
+        for index, step in enumerate(ladder.steps):
+            at = (*path, "steps", index, "at")
+            if after_ms is not None and step.at >= after_ms:
+                message = f"step at {duration_text(step.at)} is not before the deadline ({duration_text(after_ms)})"
+                note = "the round is already late when this fires"
+                yield document.finding("W101", message, at, note=note, help_="silence with # sanfen: allow W101")
+            if step.at < latest:
+                message = f"step at {duration_text(step.at)} comes after one at {duration_text(latest)}"
+                yield document.finding("W102", message, at, help_="write the steps in order of time")
+            latest = max(latest, step.at)
+    if config.target is not None and config.target > 1:
+        yield document.finding("W105", f"a target of {float(config.target):.0%} cannot be met", ("target",))
+
+
+def _unreachable(document: Document, config: Config) -> Iterator[Finding]:
+    for index, rule in enumerate(config.classify[:-1]):
+        if not rule.match.model_fields_set:
+            message = f"rules below {rule.name!r} never match: it takes every reply"
+            yield document.finding("W104", message, ("classify", index + 1), help_="move it to the end")
+            break
+    for index, ladder in enumerate(config.escalation[:-1]):
+        if _takes_all(ladder):
+            message = f"ladders below {ladder.name!r} never match: it takes every round"
+            yield document.finding("W104", message, ("escalation", index + 1), help_="move it to the end")
+            break
+
+
+def _takes_all(ladder: LadderModel) -> bool:
+    return not ladder.match.shop and not ladder.match.channel
+
+
+def _secrets(document: Document, config: Config) -> Iterator[Finding]:
+    for name, channel in config.channels.items():
+        paths: list[tuple[str | int, ...]] = [("channels", name, "secret")] if channel.secret else []
+        paths += [("channels", name, "secrets", index) for index in range(len(channel.secrets))]
+        yield from _literal(document, paths)
+        if channel.signing == "none":
+            message = f"channel {name!r} takes unsigned messages"
+            yield document.finding("W111", message, ("channels", name, "signing"), help_="fine for a trial on loopback")
+    for name, person in config.people.items():
+        ways: list[tuple[str | int, ...]] = [
+            ("people", name, "via", index, "secret") for index, way in enumerate(person.via) if way.secret
+        ]
+        yield from _literal(document, ways)
+
+
+def _literal(document: Document, paths: list[tuple[str | int, ...]]) -> Iterator[Finding]:
+    for path in paths:
+        if path in document.literal:
+            found = document.finding("W110", "a secret stands in the file", path, help_="write ${NAME} and export NAME")
+            yield found._replace(source="")  # the line itself would show it
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
