@@ -105,8 +105,11 @@ class Notifier(ABC):
     """The scheme of its addresses: ``webhook`` for ``webhook+https://…``."""
 
     @abstractmethod
-    async def notify(self, notice: Notice, address: str) -> str:
-        """Deliver, and return the remote side's answer in a few words. Raises DeliveryError."""
+    async def notify(self, notice: Notice, address: str, secret: str | None) -> str:
+        """Deliver, and return the remote side's answer in a few words. Raises DeliveryError.
+
+        ``secret``: what the operator gave for this address, to sign or log in with.
+        """
 
     async def close(self) -> None:  # noqa: B027  # most have nothing to release
         """Release connections."""

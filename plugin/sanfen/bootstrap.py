@@ -63,6 +63,11 @@ class Service:
         self._worker: Worker | None = None
         self._chores: Chores | None = None
 
+    @property
+    def policy(self) -> str:
+        """The policy rounds are judged by."""
+        return self.loaded.policies[0].id
+
     async def start(self) -> None:
         """Open, recover, listen. Raises ConfigError if an address cannot be had or an adapter is unknown."""
         settings = self.loaded.settings

@@ -4,7 +4,6 @@ Bodies, message texts, query strings and secrets never enter it: callers do not 
 is blotted out last. Lines that strangers can cause go through ``Throttle``, so that nobody can fill a disk from outside.
 """
 
-import contextlib
 import logging
 import os
 import re
@@ -176,9 +175,7 @@ class OneLine(logging.Filter):
         if error is None or not (isinstance(error, OSError) or type(error).__module__.startswith("aiohttp.")):
             return True
         swallowed = self._throttle.take(type(error).__name__, self._now_ms())
-        record.exc_info, record.exc_text = None, None
+        record.exc_info, record.exc_text, record.stack_info = None, None, None
         record.levelno, record.levelname = logging.WARNING, "WARNING"
         record.msg, record.args = "broken request: %s (and %s more like it)", (type(error).__name__, swallowed)
-        with contextlib.suppress(AttributeError):
-            del record.stack_info
         return swallowed is not None

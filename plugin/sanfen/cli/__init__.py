@@ -1,1 +1,107 @@
-"""The command line."""
+"""The command line: one module for each verb, loaded only when it is used."""
+
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+import click
+
+from sanfen import __version__
+
+__all__ = ["VERBS", "main"]
+
+VERBS: dict[str, tuple[str, str]] = {
+    "demo": ("a living shop: no configuration needed", "一家活的店，不用配置"),
+    "serve": ("run the middleware", "运行中间件"),
+    "check": ("find every mistake in a configuration", "找出配置里的所有错误"),
+    "replay": ("score a chat log", "给聊天记录计分"),
+    "rates": ("rates of a scored log", "响应率"),
+    "rounds": ("rounds of a scored log", "列出轮次"),
+    "explain": ("why a round got its outcome", "一轮为什么是这个结果"),
+    "policies": ("list, show or compare policies", "列出、查看、比较规则"),
+    "schema": ("JSON Schema of the configuration, for editors", "配置的 JSON Schema，供编辑器用"),
+}
+"""The verbs, what they do in English and in Chinese. Each is ``command`` in the module of its name."""
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module when it is called, so that ``--help`` needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        found: click.Command = import_module(f"sanfen.cli.{cmd_name}").command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = get_close_matches(args[0], VERBS, n=1) if args else []
+            more = f" Did you mean {close[0]!r}?" if close else f" Verbs: {', '.join(VERBS)}."
+            raise click.UsageError(error.format_message() + more, ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        language = _language(ctx.params.get("lang"))
+        with formatter.section("Verbs" if language == "en" else "命令"):
+            formatter.write_dl([(verb, texts[language == "zh"]) for verb, texts in VERBS.items()])
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="sanfen")
+@click.option(
+    "--lang", type=click.Choice(["zh", "en"]), is_eager=True, help="Language of what is said (default: LANG)."
+)
+@click.option("--debug", is_flag=True, envvar="SANFEN_DEBUG", help="Show where an unexpected error comes from.")
+@click.pass_context
+def cli(context: click.Context, lang: str | None, debug: bool) -> None:
+    """三分: how fast does a person answer? Relays chats, judges replies, escalates, scores."""
+    context.obj = {"language": _language(lang), "debug": debug}
+
+
+def _language(asked: str | None) -> str:
+    return asked or ("zh" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).startswith("zh") else "en")
+
+
+def main(arguments: Sequence[str] | None = None) -> Any:
+    """Run the command; exits with 0 fine, 1 findings, 2 usage or unusable input, 130 interrupted."""
+    args = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = cli.main(args, prog_name="sanfen", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        code = done.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        # Whoever read our output has enough; leave without a word.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        code = _unexpected(error, debug="--debug" in args or bool(os.environ.get("SANFEN_DEBUG")))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _unexpected(error: Exception, *, debug: bool) -> int:
+    from sanfen.errors import SanfenError  # noqa: PLC0415  # only when something went wrong
+
+    if isinstance(error, SanfenError):
+        click.echo(f"sanfen: {error}" if not str(error).startswith(("error[", "warning[")) else str(error), err=True)
+        return 2
+    if debug:
+        raise error
+    word = type(error).__name__
+    click.echo(
+        f"sanfen: unexpected {word}: {error}\n  = help: run it again with --debug and report what it shows", err=True
+    )
+    return 2

@@ -1,7 +1,7 @@
 """From a file to settings, policies and rules, or to every mistake in it at once."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,7 +21,7 @@ from sanfen.core.classify import Rule
 from sanfen.core.policy import Policy
 from sanfen.errors import ConfigError, InputError, PolicyError
 
-__all__ = ["Loaded", "inspect", "load"]
+__all__ = ["Loaded", "inspect", "inspect_rules", "load"]
 
 _Path = tuple[str | int, ...]
 
@@ -70,6 +70,25 @@ def inspect(path: Path, env: Mapping[str, str] | None = None) -> tuple[Loaded | 
         )
         return loaded, _tidy(document, findings)
     return None, _tidy(document, findings)
+
+
+def inspect_rules(path: Path, build: Callable[[Config, Document], tuple[Rule, ...]]) -> tuple[Rule, ...]:
+    """The classification rules of a file that may hold nothing else. Raises ConfigError with all mistakes."""
+    document = read_file(path, {})
+    wanted = document.tree if isinstance(document.tree, dict) else {}
+    document.findings[:] = [finding for finding in document.findings if finding.code != "C004"]
+    if not document.findings and "classify" not in wanted:
+        document.findings.append(
+            document.at("C011", "'classify' is missing", 1, 1, 1, help_="write classify: and rules")
+        )
+    if not document.findings:
+        try:
+            config = Config.model_validate({"version": "1", "classify": wanted["classify"]})
+        except ValidationError as error:
+            document.findings += _shape(document, error, Config, ())
+        else:
+            return build(config, document)
+    raise ConfigError(render_all(document.findings))
 
 
 def _tidy(document: Document, findings: list[Finding]) -> list[Finding]:

@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 from yarl import URL
 
 from sanfen.abc import ChannelAdapter
 from sanfen.clock import Clock
+from sanfen.config.settings import Settings
 from sanfen.gateway.events import EVENTS, Events
 from sanfen.gateway.intake import target_of
 from sanfen.gateway.journaling import Counters, Journaling, Submits
@@ -19,9 +19,6 @@ from sanfen.gateway.relay import leave_no_mark
 from sanfen.gateway.webhooks import Traffic
 from sanfen.log import OneLine
 
-if TYPE_CHECKING:
-    from sanfen.config.settings import Settings
-
 __all__ = ["COUNTERS", "build_traffic_app"]
 
 COUNTERS = web.AppKey("counters", Counters)
@@ -29,7 +26,7 @@ COUNTERS = web.AppKey("counters", Counters)
 
 
 def build_traffic_app(
-    settings: "Settings",
+    settings: Settings,
     adapters: Mapping[str, ChannelAdapter],
     engine: Submits,
     clock: Clock,
@@ -52,21 +49,19 @@ class _Front:
 
     def __init__(
         self,
-        settings: "Settings",
+        settings: Settings,
         adapters: Mapping[str, ChannelAdapter],
         journaling: Journaling,
         clock: Clock,
         limits: Limits,
     ) -> None:
-        self._make_traffic = lambda: Traffic(settings, adapters, journaling, clock, limits)
-        self._traffic: Traffic | None = None
+        self._traffic = Traffic(settings, adapters, journaling, clock, limits)
         self._events = Events(settings.shop.id, adapters.get(EVENTS), journaling, clock, limits)
         self._most = limits.in_flight
         self._serving = 0
 
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
         """The relay while the application runs."""
-        self._traffic = self._make_traffic()
         yield
         self._traffic.close()
 
@@ -80,9 +75,9 @@ class _Front:
             raise Refused(503, "too many requests at a time", "come again", close=True, headers={"Retry-After": "1"})
         self._serving += 1
         try:
-            if path.startswith("/in/") and self._traffic is not None:
+            if path.startswith("/in/"):
                 return await self._traffic.serve(request, "in", target)
-            if path.startswith("/out/") and self._traffic is not None:
+            if path.startswith("/out/"):
                 return await self._traffic.serve(request, "out", target)
             if path == "/events":
                 return await self._events.serve(request, target)

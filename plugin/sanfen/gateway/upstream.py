@@ -11,7 +11,9 @@ upstream is given a new connection for every request from then on. Only GET, HEA
 """
 
 import asyncio
+import os
 import select
+import socket
 import ssl
 
 import aiohttp
@@ -195,8 +197,8 @@ class Upstream:
                 )
         except TimeoutError:
             raise UpstreamError(504, "no connection in time") from None
-        except (OSError, ssl.SSLError) as error:
-            raise UpstreamError(502, f"no connection: {error.strerror or type(error).__name__}") from None
+        except OSError as error:
+            raise UpstreamError(502, f"no connection: {_cause(error)}") from None
         return _Connection(handler)
 
     def give_back(self, connection: _Connection) -> None:
@@ -232,6 +234,15 @@ class Upstream:
             self._sweeper = None
         while self._idle:
             self._idle.pop().handler.close()
+
+
+def _cause(error: OSError) -> str:
+    """Why, without addresses."""
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason}"
+    if isinstance(error, socket.gaierror):
+        return "the host name is not known"
+    return os.strerror(error.errno) if error.errno else "refused"
 
 
 def _write(handler: ResponseHandler, request: bytes) -> None:

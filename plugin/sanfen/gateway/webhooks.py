@@ -10,7 +10,7 @@ to say. A sender that cannot prove who it is gets 401, and nothing else happens.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote
 
 import structlog
@@ -19,6 +19,7 @@ from yarl import URL
 
 from sanfen.abc import ChannelAdapter, Event, ParseError, Request, VerifyError
 from sanfen.clock import Clock
+from sanfen.config.settings import ChannelSettings, Settings
 from sanfen.gateway.intake import Target, adapter_request, read_body
 from sanfen.gateway.journaling import Journaling, Receipt
 from sanfen.gateway.limits import Limits
@@ -27,9 +28,6 @@ from sanfen.gateway.relay import Route, answer_of
 from sanfen.gateway.upstream import Answer, Upstream, UpstreamError
 from sanfen.log import Throttle
 from sanfen.store.journal import Delivery
-
-if TYPE_CHECKING:
-    from sanfen.config.settings import ChannelSettings, Settings
 
 __all__ = ["Traffic", "Verifier", "answer_receipt"]
 
@@ -69,7 +67,7 @@ class Verifier:
 
 
 class _Channel(NamedTuple):
-    settings: "ChannelSettings"
+    settings: ChannelSettings
     adapter: ChannelAdapter
     routes: dict[Direction, Route | None]
     most_bytes: int
@@ -80,7 +78,7 @@ class Traffic:
 
     def __init__(
         self,
-        settings: "Settings",
+        settings: Settings,
         adapters: Mapping[str, ChannelAdapter],
         journaling: Journaling,
         clock: Clock,
@@ -93,7 +91,7 @@ class Traffic:
         self._upstreams: dict[tuple[str, str | None, int | None], Upstream] = {}
         self._channels = {name: self._channel(one, adapters[name]) for name, one in settings.channels.items()}
 
-    def _channel(self, settings: "ChannelSettings", adapter: ChannelAdapter) -> _Channel:
+    def _channel(self, settings: ChannelSettings, adapter: ChannelAdapter) -> _Channel:
         routes: dict[Direction, Route | None] = {
             "in": self._route(settings, settings.forward_in),
             "out": self._route(settings, settings.forward_out),
@@ -101,10 +99,10 @@ class Traffic:
         most_bytes = max(self._limits.body_bytes, int(settings.options.get("forward_bytes", 0)))
         return _Channel(settings, adapter, routes, most_bytes)
 
-    def _route(self, settings: "ChannelSettings", target: object) -> Route | None:
+    def _route(self, settings: ChannelSettings, target: str | None) -> Route | None:
         if not target:
             return None
-        url = URL(str(target), encoded=True)
+        url = URL(target, encoded=True)
         origin = (url.scheme, url.raw_host, url.port)
         upstream = self._upstreams.get(origin)
         if upstream is None:

@@ -1,0 +1,189 @@
+"""The second port's application: status page, read-only API, health, metrics."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any, Protocol, TypeVar
+
+import jinja2
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from sanfen import __version__
+from sanfen.board import reports
+from sanfen.catalogue import TEXTS, t
+from sanfen.clock import Clock
+from sanfen.config.settings import Settings
+from sanfen.errors import InputError, SanfenError
+from sanfen.notify.notice import clock_text
+from sanfen.store import queries
+from sanfen.store.db import Database
+
+__all__ = ["Running", "build_board_app"]
+
+T = TypeVar("T")
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_STATIC = {"now.js": "text/javascript", "now.css": "text/css"}
+_FILTERS = ("score_set", "policy", "shop", "channel", "agent", "status", "reason", "conversation")
+_MOST_ROWS = 1000
+
+
+class Running(Protocol):
+    """What the board needs of the service."""
+
+    @property
+    def db(self) -> Database | None:
+        """The log, or None while it cannot be opened."""
+
+    @property
+    def policy(self) -> str:
+        """The policy rounds are judged by."""
+
+
+class _Board:
+    def __init__(self, service: Running, settings: Settings, clock: Clock) -> None:
+        self._service = service
+        self._settings = settings
+        self._clock = clock
+        folder = files("sanfen.board")
+        self._files = {name: (folder / "static" / name).read_bytes() for name in _STATIC}
+        loader = jinja2.FunctionLoader(lambda name: (folder / "templates" / name).read_text(encoding="utf-8"))
+        environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        environment.filters["clock"] = clock_text
+        self._page = environment.get_template("now.html")
+
+    async def page(self, request: web.Request) -> web.Response:
+        language = _language(request)
+        other = "en" if language == "zh" else "zh"
+        words = {
+            name: pair[language == "zh"] for name, pair in TEXTS.items() if name.startswith(("board_", "outcome_"))
+        }
+        shown = {"t": words, "language": language, "other": other, "shop": self._settings.shop.name}
+        db = self._service.db
+        if db is None:
+            return web.Response(text=self._page.render(**shown, now=None), content_type="text/html", status=503)
+        now = await self._now(db, language)
+        return web.Response(text=self._page.render(**shown, now=now), content_type="text/html")
+
+    async def now(self, request: web.Request) -> web.Response:
+        return _json(await self._now(self._open(), _language(request)))
+
+    async def rounds(self, request: web.Request) -> web.Response:
+        given = {name: request.query[name] for name in (*_FILTERS, "first_day", "last_day") if name in request.query}
+        limit = request.query.get("limit", "100")
+        if not (limit.isascii() and limit.isdigit() and 0 < int(limit) <= _MOST_ROWS):
+            raise InputError(f"limit is not a number from 1 to {_MOST_ROWS}: {limit[:20]!r}", hint="write limit=100")
+        rows = await self._read(
+            lambda c: queries.rounds(c, limit=int(limit), longest="longest" in request.query, **given)
+        )
+        return _json({"rounds": [row | {"customer": queries.mask(row["customer"])} for row in rows]})
+
+    async def rates(self, request: web.Request) -> web.Response:
+        given = {
+            name: request.query[name] for name in (*_FILTERS[:5], "first_day", "last_day") if name in request.query
+        }
+        by = tuple(filter(None, request.query.get("by", "").split(",")))
+        return _json({"rates": await self._read(lambda c: queries.rates(c, by=by, **given))})
+
+    async def static(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if name not in _STATIC:
+            raise web.HTTPNotFound
+        return web.Response(body=self._files[name], content_type=_STATIC[name], charset="utf-8")
+
+    async def health(self, _: web.Request) -> web.Response:
+        return _json({"status": "ok", "version": __version__})
+
+    async def ready(self, _: web.Request) -> web.Response:
+        if self._service.db is None:
+            return _json({"status": "degraded", "reason": t("board_degraded")}, status=503)
+        return _json({"status": "ready"})
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        registry = CollectorRegistry()
+        Gauge("sanfen_ready", "1 while the log can be written", registry=registry).set(self._service.db is not None)
+        if self._service.db is not None:
+            counts = await self._read(lambda c: queries.outcomes(c, score_set="live", policy=self._service.policy))
+            gauge = Gauge("sanfen_rounds", "Rounds by outcome", ["policy", "outcome"], registry=registry)
+            for outcome, count in counts.items():
+                gauge.labels(self._service.policy, outcome).set(count)
+            waiting = await self._read(_outbox)
+            states = Gauge("sanfen_notices", "Notices by state", ["state"], registry=registry)
+            for state, count in waiting.items():
+                states.labels(state).set(count)
+        return web.Response(body=generate_latest(registry), content_type="text/plain")
+
+    async def _now(self, db: Database, language: str) -> dict[str, Any]:
+        zone, now_ms, policy = self._settings.shop.timezone, self._clock.now_ms(), self._service.policy
+        return await self._read(lambda c: reports.now(c, policy, zone, now_ms, language), db)
+
+    def _open(self) -> Database:
+        if self._service.db is None:
+            raise web.HTTPServiceUnavailable
+        return self._service.db
+
+    async def _read(self, question: Callable[[Any], T], db: Database | None = None) -> T:
+        """Ask in a thread, with a connection of its own: a slow question stops nobody else."""
+        database = db or self._open()
+
+        def ask() -> T:
+            connection = database.reader()
+            try:
+                return question(connection)
+            finally:
+                connection.close()
+
+        return await asyncio.to_thread(ask)
+
+
+def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.Application:
+    """The application of the second port."""
+    board = _Board(service, settings, clock)
+    app = web.Application(middlewares=[_guard])
+    app.router.add_get("/", board.page)
+    app.router.add_get("/static/{name}", board.static)
+    app.router.add_get("/api/v1/now", board.now)
+    app.router.add_get("/api/v1/rounds", board.rounds)
+    app.router.add_get("/api/v1/rates", board.rates)
+    app.router.add_get("/healthz", board.health)
+    app.router.add_get("/readyz", board.ready)
+    app.router.add_get("/metrics", board.metrics)
+    return app
+
+
+@web.middleware
+async def _guard(request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+    """Security headers on everything; errors as problem+json."""
+    try:
+        response: web.StreamResponse = await handler(request)
+    except web.HTTPException as error:
+        response = _problem(error.status, error.reason, "")
+    except SanfenError as error:
+        response = _problem(400 if isinstance(error, InputError) else 503, error.message, error.hint)
+    response.headers.update(_HEADERS)
+    return response
+
+
+def _problem(status: int, title: str, hint: str) -> web.Response:
+    return _json({"title": title, "status": status, "hint": hint}, status=status, kind="application/problem+json")
+
+
+def _json(value: Any, *, status: int = 200, kind: str = "application/json") -> web.Response:
+    return web.Response(text=json.dumps(value, ensure_ascii=False, default=str), status=status, content_type=kind)
+
+
+def _language(request: web.Request) -> str:
+    asked = request.query.get("lang") or request.headers.get("Accept-Language", "zh")
+    return "en" if asked.lower().startswith("en") else "zh"
+
+
+def _outbox(connection: Any) -> dict[str, int]:
+    return {str(state): int(n) for state, n in connection.execute("SELECT state, count(*) FROM outbox GROUP BY state")}

@@ -1,0 +1,232 @@
+"""A replay from options to a report: policies made, logs scored, results as plain data, rounds kept if asked."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+from sanfen.bulk.rescore import Collected, Rescore
+from sanfen.bulk.save import Saver
+from sanfen.bulk.sources import Log, OutOfOrder, merged
+from sanfen.config import presets
+from sanfen.config.build import build_rules
+from sanfen.config.load import inspect_rules
+from sanfen.config.policies import to_policy
+from sanfen.core.classify import Rule
+from sanfen.core.days import NEVER
+from sanfen.core.events import Mode
+from sanfen.core.facts import Round
+from sanfen.core.metrics import assess, meets
+from sanfen.core.plan import Plan, plan_of
+from sanfen.core.policy import Policy
+from sanfen.core.score import Outcome, Score
+from sanfen.errors import InputError, ParseError, PolicyError
+from sanfen.wire import instant_text, parse_instant
+
+__all__ = ["Replay", "Request", "round_fields"]
+
+_UNKNOWN_IS_HUMAN = Rule("--unknown human", mode=Mode.human, modes=frozenset({Mode.unknown}))
+
+
+class Request(NamedTuple):
+    """What a replay is asked for."""
+
+    policies: tuple[Policy, ...]
+    zone: ZoneInfo | None
+    as_of_ms: int | None
+    now_ms: int
+    rules: tuple[Rule, ...]
+    with_rounds: bool
+    period: bool
+    out: Path | None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], now_ms: int) -> Self:
+        """From the options of the command. Raises InputError or PolicyError."""
+        zone = _zone(options["tz"]) if options["tz"] else None
+        holidays = frozenset(_holidays(options["holidays"]))
+        names = options["policies"] or (presets.DEFAULT,)
+        policies = tuple(_policy(name, options["sets"], options["tz"], holidays) for name in names)
+        as_of_ms = None
+        if options["as_of"]:
+            try:
+                as_of_ms = parse_instant(options["as_of"], zone or ZoneInfo(policies[0].tz))
+            except ParseError as error:
+                raise InputError(f"--as-of: {error.message}", hint=error.hint) from None
+        rules = inspect_rules(options["classify_file"], build_rules) if options["classify_file"] else ()
+        if options["unknown"] == "human":
+            rules = (*rules, _UNKNOWN_IS_HUMAN)
+        if options["out"] is not None and options["out"].exists():
+            raise InputError(f"{options['out']} is there already", hint="name a new file, or move that one away")
+        return cls(
+            policies,
+            zone,
+            as_of_ms,
+            now_ms,
+            rules,
+            options["with_rounds"],
+            options["period"] == "policy",
+            options["out"],
+        )
+
+
+class Replay:
+    """One run over some logs."""
+
+    def __init__(self, request: Request, logs: list[Log]) -> None:
+        self._request = request
+        self._logs = logs
+        self._plans = [plan_of(policy) for policy in request.policies]
+        self._reasons: list[Counter[str]] = []
+        self._rounds: list[list[dict[str, Any]]] = []
+        self.replies = self.unknown = self.duplicates = 0
+
+    def run(self, progress: Callable[[], None], say: Callable[..., None]) -> list[dict[str, Any]]:
+        """Score everything; returns a report for each policy. Raises InputError."""
+        while True:
+            saver = Saver(self._request.out, self._plans) if self._request.out else None
+            try:
+                return self._once(progress, saver)
+            except OutOfOrder as found:
+                say("replay_sorting", file=found.log.name)
+                if saver is not None:
+                    saver.discard()
+            except BaseException:
+                if saver is not None:
+                    saver.discard()
+                raise
+
+    def _once(self, progress: Callable[[], None], saver: Saver | None) -> list[dict[str, Any]]:
+        self._reasons = [Counter() for _ in self._plans]
+        self._rounds = [[] for _ in self._plans]
+
+        def keep(number: int, one: Round, scored: Score) -> None:
+            if scored.outcome == Outcome.excluded:
+                self._reasons[number][scored.reason] += 1
+            if self._request.with_rounds:
+                self._rounds[number].append(round_fields(one, scored, self._plans[number]))
+            if saver is not None:
+                saver.round(number, one, scored)
+
+        rescore = Rescore(
+            self._plans,
+            as_of_ms=self._request.as_of_ms,
+            rules=self._request.rules,
+            on_round=keep,
+            on_verdict=saver.verdict if saver else None,
+            on_event=saver.event if saver else None,
+        )
+        for _ in rescore.feed(merged(self._logs)):
+            progress()
+        as_of_ms = self._request.as_of_ms
+        if as_of_ms is None:
+            as_of_ms = max(self._request.now_ms, rescore.last_ms)
+        results = rescore.finish(as_of_ms)
+        if saver is not None:
+            saver.close()
+        self.replies, self.unknown, self.duplicates = rescore.replies, rescore.unknown, rescore.duplicates
+        return [self._report(number, found, as_of_ms) for number, found in enumerate(results)]
+
+    def _report(self, number: int, found: Collected, as_of_ms: int) -> dict[str, Any]:
+        plan, tally = found
+        policy = plan.policy
+        value = tally.value
+        out: dict[str, Any] = {
+            "policy": policy.id,
+            "version": policy.version,
+            "as_of": instant_text(as_of_ms, ZoneInfo(policy.tz)),
+            "numerator": tally.numerator,
+            "denominator": tally.denominator,
+            "value": _number(value),
+            "counts": {str(outcome): tally.counts[outcome] for outcome in Outcome},
+            "reasons": dict(sorted(self._reasons[number].items())),
+        }
+        if policy.report.kind == "mean":
+            out |= {"mean_ms": None if value is None else _number(value * 1000), "n": len(tally.waits)}
+        if self._request.period and policy.period is not None:
+            today = date.fromisoformat(plan.calendar.day(as_of_ms).date)
+            assessed = assess(tally.units, policy, today)
+            value = assessed.value
+            hits = sum(
+                unit.hit for unit in tally.units if (assessed.first_day or "") <= unit.day <= (assessed.last_day or "9")
+            )
+            out |= {"numerator": hits, "denominator": assessed.units, "value": _number(value)}
+            days = {"first": assessed.first_day, "last": assessed.last_day}
+            out["period"] = {**days, "units": assessed.units, "assessed": assessed.assessed}
+        out["targets"] = [
+            {"name": target.name, "op": target.op, "value": float(target.value), "met": meets(target, value)}
+            for target in policy.targets
+            if value is not None
+        ]
+        if self._request.with_rounds:
+            out["rounds"] = sorted(self._rounds[number], key=lambda row: (row["opened_ms"], row["id"]))
+            for row in out["rounds"]:
+                del row["opened_ms"]
+        return out
+
+
+def round_fields(one: Round, scored: Score, plan: Plan) -> dict[str, Any]:
+    """A round as ``replay --json`` shows it; times in the policy's zone."""
+    zone = ZoneInfo(plan.policy.tz)
+    return {
+        "id": one.id,
+        "shop": one.key.shop,
+        "channel": one.key.channel,
+        "conversation": one.key.conversation,
+        "customer": one.customer,
+        "agent": one.agent,
+        "opened": instant_text(one.opened_ms, zone),
+        "opened_ms": one.opened_ms,
+        "clock": instant_text(None if one.clock_ms >= NEVER else one.clock_ms, zone),
+        "due": instant_text(None if one.due_ms >= NEVER else one.due_ms, zone),
+        "closed": instant_text(one.closed_ms, zone),
+        "wait_ms": one.wait_ms,
+        "status": str(scored.outcome),
+        "reason": scored.public_reason,
+        "because": str(scored.reason),
+        "evidence": list(scored.evidence),
+        "messages": one.messages,
+    }
+
+
+def _policy(name: str, sets: tuple[str, ...], tz: str | None, holidays: frozenset[str]) -> Policy:
+    made = presets.tree(name)
+    for one in sets:
+        key, sign, value = one.partition("=")
+        if not sign:
+            raise InputError(f"--set {one}: no value", hint="write --set KEY=VALUE, such as midnight=exclude_crossing")
+        presets.apply_set(made, key.strip(), value)
+    model = presets.validate(made, name)
+    if model.kind != "response":
+        raise PolicyError(
+            f"policy {name} limits sending and scores no replies", hint="`sanfen policies` lists the others"
+        )
+    return to_policy(model, tz=tz or "Asia/Shanghai", holidays=holidays)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise InputError(
+            f"--tz: no zone is called {name!r}", hint="write a name such as Asia/Shanghai or UTC"
+        ) from None
+
+
+def _holidays(text: str) -> list[str]:
+    out = []
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        try:
+            out.append(date.fromisoformat(part).isoformat())
+        except ValueError:
+            raise InputError(f"--holidays: not a date: {part!r}", hint="write 2026-01-01,2026-02-17") from None
+    return out
+
+
+def _number(value: Fraction | None) -> float | int | None:
+    if value is None:
+        return None
+    return int(value) if value.denominator == 1 and abs(value) > 1 else float(value)

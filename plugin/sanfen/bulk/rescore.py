@@ -1,0 +1,201 @@
+"""Score a stream of events under one policy or several, with memory for what is open, not for the whole log."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from sanfen.core.classify import Rule, classify
+from sanfen.core.events import Event, Key, Message, Mode, Sender, Store
+from sanfen.core.facts import Conversation, Round, Session
+from sanfen.core.metrics import Tally
+from sanfen.core.plan import Plan
+from sanfen.core.rounds import Judged, Scored, advance, tick
+from sanfen.core.score import Score, score
+
+__all__ = ["Collected", "Rescore"]
+
+_SILENT_MS = 7 * 86_400_000  # a conversation with nothing open is let go after this much silence of the log's time
+_SWEEP = 50_000  # events between looks for such conversations
+
+
+class Collected(NamedTuple):
+    """A policy's result."""
+
+    plan: Plan
+    tally: Tally
+
+
+class _State:
+    """One conversation under every policy."""
+
+    __slots__ = ("closed", "ids", "last_ms", "states")
+
+    def __init__(self, states: list[Conversation], plans: Sequence[Plan]) -> None:
+        self.states = states
+        self.ids: set[str] = set()
+        self.last_ms = 0
+        # Closed rounds that a later tag can still change; None for policies that no tag concerns.
+        self.closed: list[list[Round] | None] = [[] if plan.left_out_tags else None for plan in plans]
+
+
+RoundSink = Callable[[int, Round, Score], None]
+VerdictSink = Callable[[int, Judged], None]
+
+
+class Rescore:
+    """Feed events in order of time, then ``finish``. Numbers in sinks are the policy's place in ``plans``."""
+
+    def __init__(
+        self,
+        plans: Sequence[Plan],
+        *,
+        as_of_ms: int | None = None,
+        rules: tuple[Rule, ...] = (),
+        on_round: RoundSink | None = None,
+        on_verdict: VerdictSink | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> None:
+        """``as_of_ms``: events after it are not seen."""
+        self.results = [Collected(plan, Tally(plan)) for plan in plans]
+        for _, tally in self.results:
+            tally.keep_units()
+        self.replies = self.unknown = self.duplicates = self.events = 0
+        self.last_ms = 0
+        self._plans = list(plans)
+        self._as_of_ms = as_of_ms
+        self._rules = rules
+        self._on_round = on_round
+        self._on_verdict = on_verdict
+        self._on_event = on_event
+        self._states: dict[Key, _State] = {}
+        self._stores: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def feed(self, events: Iterable[Event]) -> Iterator[int]:
+        """Score events as they come; yields how many there were, now and then."""
+        for event in events:
+            if self._as_of_ms is not None and event.at_ms > self._as_of_ms:
+                continue
+            self.events += 1
+            self.last_ms = max(self.last_ms, event.at_ms)
+            self._one(event)
+            if self.events % _SWEEP == 0:
+                self._sweep()
+            if self.events % 1000 == 0:
+                yield self.events
+        yield self.events
+
+    def finish(self, as_of_ms: int) -> list[Collected]:
+        """Give every open round its outcome as of an instant, and return the results."""
+        for state in self._states.values():
+            self._let_go(state, as_of_ms)
+        self._states.clear()
+        return self.results
+
+    def _one(self, event: Event) -> None:
+        if type(event) is Store:
+            self._store(event)
+            return
+        state = self._states.get(event.key)
+        if state is None:
+            store = self._stores.get(event.key.shop, "online")
+            state = _State([Conversation(event.key, store) for _ in self._plans], self._plans)
+            self._states[event.key] = state
+        if event.id in state.ids:
+            self.duplicates += 1
+            return
+        state.ids.add(event.id)
+        if type(event) is Message and event.sender == Sender.merchant:
+            event = self._classified(event, state)
+        state.last_ms = event.at_ms
+        if self._on_event is not None:
+            self._on_event(event)
+        for number, plan in enumerate(self._plans):
+            self._advance(number, plan, state, event)
+
+    def _classified(self, message: Message, state: _State) -> Message:
+        if self._rules:
+            asked_ms = state.states[0].last_customer_ms
+            message = classify(message, self._rules, None if asked_ms is None else message.at_ms - asked_ms)
+        self.replies += 1
+        self.unknown += message.mode == Mode.unknown
+        return message
+
+    def _advance(self, number: int, plan: Plan, state: _State, event: Event) -> None:
+        for effect in advance(state.states[number], event, plan):
+            kind = type(effect)
+            if kind is Judged:
+                if self._on_verdict is not None:
+                    self._on_verdict(number, effect)  # type: ignore[arg-type]  # its type was asked for
+            elif kind is Scored:
+                one: Round = effect.round  # type: ignore[union-attr]
+                if _final(one):
+                    self._close(number, plan, state, one)
+
+    def _close(self, number: int, plan: Plan, state: _State, one: Round) -> None:
+        kept = state.closed[number]
+        if kept is None:
+            self._emit(number, one, score(one, plan))
+            return
+        session = state.states[number].session
+        for old in [old for old in kept if old.session is not session and old.session is not one.session]:
+            kept.remove(old)
+            self._emit(number, old, score(old, plan))
+        kept.append(one)
+
+    def _emit(self, number: int, one: Round, scored: Score) -> None:
+        self.results[number].tally.add(one, scored)
+        if self._on_round is not None:
+            self._on_round(number, one, scored)
+
+    def _store(self, event: Store) -> None:
+        self._stores[event.key.shop] = event.state
+        if self._on_event is not None:
+            self._on_event(event)
+        for key, state in self._states.items():
+            if key.shop == event.key.shop:
+                for number, plan in enumerate(self._plans):
+                    self._advance(number, plan, state, event)
+
+    def _sweep(self) -> None:
+        before_ms = self.last_ms - _SILENT_MS
+        for key in [key for key, state in self._states.items() if state.last_ms < before_ms and self._idle(state)]:
+            self._let_go(self._states.pop(key), self.last_ms)
+
+    def _idle(self, state: _State) -> bool:
+        """Whether starting the conversation afresh would give the same: nothing open, nothing to remember."""
+        for number, (one, plan) in enumerate(zip(state.states, self._plans, strict=True)):
+            for effect in tick(one, self.last_ms, plan):
+                if type(effect) is Scored and _final(effect.round):
+                    self._close(number, plan, state, effect.round)
+            session: Session | None = one.session
+            gone = plan.policy.session.gap_ms is not None and plan.policy.session.gap_ms < _SILENT_MS
+            if one.rounds or one.held is not None:
+                return False
+            if session is not None and not gone and (session.tags or session.by_merchant or session.handed):
+                return False
+            if session is not None and not gone and state.closed[number]:
+                return False  # a tag could still come for its one session
+        return True
+
+    def _let_go(self, state: _State, now_ms: int) -> None:
+        for number, plan in enumerate(self._plans):
+            conversation = state.states[number]
+            for effect in tick(conversation, now_ms, plan):
+                if type(effect) is Scored and _final(effect.round):
+                    self._close(number, plan, state, effect.round)
+            for one in state.closed[number] or ():
+                self._emit(number, one, score(one, plan, now_ms))
+            for one in conversation.rounds:
+                self._emit(number, one, score(one, plan, now_ms))
+
+
+def _final(one: Round) -> bool:
+    """Whether no further event can end or settle it differently, tags aside."""
+    return (
+        one.closed_ms is not None
+        or one.transferred_id is not None
+        or one.settled_ms is not None
+        or (one.left and one.overdue_told)
+    )

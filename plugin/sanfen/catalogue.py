@@ -1,0 +1,119 @@
+"""Every text a person reads, in English and Chinese, by name. Reasons have theirs in ``core/reasons.py``."""
+
+from typing import Literal
+
+__all__ = ["TEXTS", "Language", "t"]
+
+Language = Literal["en", "zh"]
+
+TEXTS: dict[str, tuple[str, str]] = {
+    # outcomes and verdicts
+    "outcome_met": ("met", "达标"),
+    "outcome_late": ("late", "晚答"),
+    "outcome_missed": ("missed", "未答"),
+    "outcome_pending": ("pending", "待答"),
+    "outcome_excluded": ("excluded", "不计"),
+    "verdict_valid": ("valid", "有效"),
+    "verdict_invalid": ("invalid", "无效"),
+    # notices
+    "notice_title": ("A customer has waited {waited}", "顾客已等 {waited}"),
+    "notice_left": (
+        "{customer} in {shop}/{channel} has waited {waited} for an answer; {left} left. Held by {agent}.",
+        "{shop}/{channel} 的 {customer} 已等 {waited}，还剩 {left}。当前客服：{agent}。",
+    ),
+    "notice_over": (
+        "{customer} in {shop}/{channel} has waited {waited} for an answer; the deadline has passed. Held by {agent}.",
+        "{shop}/{channel} 的 {customer} 已等 {waited}，已过时限。当前客服：{agent}。",
+    ),
+    "notice_question": ("They asked: {question}", "问：{question}"),
+    "nobody": ("nobody", "无"),
+    # replay and tables
+    "replay_policy": (
+        "{policy}: {numerator} of {denominator} = {value}",
+        "{policy}：{numerator}/{denominator} = {value}",
+    ),
+    "replay_mean": ("{policy}: mean {value} over {n}", "{policy}：平均 {value}（{n} 轮）"),
+    "replay_counts": (
+        "met {met}, late {late}, missed {missed}, pending {pending}, excluded {excluded}",
+        "达标 {met}，晚答 {late}，未答 {missed}，待答 {pending}，不计 {excluded}",
+    ),
+    "replay_excluded": ("excluded: {reasons}", "不计：{reasons}"),
+    "replay_target": ("target {name} {op} {value}: {word}", "目标 {name} {op} {value}：{word}"),
+    "target_met": ("met", "达到"),
+    "target_not_met": ("not met", "未达到"),
+    "replay_period": ("{first} to {last}, {units} units", "{first} 至 {last}，{units} 个计数单位"),
+    "replay_unassessed": ("too few units: not assessed", "数量不足，不考核"),
+    "replay_unknown": (
+        "{count} of {replies} replies have an unknown mode and were not counted as answers. If people wrote them: "
+        "--unknown human, or name them in a file: --classify FILE",
+        "{replies} 条回复中有 {count} 条不知是谁发的，没有算作回复。若是人工所发：--unknown human，或用规则文件说明：--classify 文件",
+    ),
+    "replay_duplicates": ("{count} repeated events were counted once", "{count} 条重复事件只算一次"),
+    "replay_guessed": ("{file}: columns guessed: {columns}", "{file}：猜测的列：{columns}"),
+    "replay_sorting": ("{file} is not in order of time: sorting it first", "{file} 没有按时间排序：先排序"),
+    "replay_saved": ("saved: {file} (try: sanfen rates {file})", "已存：{file}（试试：sanfen rates {file}）"),
+    "replay_reading": ("reading", "读取中"),
+    "nothing_found": ("nothing found", "没有找到"),
+    # explain
+    "explain_head": (
+        "{id}  {shop}/{channel}  {customer}  {day}  policy {policy}  → {outcome}",
+        "{id}  {shop}/{channel}  {customer}  {day}  规则 {policy}  → {outcome}",
+    ),
+    "explain_because": ("because {sentence}", "因为{sentence}"),
+    "explain_wait": ("waited {waited}, deadline {due}", "等待 {waited}，截止 {due}"),
+    "explain_opens": ("opens the round", "开始一轮"),
+    "explain_asks": ("question", "提问"),
+    "explain_closes": ("closes the round", "结束这一轮"),
+    "explain_told": ("told: {answer}", "已通知：{answer}"),
+    "explain_state": ("{state}: {reason}", "{state}：{reason}"),
+    "explain_text_gone": ("(text not kept)", "（未保存文字）"),
+    "explain_whatif": ("under {policy}: {outcome}, {sentence}", "按 {policy}：{outcome}，{sentence}"),
+    "explain_counted": ("counts in the denominator", "计入分母"),
+    "explain_counted_both": ("counts in numerator and denominator", "计入分子和分母"),
+    "explain_not_counted": ("counts nowhere", "不计入"),
+    # demo
+    "demo_welcome": (
+        "三分 demo: the real service between simulated people, a shop day at {speed} times the speed. Ctrl-C ends it.",
+        "三分演示：真服务，模拟的人，一天以 {speed} 倍速过。Ctrl-C 结束。",
+    ),
+    "demo_board": ("status page {url}   log {log}", "状态页 {url}   记录 {log}"),
+    "demo_told": ("told about {round}", "已收到提醒 {round}"),
+    "demo_summary": (
+        "3-minute rate {rate} of {decided} rounds: met {met}, late {late}, missed {missed}; excluded {excluded}, "
+        "pending {pending}",
+        "3 分钟响应率 {rate}，共 {decided} 轮：达标 {met}，晚答 {late}，未答 {missed}；不计 {excluded}，待答 {pending}",
+    ),
+    "demo_unsigned": (
+        "{count} forwarded requests had lost their signature: please report this",
+        "{count} 个转发的请求丢了签名：请反馈",
+    ),
+    "demo_next": (
+        "the log is kept. Try: sanfen rates {log} --by agent   or: sanfen rounds {log} --status late",
+        "记录已保存。试试：sanfen rates {log} --by agent   或：sanfen rounds {log} --status late",
+    ),
+    # status page
+    "board_title": ("sanfen: now", "三分：现在"),
+    "board_nobody": ("✓ Nobody is waiting", "✓ 没有人在等"),
+    "board_waiting": ("waiting", "在等"),
+    "board_today": ("{day}", "{day}"),
+    "board_rate": ("3-minute rate", "3 分钟响应率"),
+    "board_open": ("Waiting now", "正在等"),
+    "board_last": ("Decided last", "最近结果"),
+    "board_told": ("Told last", "最近通知"),
+    "board_lost": ("connection lost", "连接中断"),
+    "board_degraded": ("The log cannot be written: relaying without scoring", "记录无法写入：只转发，不计分"),
+    "board_customer": ("customer", "顾客"),
+    "board_agent": ("agent", "客服"),
+    "board_question": ("question", "问题"),
+    "board_left": ("left", "剩余"),
+    "board_waited": ("waited", "等待"),
+    "board_outcome": ("outcome", "结果"),
+    "board_person": ("person", "通知人"),
+    "board_state": ("state", "状态"),
+    "board_other_language": ("中文", "English"),
+}
+
+
+def t(name: str, language: str = "en", /, **values: object) -> str:
+    """The text of a name in a language, with its values put in."""
+    return TEXTS[name][language == "zh"].format(**values)

@@ -1,0 +1,5 @@
+"""``python -m sanfen.cli``."""
+
+from sanfen.cli import main
+
+main()

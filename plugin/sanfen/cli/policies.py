@@ -1,0 +1,63 @@
+"""``sanfen policies``: list them, show one, compare two."""
+
+import json
+from typing import Any
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("policies")
+@click.argument("names", nargs=-1, metavar="[A [B]]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def command(context: click.Context, /, names: tuple[str, ...], as_json: bool) -> None:
+    """Without a name: all shipped policies. With one: its keys and sources. With two: where they differ."""
+    from sanfen.cli.tables import show  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.config import presets  # noqa: PLC0415
+
+    language = (context.obj or {}).get("language", "en")
+    form = "json" if as_json else None
+    if len(names) > 2:
+        raise click.UsageError("give one policy to show, or two to compare")
+    if not names:
+        show([_line(name, language) for name in presets.names()], form, ("id", "confidence", "as_of", "title"), "")
+        return
+    trees = [presets.tree(name) for name in names]
+    for name, tree in zip(names, trees, strict=True):
+        presets.validate(tree, name)
+    if len(trees) == 1:
+        if as_json:
+            click.echo(json.dumps(trees[0], ensure_ascii=False, indent=1))
+            return
+        for key, value in trees[0].items():
+            click.echo(f"{key}: {_text(value)}")
+        return
+    keys = [key for key in dict.fromkeys([*trees[0], *trees[1]]) if trees[0].get(key) != trees[1].get(key)]
+    rows = [{"key": key, names[0]: _text(trees[0].get(key)), names[1]: _text(trees[1].get(key))} for key in keys]
+    prose = {"id", "title", "status", "sources", "valid"}
+    show([row for row in rows if row["key"] not in prose], form, ("key", *dict.fromkeys(names)), "no difference")
+
+
+def _line(name: str, language: str) -> dict[str, Any]:
+    from sanfen.config import presets  # noqa: PLC0415
+
+    model = presets.model(name)
+    title = model.title
+    shown = "" if title is None else ((title.zh or title.en) if language == "zh" else title.en)
+    status = model.status
+    return {
+        "id": model.id,
+        "confidence": status.confidence if status else "",
+        "as_of": (status.as_of or "") if status else "",
+        "title": shown,
+    }
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_text(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_text(one) for one in value) + "]"
+    return "" if value is None else str(value)

@@ -1,0 +1,60 @@
+"""``sanfen rates``: response rates of a log."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sanfen.cli.tables import formats
+
+__all__ = ["command", "narrow"]
+
+_GROUPS = ("shop", "channel", "agent", "day", "hour")
+
+
+def narrow(command: Any) -> Any:
+    """The options that narrow a question, for every verb that asks a log."""
+    for names, word in (
+        (("--score-set",), "live, replay, or another; default: live if there is one."),
+        (("--policy",), "Only this policy."),
+        (("--shop",), "Only this shop."),
+        (("--channel",), "Only this channel."),
+        (("--agent",), "Only this agent."),
+        (("--from", "first_day"), "First local day, 2026-11-01."),
+        (("--to", "last_day"), "Last local day."),
+    ):
+        command = click.option(*names, help=word)(command)
+    return command
+
+
+@click.command("rates")
+@click.argument("log", type=click.Path(path_type=Path), metavar="DB")
+@click.option("--by", "by", multiple=True, type=click.Choice(_GROUPS), help="Group by; may be given several times.")
+@click.option("--period", type=click.Choice(["policy"]), help="The policy's own period, as it stands today.")
+@narrow
+@formats
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    log: Path,
+    by: tuple[str, ...],
+    period: str | None,
+    form: str | None,
+    **filters: str | None,
+) -> None:
+    """Rounds, outcomes and rates; the score set, the policy and what --by names are the rows."""
+    from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.cli.asking import asked, period_days  # noqa: PLC0415
+    from sanfen.cli.tables import show  # noqa: PLC0415
+    from sanfen.store import queries  # noqa: PLC0415
+
+    language = (context.obj or {}).get("language", "en")
+    with asked(log) as connection:
+        if period is not None:
+            filters["first_day"], filters["last_day"] = period_days(connection, filters)
+        rows = queries.rates(connection, by=by, **filters)
+    columns = ["policy", *by, "rounds", "met", "late", "missed", "pending", "excluded", "rate", "mean_wait_ms"]
+    if len({row["score_set"] for row in rows}) > 1:
+        columns.insert(0, "score_set")
+    show(rows, form, columns, t("nothing_found", language))

@@ -1,0 +1,55 @@
+"""``sanfen rounds``: the rounds of a log."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sanfen.cli.rates import narrow
+from sanfen.cli.tables import formats
+
+__all__ = ["command"]
+
+_OUTCOMES = ("met", "late", "missed", "pending", "excluded")
+
+
+@click.command("rounds")
+@click.argument("log", type=click.Path(path_type=Path), metavar="DB")
+@click.option("--status", type=click.Choice(_OUTCOMES), help="Only this outcome.")
+@click.option("--reason", help="Only this reason, such as cross_midnight.")
+@click.option("--conversation", help="Only this conversation.")
+@click.option("--longest", type=click.IntRange(1), metavar="N", help="The N longest waits.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many; machine formats show all."
+)
+@click.option("--unmask", is_flag=True, help="Show customers in full.")
+@narrow
+@formats
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    log: Path,
+    longest: int | None,
+    limit: int,
+    form: str | None,
+    unmask: bool,
+    **filters: Any,
+) -> None:
+    """Rounds, newest first."""
+    from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.cli.asking import asked  # noqa: PLC0415
+    from sanfen.cli.tables import show  # noqa: PLC0415
+    from sanfen.store import queries  # noqa: PLC0415
+
+    language = (context.obj or {}).get("language", "en")
+    explicit = context.get_parameter_source("limit") != click.core.ParameterSource.DEFAULT
+    most = longest or (limit if form is None or explicit else None)
+    with asked(log) as connection:
+        rows = queries.rounds(connection, longest=longest is not None, limit=most, **filters)
+    if not unmask:
+        rows = [row | {name: queries.mask(row[name]) for name in ("customer", "conversation")} for row in rows]
+    for row in rows:
+        row["outcome"] = t(f"outcome_{row['status']}", language) if form is None else row["status"]
+    columns = ("id", "opened", "customer", "agent", "outcome", "reason", "wait_ms", "messages")
+    show(rows, form, columns, t("nothing_found", language))

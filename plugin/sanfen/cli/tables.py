@@ -1,0 +1,104 @@
+"""Rows on standard output: as a table for people, or as JSON, CSV, lines of JSON, Markdown."""
+
+import csv
+import io
+import json
+import sys
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["clock", "formats", "percent", "show"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+_RIGHT = frozenset({"rounds", "met", "late", "missed", "pending", "excluded", "rate", "mean_wait", "wait", "messages"})
+
+
+def formats(command: F) -> F:
+    """The options every table has."""
+    for name, word in (("md", "Markdown"), ("nl", "one JSON object a line"), ("csv", "CSV"), ("json", "JSON")):
+        command = click.option(f"--{name}", "form", flag_value=name, help=f"Print {word}.")(command)
+    return command
+
+
+def show(rows: Sequence[Mapping[str, Any]], form: str | None, columns: Sequence[str], empty: str) -> None:
+    """Print rows; ``columns`` are those a person sees, machines get everything."""
+    if form == "json":
+        click.echo(json.dumps(list(rows), ensure_ascii=False, indent=1, default=str))
+    elif form == "nl":
+        for row in rows:
+            click.echo(json.dumps(row, ensure_ascii=False, default=str))
+    elif form == "csv":
+        click.echo(_csv(rows), nl=False)
+    elif not rows:
+        click.echo(empty, err=True)
+    else:
+        click.echo(_table(rows, columns, markdown=form == "md"))
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    out = io.StringIO()
+    names = list(rows[0]) if rows else []
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    if names:
+        writer.writeheader()
+    for row in rows:
+        writer.writerow({name: " ".join(map(str, v)) if isinstance(v, list | tuple) else v for name, v in row.items()})
+    return out.getvalue()
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, markdown: bool) -> str:
+    cells = [[_cell(name, row.get(name)) for name in columns] for row in rows]
+    names = [name.removesuffix("_ms") for name in columns]
+    widths = [max(_width(names[i]), *(_width(row[i]) for row in cells)) for i in range(len(names))]
+    bar = "| " if markdown else ""
+    between, end = (" | ", " |") if markdown else ("  ", "")
+    lines = [
+        bar + between.join(_pad(one, widths[i], names[i]) for i, one in enumerate(row)) + end for row in [names, *cells]
+    ]
+    if markdown:
+        marks = [("-" * (width - 1) + ":") if names[i] in _RIGHT else "-" * width for i, width in enumerate(widths)]
+        lines.insert(1, "| " + " | ".join(marks) + " |")
+    elif sys.stdout.isatty():
+        lines[0] = click.style(lines[0], bold=True)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name == "rate":
+        return percent(value)
+    if name.endswith("wait_ms"):
+        return clock(value)
+    return " ".join(str(value).split()).replace("|", "¦")
+
+
+def percent(value: float | Fraction | None) -> str:
+    """``93.38%``, cut and not rounded: 89.999 % must not look like 90 %."""
+    if value is None:
+        return "–"
+    hundredths = int(Fraction(value).limit_denominator(10**9) * 10_000)
+    return f"{hundredths // 100}.{hundredths % 100:02}%"
+
+
+def clock(duration_ms: float | None) -> str:
+    """``7m55s``."""
+    if duration_ms is None:
+        return ""
+    seconds = int(duration_ms) // 1000
+    hours, minutes = divmod(seconds // 60, 60)
+    parts = [f"{hours}h" if hours else "", f"{minutes}m" if hours or minutes else "", f"{seconds % 60}s"]
+    return "".join(parts)
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _pad(text: str, width: int, name: str) -> str:
+    space = " " * (width - _width(text))
+    return space + text if name in _RIGHT else text + space

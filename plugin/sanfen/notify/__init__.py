@@ -1,0 +1,1 @@
+"""From outbox rows to people: a few small stages, one after the other."""
