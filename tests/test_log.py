@@ -74,8 +74,9 @@ def test_a_log_call_never_raises(out: StringIO) -> None:
     before = dropped_lines()
 
     log.info("evil", thing=Evil())
-    log.info("payload", **{"event": "theirs", "level": "theirs"})
-    log.info("%d %d", 1)
+    payload = {"event": "theirs", "level": "theirs"}
+    log.info("payload", **payload)
+    log.info("%d %d", *[1])
     log.info(Evil())
     configure("info", stream=Full())  # type: ignore[arg-type]
     structlog.get_logger("x").error("full")
@@ -89,12 +90,12 @@ def test_tracebacks_show_no_local_variables(out: StringIO) -> None:
     password = "CANARY" + str(len(out.getvalue()))
 
     try:
-        raise ValueError("what happened")
+        json.loads("what happened")
     except ValueError:
         structlog.get_logger("x").exception("failed")
 
     assert password not in out.getvalue()
-    assert "what happened" in lines(out)[0]["exception"]
+    assert "JSONDecodeError" in lines(out)[0]["exception"]
 
 
 def test_libraries_are_bridged(out: StringIO) -> None:

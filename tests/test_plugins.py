@@ -25,8 +25,8 @@ class Silent(ChannelAdapter):
 class Shout(Notifier):
     name = "shout"
 
-    async def notify(self, notice: Notice, address: str) -> str:
-        return f"{notice.id} {address}"
+    async def notify(self, notice: Notice, address: str, secret: str | None) -> str:
+        return f"{notice.id} {address} {secret is None}"
 
 
 def plugin(*kinds: type[Any]) -> Any:

@@ -5,6 +5,7 @@ tries again until the database is there.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -102,6 +103,8 @@ class Service:
     async def _open(self, plugins: Plugins) -> None:
         settings = self.loaded.settings
         db = await asyncio.to_thread(Database.open, settings.storage)
+        # Below 3.51.3 two writing connections can damage a WAL; there is only one.
+        _log.info("log open", path=str(settings.storage), sqlite=sqlite3.sqlite_version)
         ticker = Ticker(self.clock)
         worker = Worker(db, plugins.notifiers(), settings.people, settings, self.clock)
         engine = Engine(

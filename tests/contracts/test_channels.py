@@ -46,7 +46,7 @@ def adapter(kind: type[ChannelAdapter]) -> ChannelAdapter:
     [
         {},
         {"webhook-id": "a", "webhook-timestamp": "1795309132", "webhook-signature": "v1,\udcff"},
-        {name: "\udce4" for name in ("authorization", "x-signature", "x-hub-signature-256", "webhook-signature")},
+        dict.fromkeys(("authorization", "x-signature", "x-hub-signature-256", "webhook-signature"), "\udce4"),
     ],
 )
 def test_a_stranger_is_refused_by_verify_error(

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from sanfen.abc import Event
 from sanfen.config.settings import ChannelSettings, Secret, Settings, Shop
+from sanfen.engine.ingest import Receipt
 from sanfen.errors import StoreError
 from sanfen.gateway.app import COUNTERS, build_traffic_app
 from sanfen.gateway.limits import Limits
@@ -18,11 +19,6 @@ from sanfen.store.journal import Delivery
 from sanfen.testing import FakeClock
 
 NOW_MS = 1_795_309_132_000
-
-
-class Receipt(NamedTuple):
-    new: int
-    duplicates: int
 
 
 class Engine:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sanfen.engine.ingest import Receipt
 from sanfen.gateway.journaling import Counters, Journaling
 from sanfen.store.journal import Delivery
 from sanfen.testing import FakeClock
@@ -36,9 +37,9 @@ def journaling(engine: Engine) -> Journaling:
 
 async def test_a_commit_within_the_budget_gives_the_receipt(journaling: Journaling, engine: Engine) -> None:
     future = journaling.submit(DELIVERY, ())
-    asyncio.get_running_loop().call_soon(engine.futures[0].set_result, "receipt")
+    asyncio.get_running_loop().call_soon(engine.futures[0].set_result, Receipt(2, 1))
 
-    assert await journaling.settle(future, "desk", 1_000) == "receipt"
+    assert await journaling.settle(future, "desk", 1_000) == Receipt(2, 1)
     assert (journaling.counters.received, journaling.counters.journaled) == (1, 1)
 
 

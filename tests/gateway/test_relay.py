@@ -12,7 +12,7 @@ from yarl import URL
 async def test_the_body_passes_byte_for_byte(start: Any, upstream: Any, client: aiohttp.ClientSession) -> None:
     """Nothing is parsed and written again: signatures over the raw bytes stay valid."""
     gateway = await start()
-    body = bytes(range(256)) * 300 + '{"text": "\\u4f60\\/"}'.encode()
+    body = bytes(range(256)) * 300 + rb'{"text": "\u4f60\/"}'
 
     async with client.post(f"{gateway.url}/in/desk/hook", data=body) as answer:
         assert answer.status == 200

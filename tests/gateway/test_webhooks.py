@@ -41,8 +41,8 @@ async def test_an_authentic_question_is_queued_and_forwarded(
     (delivery,) = gateway.engine.deliveries
     assert delivery == (1_795_309_132_000, "desk", "in", "POST", "/in/desk/hook", question, None)
     got = upstream.requests[0]
-    assert Webhook(SECRET)  # the library of the workflow
-    assert {name: got.header(name.encode())[0].decode() for name in headers} == headers
+    seen = {name.decode(): value.decode() for name, value in got.headers}
+    assert headers.items() <= seen.items()
 
 
 async def test_a_forged_delivery_goes_nowhere(

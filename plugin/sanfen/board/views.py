@@ -181,7 +181,7 @@ def _json(value: Any, *, status: int = 200, kind: str = "application/json") -> w
 
 
 def _language(request: web.Request) -> str:
-    asked = request.query.get("lang") or request.headers.get("Accept-Language", "zh")
+    asked = request.query.get("lang") or request.headers.get("Accept-Language") or "zh"
     return "en" if asked.lower().startswith("en") else "zh"
 
 

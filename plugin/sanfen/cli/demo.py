@@ -39,6 +39,9 @@ def command(context: click.Context, speed: float, port: int, board_port: int, fo
     Stop it with Ctrl-C: the log stays in the folder.
     """
     from sanfen.demo.day import Demo, Options  # noqa: PLC0415  # aiohttp and the store load only here
+    from sanfen.log import configure  # noqa: PLC0415
+
+    configure("warning")
 
     language = (context.obj or {}).get("language", "en")
     options = Options(folder, speed=speed, port=port, board_port=board_port, seconds=seconds, language=language)

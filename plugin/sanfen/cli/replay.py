@@ -62,7 +62,9 @@ def command(context: click.Context, /, files: tuple[Path, ...], **options: Any) 
     from sanfen.cli.progress import Progress  # noqa: PLC0415
     from sanfen.clock import SystemClock  # noqa: PLC0415
     from sanfen.errors import InputError  # noqa: PLC0415
+    from sanfen.log import configure  # noqa: PLC0415
 
+    configure()
     language = (context.obj or {}).get("language", "en")
     if options["engine"] != "python":
         raise InputError(f"the engine {options['engine']} is not in this release", hint="leave --engine out")

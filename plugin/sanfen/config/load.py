@@ -55,11 +55,11 @@ def inspect(path: Path, env: Mapping[str, str] | None = None) -> tuple[Loaded | 
                 document.at("C001", "the file holds no keys", 1, 1, 1, help_="start from sanfen.example.yaml")
             )
         return None, findings
-    config = _config(document)
+    config, wrong = _config(document)
     if config is None:
         return None, _tidy(document, findings)
     policies = _policies(document, config, findings)
-    findings += sense.names(document, config)
+    findings += sense.names(document, config, wrong)
     if policies and not any(finding.is_error for finding in findings):
         findings += sense.doubts(document, config, policies[0])
         first = replace(policies[0], ladders=build_ladders(config))
@@ -92,25 +92,27 @@ def inspect_rules(path: Path, build: Callable[[Config, Document], tuple[Rule, ..
 
 
 def _tidy(document: Document, findings: list[Finding]) -> list[Finding]:
-    kept = {finding: None for finding in findings if not document.silenced(finding)}
+    unset = {(one.line, one.column) for one in findings if one.code == "C004"}
+    kept = dict.fromkeys(
+        one
+        for one in findings
+        if not document.silenced(one) and (one.code == "C004" or (one.line, one.column) not in unset)
+    )
     return sorted(kept, key=lambda one: (one.line, one.column, one.code))
 
 
-def _config(document: Document) -> Config | None:
+def _config(document: Document) -> tuple[Config | None, frozenset[str]]:
+    """The file's shape; without the sections that are wrong, so that the others' names are checked in the same run."""
     try:
-        return Config.model_validate(document.tree)
+        return Config.model_validate(document.tree), frozenset()
     except ValidationError as error:
         document.findings += _shape(document, error, Config, ())
-        return _salvage(document.tree, error)
-
-
-def _salvage(tree: dict[str, Any], error: ValidationError) -> Config | None:
-    """The file without the sections that are wrong, so that the names in the others are checked in the same run."""
-    wrong = {str(one["loc"][0]) for one in error.errors() if one["loc"]}
+        wrong = frozenset(str(one["loc"][0]) for one in error.errors() if one["loc"])
+    kept = {key: value for key, value in document.tree.items() if key not in wrong}
     try:
-        return Config.model_validate({key: value for key, value in tree.items() if key not in wrong} | {"version": "1"})
+        return Config.model_validate(kept | {"version": "1"}), wrong
     except ValidationError:
-        return None
+        return None, wrong
 
 
 def _policies(document: Document, config: Config, findings: list[Finding]) -> list[Policy]:
@@ -175,7 +177,9 @@ def _expanded(policy: OwnPolicy) -> dict[str, Any]:
 
 
 def _shape(document: Document, error: ValidationError, model: type[BaseModel], base: _Path) -> list[Finding]:
-    return [_one(document, found, model, base) for found in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    # A list that is too short only because its items were refused is no mistake of its own.
+    return [_one(document, one, model, base) for one in found if not (one["type"] == "too_short" and one["input"])]
 
 
 def _one(document: Document, found: Any, model: type[BaseModel], base: _Path) -> Finding:

@@ -21,14 +21,14 @@ def own_target(value: Fraction) -> tuple[Target, ...]:
     return (Target("own", ">=", value),)
 
 
-def names(document: Document, config: Config) -> list[Finding]:
-    """Names that are used and not defined, or defined twice; values only their meaning shows to be wrong."""
-    return [
-        *_people(document, config),
-        *_channels(document, config),
-        *_twice(document, config),
-        *_other(document, config),
-    ]
+def names(document: Document, config: Config, wrong: frozenset[str]) -> list[Finding]:
+    """Names that are used and not defined, or defined twice; values only their meaning shows to be wrong.
+
+    ``wrong``: sections that could not be read, whose names nobody knows.
+    """
+    out = [*_twice(document, config), *_other(document, config)]
+    out += [] if "people" in wrong else _people(document, config)
+    return out + ([] if "channels" in wrong else list(_channels(document, config)))
 
 
 def doubts(document: Document, config: Config, policy: Policy) -> list[Finding]:

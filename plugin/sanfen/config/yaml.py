@@ -199,7 +199,7 @@ class _Reader:
         self._document.findings.append(
             self._document.at("C004", message, line, column, width, help_=f"export {name}=… before starting sanfen")
         )
-        return ""
+        return f"unset variable {name}"
 
     def _refuse(self, node: yaml.Node, message: str, help_: str) -> None:
         line, column, width = _span(node)

@@ -17,6 +17,7 @@ from sanfen.config.load import Loaded, load
 from sanfen.demo.clock import FastClock
 from sanfen.demo.people import People
 from sanfen.demo.show import Show
+from sanfen.store.db import Database
 
 __all__ = ["Demo", "Options"]
 
@@ -74,6 +75,7 @@ class Demo:
         """Run until the day, the time given or the task ends. The log stays."""
         options = self._options
         start_ms, end_ms = _shop_day()
+        await asyncio.to_thread(self._put_aside)
         clock = FastClock(start_ms, options.speed)
         people = People(clock, self._secret, self._notice_secret)
         runners: list[web.AppRunner] = []
@@ -111,16 +113,22 @@ class Demo:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _put_aside(self) -> None:
+        """Keep the log of the run before under another name. Raises StoreError if that run is still going on."""
+        self._options.folder.mkdir(parents=True, exist_ok=True)
+        if self.database.exists():
+            Database.open(self.database).close()
+            self.database.replace(self.database.with_name("sanfen-previous.db"))
+
     def _loaded(self, ports: dict[str, int]) -> Loaded:
         options = self._options
-        options.folder.mkdir(parents=True, exist_ok=True)
         path = options.folder / "sanfen.yaml"
         text = _CONFIG.format(
             name=path,
             language=options.language,
             hooks=_free_port(options.port),
             board=_free_port(options.board_port),
-            storage=self.database,
+            storage=self.database.name,
             **ports,
         )
         path.write_text(text, encoding="utf-8")

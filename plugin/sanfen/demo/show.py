@@ -3,14 +3,17 @@
 import asyncio
 import sqlite3
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
+from zoneinfo import ZoneInfo
 
 from sanfen.catalogue import t
 from sanfen.store.db import open_reader
 from sanfen.store.queries import mask
+from sanfen.wire import instant_text
 
 __all__ = ["Show"]
 
+_ZONE = ZoneInfo("Asia/Shanghai")
 _MARKS = {"met": "○", "late": "✕", "missed": "✕", "excluded": "–"}
 
 
@@ -60,20 +63,20 @@ class Show:
         for row in connection.execute("SELECT * FROM messages WHERE seq > ? ORDER BY seq LIMIT 50", (self._event,)):
             self._event = row["seq"]
             if row["sender"] == "customer":
-                self._line(row["at"], "●", mask(row["customer"]), row["text"] or "", "")
+                self._line(row["at_ms"], "●", mask(row["customer"]), row["text"] or "", "")
             else:
                 word = "verdict_valid" if row["valid"] else "verdict_invalid"
                 told = f"{t(word, self._language)} · {row['mode']}"
-                self._line(row["at"], " ", row["agent"] or "", row["text"] or "", told)
+                self._line(row["at_ms"], " ", row["agent"] or "", row["text"] or "", told)
 
     def _escalations(self, connection: sqlite3.Connection) -> None:
         query = "SELECT * FROM escalations WHERE state = 'told' AND id > ? ORDER BY id LIMIT 20"
         for row in connection.execute(query, (self._told,)):
             self._told = row["id"]
-            self._line(row["due"], "▲", row["person"], t("demo_told", self._language, round=row["round"]), "")
+            self._line(row["done_ms"], "▲", row["person"], t("demo_told", self._language, round=row["round"]), "")
 
     def _outcomes(self, connection: sqlite3.Connection) -> None:
-        query = "SELECT id, status, customer, wait_ms, closed, due FROM rounds WHERE status IN ('late', 'missed') ORDER BY due_ms DESC LIMIT 20"
+        query = "SELECT id, status, customer, wait_ms, closed_ms, due_ms FROM rounds WHERE status IN ('late', 'missed') ORDER BY due_ms DESC LIMIT 20"
         for row in connection.execute(query):
             name = f"{row['id']} {row['status']}"
             if name in self._settled:
@@ -81,7 +84,7 @@ class Show:
             self._settled.add(name)
             waited = f"{row['wait_ms'] // 1000} s" if row["wait_ms"] is not None else ""
             word = t(f"outcome_{row['status']}", self._language)
-            self._line(row["closed"] or row["due"], _MARKS[row["status"]], mask(row["customer"]), word, waited)
+            self._line(row["closed_ms"] or row["due_ms"], _MARKS[row["status"]], mask(row["customer"]), word, waited)
 
     def _counts(self) -> dict[str, int]:
         connection = open_reader(self._database)
@@ -92,8 +95,8 @@ class Show:
             connection.close()
         return {name: found.get(name, 0) for name in ("met", "late", "missed", "pending", "excluded")}
 
-    def _line(self, at: Any, mark: str, who: str, what: str, verdict: str) -> None:
-        self._say(f"{str(at)[11:19]} {mark} {who:<12} {what}  {verdict}".rstrip())
+    def _line(self, at_ms: int, mark: str, who: str, what: str, verdict: str) -> None:
+        self._say(f"{(instant_text(at_ms, _ZONE) or '')[11:19]} {mark} {who:<12} {what}  {verdict}".rstrip())
 
     def _say(self, text: str) -> None:
         print(text, file=self._out, flush=True)

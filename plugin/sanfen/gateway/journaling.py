@@ -14,24 +14,13 @@ import structlog
 
 from sanfen.abc import Event
 from sanfen.clock import Clock
+from sanfen.engine.ingest import Receipt
 from sanfen.log import Throttle
 from sanfen.store.journal import Delivery
 
-__all__ = ["Counters", "Journaling", "Receipt", "Submits"]
+__all__ = ["Counters", "Journaling", "Submits"]
 
 _log = structlog.get_logger("sanfen.gateway")
-
-
-class Receipt(Protocol):
-    """What a committed delivery came to."""
-
-    @property
-    def new(self) -> int:
-        """Events that were not known before."""
-
-    @property
-    def duplicates(self) -> int:
-        """Events that were."""
 
 
 class Submits(Protocol):

@@ -20,8 +20,9 @@ from yarl import URL
 from sanfen.abc import ChannelAdapter, Event, ParseError, Request, VerifyError
 from sanfen.clock import Clock
 from sanfen.config.settings import ChannelSettings, Settings
+from sanfen.engine.ingest import Receipt
 from sanfen.gateway.intake import Target, adapter_request, read_body
-from sanfen.gateway.journaling import Journaling, Receipt
+from sanfen.gateway.journaling import Journaling
 from sanfen.gateway.limits import Limits
 from sanfen.gateway.problems import Refused, is_local, problem
 from sanfen.gateway.relay import Route, answer_of

@@ -30,7 +30,6 @@ _GROUP = 256  # jobs in one commit
 _BUSY_MS = 3_000  # how long to wait for a lock another program holds
 _IDLE_S = 1.0  # after this long without work the WAL is folded back
 _WAL_PAGES = 4_000  # about 16 MiB: fold back even under load
-_SAFE_VERSION = (3, 51, 3)  # older ones can damage a WAL when two connections write; we have one
 
 _log = structlog.get_logger("sanfen.store")
 
@@ -61,8 +60,6 @@ class Database:
         except BaseException:
             os.close(lock)
             raise
-        if sqlite3.sqlite_version_info < _SAFE_VERSION:
-            _log.info("sqlite is old but safe with one writer", version=sqlite3.sqlite_version)
         return cls(path, connection, lock)
 
     def write(self, job: Callable[[sqlite3.Connection], T]) -> "Future[T]":

@@ -217,7 +217,9 @@ def test_the_row_at_fault_is_known() -> None:
     assert (caught.value.place, caught.value.number) == ("line", 2)
 
 
-_VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just({}) | st.just([])
+_VALUES: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just({}) | st.just([])
+)
 _NAMES = st.sampled_from(
     [
         "conversation",
@@ -232,8 +234,17 @@ _NAMES = st.sampled_from(
         "event",
         "type",
         "data",
+        "timestamp",
+        "specversion",
+        "id",
+        "time",
+        "data_base64",
+        "tags",
+        "customer_type",
+        "shop",
+        "channel",
+        "mode",
     ]
-    + ["timestamp", "specversion", "id", "time", "data_base64", "tags", "customer_type", "shop", "channel", "mode"]
 )
 _OBJECTS = st.dictionaries(_NAMES, st.recursive(_VALUES, lambda inner: st.dictionaries(_NAMES, inner), max_leaves=8))
 
