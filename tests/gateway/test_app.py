@@ -6,9 +6,20 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from sanfen.config.settings import Settings
 from sanfen.gateway.app import build_traffic_app
 from sanfen.gateway.limits import Limits
+from sanfen.testing import FakeClock
+
+
+class Never:
+    """An engine nobody asks."""
+
+    def submit(self, *_: object) -> Any:
+        raise AssertionError
+
 
 HEAD = b"POST /in/desk HTTP/1.1\r\nHost: h\r\n"
 
@@ -204,9 +215,12 @@ async def test_too_many_at_a_time_are_told_to_come_again(start: Any, upstream: A
     assert (await first).startswith(b"HTTP/1.1 200")
 
 
-async def test_it_cannot_be_mounted_under_a_prefix(start: Any) -> None:
-    """The raw path is what it decides by."""
-    gateway = await start()
+def test_it_cannot_be_mounted_under_a_prefix() -> None:
+    """The raw path is what it decides by, so it has one resource for everything."""
+    app = build_traffic_app(Settings(), {}, Never(), FakeClock())
 
-    assert gateway.url
-    assert callable(build_traffic_app)
+    (resource,) = app.router.resources()
+    assert (resource.canonical, len(resource), len(list(resource)), resource.raw_match("/any")) == ("/", 1, 1, True)
+    assert (str(resource.url_for()), resource.get_info()) == ("/", {"path": "/"})
+    with pytest.raises(RuntimeError, match="cannot be mounted"):
+        web.Application().add_subapp("/prefix", app)

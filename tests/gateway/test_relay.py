@@ -8,6 +8,11 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from sanfen.gateway.limits import Limits
+from sanfen.gateway.problems import Refused
+from sanfen.gateway.relay import Route
+from sanfen.gateway.upstream import Upstream
+
 
 async def test_the_body_passes_byte_for_byte(start: Any, upstream: Any, client: aiohttp.ClientSession) -> None:
     """Nothing is parsed and written again: signatures over the raw bytes stay valid."""
@@ -254,6 +259,16 @@ async def test_an_answer_cut_off_is_not_passed_off_as_whole(
     with pytest.raises(aiohttp.ClientError):
         async with client.get(f"{gateway.url}/in/desk") as answer:
             await answer.read()
+
+
+def test_a_line_break_cannot_be_passed_on() -> None:
+    """The server refuses it already; the relay does not rely on that."""
+    url = URL("http://127.0.0.1:1/in")
+    route = Route(url, Upstream(url, Limits()), host="keep", timeout_ms=1)
+
+    for bad in (b"a\r\nX: b", b"a\nb", b"a\rb", b"a\0b"):
+        with pytest.raises(Refused):
+            route.head("POST", b"/in", [(b"X", bad)], 1)
 
 
 async def test_many_at_once_do_not_mix(start: Any, upstream: Any, client: aiohttp.ClientSession) -> None:

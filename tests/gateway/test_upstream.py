@@ -1,11 +1,16 @@
 """The client side of the relay when the other side fails: one try, a clear status, nothing written twice."""
 
 import asyncio
+import shutil
 import socket
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from yarl import URL
 
 from sanfen.gateway.limits import Limits
@@ -250,3 +255,62 @@ async def test_a_connection_that_never_comes_is_504() -> None:
             other.close()
 
     assert caught.value.status == 504
+
+
+async def test_no_tls_where_tls_was_configured_is_502(start: Any, upstream: Any, client: aiohttp.ClientSession) -> None:
+    """Never a fall back to plain text."""
+    gateway = await start(forward_in=f"https://127.0.0.1:{upstream.port}/in", timeout_ms=300)
+
+    async with client.post(f"{gateway.url}/in/desk", data=b"x") as answer:
+        assert answer.status in (502, 504)
+
+    assert not upstream.requests
+
+
+@pytest.fixture
+async def tls(tmp_path: Path) -> AsyncIterator[tuple[int, Path]]:
+    """A server that speaks TLS with a certificate for 127.0.0.1, and that certificate."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = await asyncio.create_subprocess_exec(
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, *subject,
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert await made.wait() == 0
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+
+    async def serve(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
+    runner = web.AppRunner(web.Application(), shutdown_timeout=0.5)
+    runner.app.router.add_route("*", "/{tail:.*}", serve)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    yield runner.addresses[0][1], certificate
+    await runner.cleanup()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_tls_is_verified(
+    start: Any,
+    client: aiohttp.ClientSession,
+    tls: tuple[int, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    trusted: bool,
+) -> None:
+    """A certificate nobody vouches for is no upstream; a good connection is used again."""
+    port, certificate = tls
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    gateway = await start(forward_in=f"https://127.0.0.1:{port}/in")
+
+    for body in (b"one", b"two"):
+        async with client.post(f"{gateway.url}/in/desk", data=body) as answer:
+            assert answer.status == (200 if trusted else 502)
+            if trusted:
+                assert await answer.read() == body
+
+    if not trusted:
+        assert gateway.engine.deliveries[1].error == "not delivered: no connection: TLS: CERTIFICATE_VERIFY_FAILED"

@@ -8,7 +8,7 @@ from sanfen.core.events import Event, Key, Message, Mode, Sender, Store
 from sanfen.core.facts import Conversation, Round, Session
 from sanfen.core.metrics import Tally
 from sanfen.core.plan import Plan
-from sanfen.core.rounds import Judged, Scored, advance, tick
+from sanfen.core.rounds import Effect, Judged, Scored, advance, tick
 from sanfen.core.score import Score, score
 
 __all__ = ["Collected", "Rescore"]
@@ -123,15 +123,18 @@ class Rescore:
         return message
 
     def _advance(self, number: int, plan: Plan, state: _State, event: Event) -> None:
-        for effect in advance(state.states[number], event, plan):
-            kind = type(effect)
-            if kind is Judged:
-                if self._on_verdict is not None:
-                    self._on_verdict(number, effect)  # type: ignore[arg-type]  # its type was asked for
-            elif kind is Scored:
-                one: Round = effect.round  # type: ignore[union-attr]
-                if _final(one):
-                    self._close(number, plan, state, one)
+        effects = advance(state.states[number], event, plan)
+        if self._on_verdict is not None:
+            for effect in effects:
+                if type(effect) is Judged:
+                    self._on_verdict(number, effect)
+        self._take(number, plan, state, effects)
+
+    def _take(self, number: int, plan: Plan, state: _State, effects: list[Effect]) -> None:
+        """Close the rounds that became final; one that was told overdue and then answered comes twice."""
+        ended = {effect.round.id: effect.round for effect in effects if type(effect) is Scored and _final(effect.round)}
+        for one in ended.values():
+            self._close(number, plan, state, one)
 
     def _close(self, number: int, plan: Plan, state: _State, one: Round) -> None:
         kept = state.closed[number]
@@ -166,9 +169,7 @@ class Rescore:
     def _idle(self, state: _State) -> bool:
         """Whether starting the conversation afresh would give the same: nothing open, nothing to remember."""
         for number, (one, plan) in enumerate(zip(state.states, self._plans, strict=True)):
-            for effect in tick(one, self.last_ms, plan):
-                if type(effect) is Scored and _final(effect.round):
-                    self._close(number, plan, state, effect.round)
+            self._take(number, plan, state, tick(one, self.last_ms, plan))
             session: Session | None = one.session
             gone = plan.policy.session.gap_ms is not None and plan.policy.session.gap_ms < _SILENT_MS
             if one.rounds or one.held is not None:
@@ -182,9 +183,7 @@ class Rescore:
     def _let_go(self, state: _State, now_ms: int) -> None:
         for number, plan in enumerate(self._plans):
             conversation = state.states[number]
-            for effect in tick(conversation, now_ms, plan):
-                if type(effect) is Scored and _final(effect.round):
-                    self._close(number, plan, state, effect.round)
+            self._take(number, plan, state, tick(conversation, now_ms, plan))
             for one in state.closed[number] or ():
                 self._emit(number, one, score(one, plan, now_ms))
             for one in conversation.rounds:

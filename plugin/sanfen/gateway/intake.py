@@ -1,7 +1,8 @@
 """What comes before any decision about a request: its target, its body within limits, its form for an adapter."""
 
 import asyncio
-from typing import Literal, NamedTuple
+import re
+from typing import NamedTuple
 
 import aiohttp
 from aiohttp import web
@@ -13,6 +14,8 @@ from sanfen.gateway.limits import Limits
 from sanfen.gateway.problems import Refused
 
 __all__ = ["Target", "adapter_request", "read_body", "target_of"]
+
+_ODD = re.compile(r"[\x00-\x20\x7f#]")
 
 
 class Target(NamedTuple):
@@ -29,7 +32,7 @@ class Target(NamedTuple):
 def target_of(request: web.BaseRequest) -> Target:
     """The raw target. Raises Refused if it is no path, or holds what cannot be passed on."""
     raw = request.raw_path
-    if not raw.startswith("/") or "#" in raw or any(char <= " " or char == "\x7f" for char in raw):
+    if not raw.startswith("/") or _ODD.search(raw):
         raise Refused(400, "the request target is not a path", "send GET /path?query, percent-encoded", close=True)
     path, _, query = raw.partition("?")
     return Target(path, query)
@@ -78,6 +81,3 @@ def adapter_request(request: web.BaseRequest, tail: str, query: str, body: bytes
         value = raw_value.decode("utf-8", "surrogateescape")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return Request(request.method, tail, query, headers, body)
-
-
-Way = Literal["in", "out"]

@@ -10,14 +10,14 @@ to say. A sender that cannot prove who it is gets 401, and nothing else happens.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import structlog
 from aiohttp import web
 from yarl import URL
 
-from sanfen.abc import ChannelAdapter, Event, ParseError, Request, VerifyError
+from sanfen.abc import ChannelAdapter, Direction, Event, ParseError, Request, VerifyError
 from sanfen.clock import Clock
 from sanfen.config.settings import ChannelSettings, Settings
 from sanfen.engine.ingest import Receipt
@@ -31,8 +31,6 @@ from sanfen.log import Throttle
 from sanfen.store.journal import Delivery
 
 __all__ = ["Traffic", "Verifier", "answer_receipt"]
-
-Direction = Literal["in", "out"]
 
 _log = structlog.get_logger("sanfen.gateway")
 
