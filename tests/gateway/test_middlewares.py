@@ -1,5 +1,6 @@
 """Whatever a handler raises, a stranger gets a short answer and no traceback."""
 
+import logging
 from collections.abc import Iterator
 from io import StringIO
 
@@ -16,10 +17,13 @@ from sanfen.log import configure
 @pytest.fixture
 def log() -> Iterator[StringIO]:
     out = StringIO()
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
     configure("debug", stream=out)
     yield out
-    configure("info")
+    configure("info", stream=out)
     structlog.reset_defaults()
+    root.handlers[:], root.level = before[0], before[1]
 
 
 def raising(error: BaseException) -> web.RequestHandler | object:

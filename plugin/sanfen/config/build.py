@@ -22,7 +22,7 @@ def build_settings(config: Config, path: Path) -> Settings:
         shop=Shop(shop.id, shop.name, shop.timezone, shop.language),
         listen=Listen(*listen.hooks, *listen.board),
         storage=path.parent / config.storage,
-        text_keep_ms=int(config.text.keep),
+        text_keep_ms=config.text.keep,
         channels=MappingProxyType({name: _channel(name, one) for name, one in config.channels.items()}),
         people=MappingProxyType({name: _person(name, one) for name, one in config.people.items()}),
         quiet=tuple(quiet_of(one, shop.timezone) for one in config.quiet),

@@ -14,7 +14,7 @@ CODES: dict[str, str] = {
     "C010": "A key that is not a setting at this place.",
     "C011": "A setting that must be there is missing.",
     "C012": "A value that is not in the list, or of the wrong shape.",
-    "C013": "A duration, clock time, window or percentage that cannot be read.",
+    "C013": "A duration, clock time, window, percentage, pattern or address that cannot be read.",
     "C020": "A policy that is neither shipped nor defined under policies:.",
     "C021": "A person who is not defined under people:. Nobody would be told.",
     "C022": "A channel that is not defined under channels:.",

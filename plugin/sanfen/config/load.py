@@ -49,6 +49,8 @@ def inspect(path: Path, env: Mapping[str, str] | None = None) -> tuple[Loaded | 
     """Everything that is to be said about a configuration, and the configuration if it can be run."""
     document = read_file(path, os.environ if env is None else env)
     findings = document.findings
+    if any(finding.code == "C001" for finding in findings):
+        return None, _tidy(document, findings)  # what was refused would only look like further mistakes
     if not isinstance(document.tree, dict):
         if not findings:
             findings.append(
@@ -204,7 +206,7 @@ def _one(document: Document, found: Any, model: type[BaseModel], base: _Path) ->
     if kind in ("dict_type", "model_type", "tuple_type", "list_type", "string_type", "model_attributes_type"):
         word = {"tuple_type": "a list", "list_type": "a list", "string_type": "a text"}.get(kind, "keys with values")
         return document.finding("C012", f"{_dotted(loc)}: {word} must stand here", path)
-    code = "C013" if message.startswith(("not a ", "neither ", "unknown time zone")) else "C012"
+    code = "C013" if message.startswith(("not a", "neither ", "unknown time zone")) else "C012"
     sentence, _, mend = message.partition("; ")
     return document.finding(code, f"{_dotted(loc)}: {sentence}" if loc else sentence, path, help_=mend)
 

@@ -108,7 +108,7 @@ class ListenModel(_Model):
 class TextModel(_Model):
     """Message text."""
 
-    keep: Duration | Literal["0"] = "30d"
+    keep: Duration = 30 * 86_400_000
     """How long it is kept; 0 keeps none, and everything else still works."""
 
     @field_validator("keep", mode="before")
@@ -209,10 +209,19 @@ class WayModel(_Model):
     """Notices are signed with it. Write ${NAME}."""
 
 
+_WAY_SCHEMA = {
+    "type": "object",
+    "properties": {"url": {"type": "string"}, "secret": {"type": "string", "minLength": 8}},
+    "required": ["url"],
+    "additionalProperties": False,
+}
+AnyWay = Annotated[WayModel, WithJsonSchema({"anyOf": [{"type": "string"}, _WAY_SCHEMA]})]
+
+
 class PersonModel(_Model):
     """Somebody who can be told."""
 
-    via: tuple[WayModel, ...] = Field(min_length=1)
+    via: tuple[AnyWay, ...] = Field(min_length=1)
     """Addresses, tried in order: console:, webhook+https://…"""
     hours: Window | None = None
     """When they may be told; absent: always."""
@@ -280,7 +289,7 @@ class Config(_Model):
     listen: ListenModel = ListenModel()
     storage: str = "data/sanfen.db"
     """The log: a SQLite file, relative to this file's folder."""
-    text: TextModel = TextModel(keep="30d")
+    text: TextModel = TextModel()
     policy: str = "taobao-2022-01"
     """The policy that rounds are judged and escalated by: a preset, or a name under policies."""
     also: Names = ()

@@ -33,7 +33,7 @@ class Events:
         self._shop = shop
         self._adapter = adapter
         self._journaling = journaling
-        self._verifier = Verifier(journaling, clock)
+        self._verifier = Verifier(journaling)
         self._clock = clock
         self._limits = limits
 

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from sanfen.gateway.problems import Refused, problem
-from sanfen.log import is_debugging
+from sanfen.log import Throttle, is_debugging
 
 __all__ = ["guarded"]
 
@@ -21,6 +21,7 @@ _log = structlog.get_logger("sanfen.gateway")
 
 def guarded(handler: Handler) -> Handler:
     """A handler that answers whatever is raised inside."""
+    throttle = Throttle()
 
     async def guard(request: web.Request) -> web.StreamResponse:
         started = asyncio.get_running_loop().time()
@@ -33,7 +34,9 @@ def guarded(handler: Handler) -> Handler:
         except (ConnectionError, TimeoutError):
             raise ConnectionResetError from None  # the sender is gone; there is nobody to answer
         except Exception:  # noqa: BLE001  # a bug of ours is an answer too, not a dropped connection
-            _log.exception("a request failed inside sanfen", method=request.method)
+            swallowed = throttle.take("failed", int(started * 1000))
+            if swallowed is not None:
+                _log.exception("a request failed inside sanfen", method=request.method, more_like_it=swallowed)
             answer = problem(500, "sanfen failed to serve this request", "the log has the details; please report it")
         if is_debugging():
             _served(request, answer.status, started)

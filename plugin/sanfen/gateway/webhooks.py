@@ -38,9 +38,8 @@ _log = structlog.get_logger("sanfen.gateway")
 class Verifier:
     """Asks an adapter whether a request is authentic, and says 401 where it is not."""
 
-    def __init__(self, journaling: Journaling, clock: Clock) -> None:
+    def __init__(self, journaling: Journaling) -> None:
         self._counters = journaling.counters
-        self._clock = clock
         self._throttle = Throttle()
 
     def check(
@@ -86,11 +85,14 @@ class Traffic:
         self._journaling = journaling
         self._clock = clock
         self._limits = limits
-        self._verifier = Verifier(journaling, clock)
+        self._verifier = Verifier(journaling)
+        self._throttle = Throttle()
         self._upstreams: dict[tuple[str, str | None, int | None], Upstream] = {}
         self._channels = {name: self._channel(one, adapters[name]) for name, one in settings.channels.items()}
 
     def _channel(self, settings: ChannelSettings, adapter: ChannelAdapter) -> _Channel:
+        if settings.signing == "none":
+            _log.warning("this channel takes deliveries from anybody", channel=settings.name, signing="none")
         routes: dict[Direction, Route | None] = {
             "in": self._route(settings, settings.forward_in),
             "out": self._route(settings, settings.forward_out),
@@ -151,7 +153,9 @@ class Traffic:
             except ParseError as failure:
                 error = failure.message
             except Exception as failure:  # noqa: BLE001  # the chat goes on without this adapter
-                _log.exception("an adapter failed to parse", channel=channel.settings.name)
+                swallowed = self._throttle.take("parse " + channel.settings.name, received_ms)
+                if swallowed is not None:
+                    _log.exception("an adapter failed", channel=channel.settings.name, more_like_it=swallowed)
                 error = f"the adapter failed: {type(failure).__name__}"
         self._journaling.counters.poison += error is not None
         return events, error

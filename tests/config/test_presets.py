@@ -1,0 +1,67 @@
+"""The shipped policies load, say where they come from, and can be changed."""
+
+import pytest
+
+from sanfen.config import presets
+from sanfen.config.policies import PolicyModel, to_policy
+from sanfen.errors import InputError, PolicyError
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_a_preset_names_itself_its_sources_and_how_sure_it_is(name: str) -> None:
+    model = presets.model(name)
+
+    assert model.id == name
+    assert model.sources
+    assert model.status is not None
+    assert model.title is not None
+    assert model.title.zh
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(PolicyError, match="no policy is called 'taobao-2022-1'") as error:
+        presets.policy("taobao-2022-1")
+
+    assert "taobao-2022-01" in error.value.hint
+
+
+def test_set_changes_one_key_below_another() -> None:
+    tree = presets.tree("taobao-2022-01")
+    presets.apply_set(tree, "hours.open", "09:00")
+    presets.apply_set(tree, "due", "[{after: 120s}]")
+    changed = to_policy(presets.validate(tree, "x"))
+
+    assert changed.hours is not None
+    assert (changed.hours.open_min, changed.hours.close_min, changed.due[0].after_ms) == (540, 1440, 120_000)
+    assert presets.tree("taobao-2022-01")["hours"]["open"] == "08:00"
+
+
+@pytest.mark.parametrize("key", ["hourz.open", "", ".", "midnight.x", "hours."])
+def test_set_refuses_what_is_no_key(key: str) -> None:
+    with pytest.raises(InputError):
+        presets.apply_set(presets.tree("taobao-2022-01"), key, "x")
+
+
+def test_a_wrong_value_names_its_key() -> None:
+    with pytest.raises(PolicyError, match="policy p: midnight"):
+        presets.validate({"id": "p", "midnight": "never"}, "p")
+
+
+def test_the_version_follows_what_can_change_a_score() -> None:
+    """Prose and targets do not; anything else does."""
+    one = presets.policy("taobao-2023-05")
+    prose = presets.policy("taobao-2023-05", overrides={"title": {"en": "x"}, "targets": []})
+    other = presets.policy("taobao-2023-05", overrides={"inclusive": "false"})
+
+    assert one.version == prose.version != other.version
+
+
+def test_every_key_of_the_model_is_read() -> None:
+    """A key that changes nothing would be decoration: each one but prose changes the version."""
+    prose = {"schema", "id", "based_on", "kind", "title", "status", "sources", "valid", "targets", "constraint"}
+    keys = {field.alias or name for name, field in PolicyModel.model_fields.items()} - prose
+
+    assert keys == {
+        "tz", "hours", "unit", "judge", "wait_from", "starts", "session", "due", "inclusive", "replies", "bots",
+        "empty_replies", "no_reply", "midnight", "transfer", "agent_clock", "away", "exclude", "period", "report",
+    }  # fmt: skip
