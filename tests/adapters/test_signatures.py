@@ -87,6 +87,15 @@ def test_tampered_headers_are_refused(change: dict[str, str], why: str) -> None:
     assert reason(signed() | change) == why
 
 
+def test_every_character_of_a_signature_counts() -> None:
+    headers = signed()
+    right = headers["webhook-signature"]
+
+    for at, char in enumerate(right):
+        wrong = right[:at] + ("A" if char != "A" else "B") + right[at + 1 :]
+        assert reason(headers | {"webhook-signature": wrong}) == "mismatch", at
+
+
 def test_an_unknown_version_is_no_match() -> None:
     headers = signed()
     headers["webhook-signature"] = headers["webhook-signature"].replace("v1,", "v2,")

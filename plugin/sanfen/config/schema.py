@@ -66,6 +66,12 @@ Names = Annotated[
     BeforeValidator(_listed),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
+_MODE_NAMES = {"enum": [str(mode) for mode in Mode]}
+Modes = Annotated[
+    tuple[Mode, ...],
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [_MODE_NAMES, {"type": "array", "items": _MODE_NAMES}]}),
+]
 Address = Annotated[tuple[str, int], BeforeValidator(_address), WithJsonSchema({"type": "string"})]
 Url = Annotated[str, BeforeValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})]
 
@@ -152,7 +158,7 @@ class ChannelModel(_Model):
 class MatchModel(_Model):
     """What a classification rule looks at; all that is given must hold."""
 
-    mode: tuple[Mode, ...] = ()
+    mode: Modes = ()
     """How the channel marks the reply."""
     bot: Names = ()
     agent: Names = ()
@@ -165,11 +171,6 @@ class MatchModel(_Model):
     """Characters."""
     typed_in: Within | None = None
     """Since the customer's last message."""
-
-    @field_validator("mode", mode="before")
-    @classmethod
-    def _list(cls, value: Any) -> Any:
-        return _listed(value)
 
     @field_validator("text")
     @classmethod

@@ -1,0 +1,146 @@
+"""One writer, group commit, clear words for every file that cannot be used."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sanfen.errors import StoreError
+from sanfen.store.db import Database, open_reader
+
+INSERT = "INSERT INTO gap_rows (from_ms, channel, deliveries, reason) VALUES (?, 'c', 1, 'r')"
+
+
+def count(path: Path) -> int:
+    with closing(open_reader(path)) as reader:
+        return int(reader.execute("SELECT count(*) FROM gap_rows").fetchone()[0])
+
+
+def test_a_job_is_durable_when_its_future_resolves(db: Database) -> None:
+    db.write(lambda connection: connection.execute(INSERT, (1,)).rowcount).result()
+
+    assert count(db.path) == 1
+    with closing(db.reader()) as reader:
+        assert reader.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert db.write(lambda c: c.execute("PRAGMA synchronous").fetchone()[0]).result() == 2  # FULL
+
+
+def test_a_job_that_raises_takes_nothing_with_it(db: Database) -> None:
+    """Jobs before and after it in the same group are kept; what it wrote is not."""
+    gate, dropped = threading.Event(), []
+    db.on_rollback(lambda: dropped.append(True))
+    blocked = db.write(lambda _: gate.wait(10))
+
+    def broken(connection: sqlite3.Connection) -> None:
+        connection.execute(INSERT, (2,))
+        raise RuntimeError("mine")
+
+    first = db.write(lambda connection: connection.execute(INSERT, (1,)).rowcount)
+    bad = db.write(broken)
+    wrong = db.write(lambda connection: connection.execute("INSERT INTO nowhere VALUES (1)"))
+    last = db.write(lambda connection: connection.execute(INSERT, (3,)).rowcount)
+    gate.set()
+    blocked.result()
+
+    assert (first.result(), last.result()) == (1, 1)
+    with pytest.raises(RuntimeError, match="mine"):
+        bad.result()
+    with pytest.raises(StoreError, match="no such table"):
+        wrong.result()
+    assert count(db.path) == 2
+    assert dropped
+
+
+def test_a_second_writer_is_refused_and_told_who_has_it(db: Database) -> None:
+    with pytest.raises(StoreError, match=f"in use by another sanfen \\(process {os.getpid()}\\)"):
+        Database.open(db.path)
+
+
+def test_a_killed_writer_leaves_its_role(tmp_path: Path) -> None:
+    """kill -9: what was acknowledged is there, and the next one can write."""
+    path = tmp_path / "log.db"
+    code = (
+        "import sys; from pathlib import Path; from sanfen.store.db import Database\n"
+        f"db = Database.open(Path({str(path)!r}))\n"
+        "while True:\n"
+        f"    db.write(lambda c: c.execute({INSERT!r}, (1,))).result(); print('ok', flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-Ic", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        acknowledged = sum(process.stdout.readline() == b"ok\n" for _ in range(20))
+        process.send_signal(signal.SIGKILL)
+        acknowledged += process.stdout.read().count(b"ok\n")
+    db = Database.open(path)
+
+    assert count(path) >= acknowledged >= 20
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"not a database at all, but longer than a header of SQLite would be " * 4, "damaged or no database"),
+        (None, "another program's database"),
+    ],
+)
+def test_a_file_of_somebody_else_is_left_untouched(tmp_path: Path, content: bytes | None, words: str) -> None:
+    path = tmp_path / "theirs.db"
+    if content is None:
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("CREATE TABLE theirs (a)")
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    for opens in (Database.open, open_reader):
+        with pytest.raises(StoreError, match=words) as error:
+            opens(path)
+        assert error.value.hint
+
+    assert path.read_bytes() == before
+
+
+def test_a_log_of_a_newer_version_is_refused(db: Database) -> None:
+    tomorrow = "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('sanfen', 'of_tomorrow', '')"
+    db.write(lambda connection: connection.execute(tomorrow)).result()
+    db.close()
+    with pytest.raises(StoreError, match="newer sanfen \\(it has of_tomorrow\\)"):
+        Database.open(db.path)
+    with pytest.raises(StoreError, match="newer sanfen"):
+        open_reader(db.path)
+
+
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.db", tmp_path):
+        with pytest.raises(StoreError, match="no such log"):
+            open_reader(path)
+
+
+def test_a_lock_of_another_program_is_waited_for_and_then_said(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer goes on as soon as the lock is gone."""
+    db.write(lambda connection: connection.execute("PRAGMA busy_timeout = 50")).result()
+    monkeypatch.setattr("sanfen.store.db._BUSY_MS", 50)
+    with closing(sqlite3.connect(db.path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="locked by another program"):
+            db.write(lambda connection: connection.execute(INSERT, (1,))).result(timeout=10)
+        other.execute("ROLLBACK")
+
+    assert db.write(lambda connection: connection.execute(INSERT, (1,)).rowcount).result(timeout=10) == 1
+
+
+def test_readers_cannot_write(db: Database) -> None:
+    with closing(db.reader()) as reader, pytest.raises(sqlite3.OperationalError):
+        reader.execute(INSERT, (1,))
+
+
+def test_after_close_nothing_is_taken(db: Database) -> None:
+    db.close()
+    db.close()
+    with pytest.raises(StoreError, match="closed"):
+        db.write(lambda connection: connection.execute(INSERT, (1,))).result()

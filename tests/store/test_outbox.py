@@ -1,0 +1,124 @@
+"""A step reaches a person at least once and at most twice, whatever is lost on the way."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sanfen.core.drive import fold
+from sanfen.core.events import Key
+from sanfen.core.facts import Conversation
+from sanfen.core.plan import plan_of
+from sanfen.core.policy import Policy
+from sanfen.core.rounds import Escalated
+from sanfen.store import outbox
+from sanfen.store.outbox import Row, Transition
+from sanfen.testing import ask
+
+Run = Callable[..., Any]
+START = 1_673_056_800_000
+
+
+def step(number: int = 0, *people: str) -> Escalated:
+    """A step of one and the same round."""
+    done = fold(Conversation(Key("default", "default", "A")), [ask(START)], plan_of(Policy(id="p")))
+    ((one, _),) = done.rounds(START)
+    return Escalated(START + 90_000, one, "ladder", number, people or ("lead",))
+
+
+def test_a_step_is_put_there_once_for_each_person(run: Run) -> None:
+    assert run(outbox.enqueue, step(0, "lead", "boss"), "p", START) == 2
+    assert run(outbox.enqueue, step(0, "lead", "boss"), "p", START) == 0
+    assert run(outbox.enqueue, step(1, "lead"), "p", START) == 1
+
+
+def test_a_claimed_row_comes_again_after_its_lease(run: Run) -> None:
+    run(outbox.enqueue, step(), "p", START)
+    first = run(outbox.claim, START, 10, 1000)
+
+    assert [row.person for row in first] == ["lead"]
+    assert run(outbox.claim, START + 999, 10, 1000) == []
+    assert run(outbox.claim, START + 1000, 10, 1000) == first
+
+
+def test_an_attempt_is_marked_before_it_is_made(run: Run) -> None:
+    run(outbox.enqueue, step(), "p", START)
+    (row,) = run(outbox.claim, START, 10, 1000)
+    begun = run(outbox.begin, row)
+    (again,) = run(outbox.claim, START + 1000, 10, 1000)  # a crash: nothing was recorded
+
+    assert (begun.unknown, again.unknown, again.attempts) == (1, 1, 1)
+
+
+def test_told_is_final(run: Run) -> None:
+    run(outbox.enqueue, step(), "p", START)
+    (row,) = run(outbox.claim, START, 10, 1000)
+    row = run(outbox.begin, row)
+    done = Transition("told", 0, row.unknown, START, None)
+    run(outbox.record, row, done, now_ms=START, way="w", result="told", answer="200", took_ms=3)
+
+    assert run(outbox.claim, START + 10**9, 10, 1000) == []
+    assert run(outbox.next_try) is None
+
+
+ROW = Row(1, "r", "p", "l", 0, "lead", START, 0, 0, 0, {})
+
+
+def test_a_refusal_goes_to_the_next_way_at_once_and_then_backs_off() -> None:
+    row = ROW._replace(unknown=1, attempts=1)
+    first = outbox.after_refusal(row, 2, START, retryable=True, reason="x")
+    last = outbox.after_refusal(row._replace(way=1), 2, START, retryable=True, reason="x", retry_after_ms=30_000)
+
+    assert (first.state, first.way, first.unknown, first.next_try_ms) == ("waiting", 1, 0, START)
+    assert (last.state, last.way, last.next_try_ms) == ("waiting", 0, START + 30_000)
+    assert outbox.after_refusal(row, 1, START, retryable=False, reason="x").state == "failed"
+    assert outbox.after_refusal(row, 1, START + 3_600_001, retryable=True, reason="x").state == "failed"
+
+
+Outcomes = st.lists(
+    st.sampled_from(["told", "refused", "lost", "arrived-but-lost", "crash-before", "crash-after"]), max_size=30
+)
+
+
+@given(Outcomes, st.integers(1, 3))
+def test_nobody_hears_of_a_step_three_times(outcomes: list[str], ways: int) -> None:
+    """Drives the real transitions through any sequence of sends and crashes."""
+    row, received, state = ROW, 0, "waiting"
+    for outcome in outcomes:
+        if state != "waiting":
+            break
+        if not outbox.may_send(row.unknown):
+            state = "unsure"
+            break
+        row = row._replace(unknown=row.unknown + 1, attempts=row.attempts + 1)  # begin, committed
+        received += outcome in ("told", "arrived-but-lost", "crash-after")
+        if outcome.startswith("crash"):
+            continue  # the row stays as it stands
+        if outcome == "told":
+            state = "told"
+        else:
+            if outcome == "refused":
+                to = outbox.after_refusal(row, ways, START, retryable=True, reason="x")
+            else:
+                to = outbox.after_unknown(row, ways, START, "x")
+            state, row = to.state, row._replace(way=to.way, unknown=to.unknown)
+
+    assert received <= 2
+    assert state in ("waiting", "told", "unsure")
+    if state == "unsure":
+        assert row.unknown == outbox.MOST_UNKNOWN
+
+
+@pytest.mark.parametrize("word", ["inhibited", "waiting"])
+def test_a_row_can_be_dropped_or_put_off(run: Run, word: str) -> None:
+    run(outbox.enqueue, step(), "p", START)
+    (row,) = run(outbox.claim, START, 10, 1000)
+    if word == "inhibited":
+        run(outbox.inhibit, row, "round_met", START)
+    else:
+        run(outbox.put_off, row, START + 5, "quiet")
+
+    assert run(lambda c: c.execute("SELECT state FROM outbox").fetchone()) == (word,)
+    assert run(outbox.next_try) == (None if word == "inhibited" else START + 5)
