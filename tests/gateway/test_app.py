@@ -162,6 +162,15 @@ async def test_a_body_that_never_ends_is_408(start: Any, upstream: Any, framing:
     assert not upstream.requests
 
 
+async def test_an_endless_body_is_not_collected(start: Any) -> None:
+    """Refused as soon as it is too large, not when it ends."""
+    gateway = await start()
+
+    answer = await gateway.raw(HEAD + b"Transfer-Encoding: chunked\r\n\r\n4c4b40\r\n" + b"x" * 300_000, until=b"}")
+
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
 async def test_a_connection_without_a_request_is_closed(start: Any) -> None:
     """Slow headers, or none: the idle limit holds for them too."""
     gateway = await start(limits=Limits(idle_ms=100))
