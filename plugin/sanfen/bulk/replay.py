@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from sanfen.bulk.rescore import Collected, Rescore
+from sanfen.bulk.rescore import Collected, LateTag, Rescore, carries_tags
 from sanfen.bulk.save import Saver
 from sanfen.bulk.sources import Log, OutOfOrder, merged
 from sanfen.config import presets
@@ -17,7 +17,7 @@ from sanfen.config.load import inspect_rules
 from sanfen.config.policies import to_policy
 from sanfen.core.classify import Rule
 from sanfen.core.days import NEVER
-from sanfen.core.events import Mode
+from sanfen.core.events import Key, Mode
 from sanfen.core.facts import Round
 from sanfen.core.metrics import assess, meets
 from sanfen.core.plan import Plan, plan_of
@@ -82,6 +82,7 @@ class Replay:
         self._plans = [plan_of(policy) for policy in request.policies]
         self._reasons: list[Counter[str]] = []
         self._rounds: list[list[dict[str, Any]]] = []
+        self._keep: frozenset[Key] = frozenset()
         self.replies = self.unknown = self.duplicates = 0
 
     def run(self, progress: Callable[[], None], say: Callable[..., None]) -> list[dict[str, Any]]:
@@ -90,14 +91,21 @@ class Replay:
             saver = Saver(self._request.out, self._plans) if self._request.out else None
             try:
                 return self._once(progress, saver)
-            except OutOfOrder as found:
-                say("replay_sorting", file=found.log.name)
+            except (OutOfOrder, LateTag) as found:
                 if saver is not None:
                     saver.discard()
+                if isinstance(found, OutOfOrder):
+                    say("replay_sorting", file=found.log.name)
+                else:
+                    self._keep = self._tagged()
             except BaseException:
                 if saver is not None:
                     saver.discard()
                 raise
+
+    def _tagged(self) -> frozenset[Key]:
+        """The conversations that have tags anywhere in the logs."""
+        return frozenset(event.key for event in merged(self._logs) if carries_tags(event))
 
     def _once(self, progress: Callable[[], None], saver: Saver | None) -> list[dict[str, Any]]:
         self._reasons = [Counter() for _ in self._plans]
@@ -115,6 +123,7 @@ class Replay:
             self._plans,
             as_of_ms=self._request.as_of_ms,
             rules=self._request.rules,
+            keep=self._keep,
             on_round=keep,
             on_verdict=saver.verdict if saver else None,
             on_event=saver.event if saver else None,

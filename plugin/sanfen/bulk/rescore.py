@@ -4,17 +4,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sanfen.core.classify import Rule, classify
-from sanfen.core.events import Event, Key, Message, Mode, Sender, Store
+from sanfen.core.events import Event, Key, Message, Mode, Sender, Store, Tag
 from sanfen.core.facts import Conversation, Round, Session
 from sanfen.core.metrics import Tally
 from sanfen.core.plan import Plan
 from sanfen.core.rounds import Effect, Judged, Scored, advance, tick
 from sanfen.core.score import Score, score
 
-__all__ = ["Collected", "Rescore"]
+__all__ = ["Collected", "LateTag", "Rescore", "carries_tags"]
 
 _SILENT_MS = 7 * 86_400_000  # a conversation with nothing open is let go after this much silence of the log's time
 _SWEEP = 50_000  # events between looks for such conversations
+
+
+class LateTag(Exception):  # noqa: N818  # not an error: run again, and keep the conversations that have tags
+    """A tag came for a conversation that may have been let go."""
 
 
 class Collected(NamedTuple):
@@ -50,11 +54,12 @@ class Rescore:
         *,
         as_of_ms: int | None = None,
         rules: tuple[Rule, ...] = (),
+        keep: frozenset[Key] = frozenset(),
         on_round: RoundSink | None = None,
         on_verdict: VerdictSink | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
-        """``as_of_ms``: events after it are not seen."""
+        """``as_of_ms``: events after it are not seen. ``keep``: conversations that are never let go."""
         self.results = [Collected(plan, Tally(plan)) for plan in plans]
         for _, tally in self.results:
             tally.keep_units()
@@ -62,6 +67,9 @@ class Rescore:
         self.last_ms = 0
         self._plans = list(plans)
         self._as_of_ms = as_of_ms
+        self._keep = keep
+        self._some_gone = False
+        self._tags_count = any(plan.left_out_tags for plan in plans)
         self._rules = rules
         self._on_round = on_round
         self._on_verdict = on_verdict
@@ -99,6 +107,8 @@ class Rescore:
             return
         state = self._states.get(event.key)
         if state is None:
+            if self._some_gone and self._tags_count and event.key not in self._keep and carries_tags(event):
+                raise LateTag
             store = self._stores.get(event.key.shop, "online")
             state = _State([Conversation(event.key, store) for _ in self._plans], self._plans)
             self._states[event.key] = state
@@ -163,8 +173,11 @@ class Rescore:
 
     def _sweep(self) -> None:
         before_ms = self.last_ms - _SILENT_MS
-        for key in [key for key, state in self._states.items() if state.last_ms < before_ms and self._idle(state)]:
-            self._let_go(self._states.pop(key), self.last_ms)
+        quiet = [key for key, state in self._states.items() if state.last_ms < before_ms and key not in self._keep]
+        for key in quiet:
+            if self._idle(self._states[key]):
+                self._let_go(self._states.pop(key), self.last_ms)
+                self._some_gone = True
 
     def _idle(self, state: _State) -> bool:
         """Whether starting the conversation afresh would give the same: nothing open, nothing to remember."""
@@ -176,8 +189,6 @@ class Rescore:
                 return False
             if session is not None and not gone and (session.tags or session.by_merchant or session.handed):
                 return False
-            if session is not None and not gone and state.closed[number]:
-                return False  # a tag could still come for its one session
         return True
 
     def _let_go(self, state: _State, now_ms: int) -> None:
@@ -188,6 +199,11 @@ class Rescore:
                 self._emit(number, one, score(one, plan, now_ms))
             for one in conversation.rounds:
                 self._emit(number, one, score(one, plan, now_ms))
+
+
+def carries_tags(event: Event) -> bool:
+    """Whether an event can change rounds that are closed."""
+    return type(event) is Tag or (type(event) is Message and bool(event.tags))
 
 
 def _final(one: Round) -> bool:

@@ -144,8 +144,12 @@ class Log:
 
     def _text(self) -> IO[str]:
         raw: Any = gzip.open(self._file, "rb") if self._zipped() else self._file.open("rb")  # noqa: SIM115  # wrapped below
-        head = raw.read(65536)
-        raw.seek(0)
+        try:
+            head = raw.read(65536)
+            raw.seek(0)
+        except (OSError, EOFError) as error:
+            raw.close()
+            raise InputError(f"{self.name}: cannot read on: {error}", hint="is the file whole?") from None
         if b"\0" in head:
             raw.close()
             raise InputError(f"{self.name} is no text", hint="export it as JSONL or CSV in UTF-8")
@@ -210,7 +214,9 @@ class Log:
                     raise InputError(f"{self.name}:{number}: a line of over 4 MiB", hint="one event a line")
                 yield number, line
         except UnicodeDecodeError:
-            raise InputError(f"{self.name}:{number + 1}: not UTF-8", hint="save the file as UTF-8") from None
+            raise InputError(
+                f"{self.name}:{number + 1}: not UTF-8, here or a little further on", hint="save the file as UTF-8"
+            ) from None
         except (OSError, EOFError) as error:
             raise InputError(f"{self.name}:{number + 1}: cannot read on: {error}", hint="is the file whole?") from None
 
