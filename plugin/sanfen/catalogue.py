@@ -94,8 +94,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     # status page
     "board_title": ("sanfen: now", "三分：现在"),
     "board_nobody": ("✓ Nobody is waiting", "✓ 没有人在等"),
-    "board_waiting": ("waiting", "在等"),
-    "board_today": ("{day}", "{day}"),
     "board_rate": ("3-minute rate", "3 分钟响应率"),
     "board_open": ("Waiting now", "正在等"),
     "board_last": ("Decided last", "最近结果"),
@@ -104,8 +102,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "board_degraded": ("The log cannot be written: relaying without scoring", "记录无法写入：只转发，不计分"),
     "board_customer": ("customer", "顾客"),
     "board_agent": ("agent", "客服"),
-    "board_question": ("question", "问题"),
-    "board_left": ("left", "剩余"),
     "board_waited": ("waited", "等待"),
     "board_outcome": ("outcome", "结果"),
     "board_person": ("person", "通知人"),

@@ -44,6 +44,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_MS = 631_152_000_000  # 1990-01-01
 _LAST_MS = 4_102_444_800_000  # 2100-01-01
 _LONGEST = 512
+_MODES, _EVIDENCE, _TYPES = tuple(Mode), tuple(Evidence), tuple(sorted(CUSTOMER_TYPES))
 _INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _LEAP = re.compile(r":60(\.[0-9]+)?(?=$|[+\-Zz])")
 
@@ -125,8 +126,8 @@ def read_event(
 
 
 def _message(fields: Mapping[str, Any], at_ms: int, key: Key, name: str, sender: str, customer: str) -> Message:
-    mode = _choice(fields, "mode", tuple(Mode), Mode.unknown)
-    evidence = _choice(fields, "evidence", tuple(Evidence), Evidence.none if mode == Mode.unknown else Evidence.field)
+    mode = _choice(fields, "mode", _MODES, Mode.unknown)
+    evidence = _choice(fields, "evidence", _EVIDENCE, Evidence.none if mode == Mode.unknown else Evidence.field)
     return Message(
         at_ms,
         key,
@@ -136,7 +137,7 @@ def _message(fields: Mapping[str, Any], at_ms: int, key: Key, name: str, sender:
         mode=mode if sender == Sender.merchant else Mode.unknown,
         agent=_text(fields, "agent"),
         bot=_text(fields, "bot"),
-        customer_type=_choice(fields, "customer_type", tuple(sorted(CUSTOMER_TYPES)), "buyer"),
+        customer_type=_choice(fields, "customer_type", _TYPES, "buyer"),
         text=_text(fields, "text", longest=None),
         tags=_tags(fields.get("tags")),
         evidence=evidence if sender == Sender.merchant else Evidence.none,

@@ -12,11 +12,11 @@ from standardwebhooks import Webhook
 
 from sanfen.config.settings import Person, Quiet, Secret, Settings, Way
 from sanfen.core.drive import fold
+from sanfen.core.effects import Escalated
 from sanfen.core.events import Key
 from sanfen.core.facts import Conversation, Round
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
-from sanfen.core.rounds import Escalated
 from sanfen.core.score import score
 from sanfen.notify.worker import Worker
 from sanfen.plugins import Plugins

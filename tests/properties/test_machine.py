@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sanfen.core.drive import Fold
+from sanfen.core.effects import Escalated
 from sanfen.core.events import Close, Event, Handoff, Key, Message, Mode, Store, Tag, Transfer
 from sanfen.core.facts import Conversation, Round
 from sanfen.core.metrics import Tally
 from sanfen.core.plan import Plan
 from sanfen.core.policy import DueRule, Hours, Ladder, Policy, Session, Step
-from sanfen.core.rounds import Escalated
 from sanfen.core.score import Score
 
 KEY = Key("s", "c", "A")

@@ -9,10 +9,10 @@ from typing import Any
 
 from sanfen.config import presets
 from sanfen.core.drive import Fold
+from sanfen.core.effects import Judged
 from sanfen.core.events import Key, Message, Mode
 from sanfen.core.facts import Conversation
 from sanfen.core.plan import plan_of
-from sanfen.core.rounds import Judged
 from sanfen.store import journal, projection, views
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sanfen.core.drive import fold
+from sanfen.core.effects import Escalated
 from sanfen.core.events import Key
 from sanfen.core.facts import Conversation
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
-from sanfen.core.rounds import Escalated
 from sanfen.store import outbox
 from sanfen.store.outbox import Row, Transition
 from sanfen.testing import ask

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from sanfen.core.drive import Fold
+from sanfen.core.effects import Judged
 from sanfen.core.events import Key
 from sanfen.core.facts import Conversation
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
-from sanfen.core.rounds import Judged
 from sanfen.errors import InputError
 from sanfen.store import journal, projection, queries
 from sanfen.store.db import Database

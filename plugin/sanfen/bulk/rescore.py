@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sanfen.core.classify import Rule, classify
+from sanfen.core.effects import Effect, Judged, Scored
 from sanfen.core.events import Event, Key, Message, Mode, Sender, Store, Tag
 from sanfen.core.facts import Conversation, Round, Session
 from sanfen.core.metrics import Tally
 from sanfen.core.plan import Plan
-from sanfen.core.rounds import Effect, Judged, Scored, advance, tick
+from sanfen.core.rounds import advance, tick
 from sanfen.core.score import Score, score
 
 __all__ = ["Collected", "LateTag", "Rescore", "carries_tags"]

@@ -5,10 +5,10 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from sanfen.core.effects import Judged
 from sanfen.core.events import Event
 from sanfen.core.facts import Round
 from sanfen.core.plan import Plan
-from sanfen.core.rounds import Judged
 from sanfen.core.score import Score
 from sanfen.store import journal, projection
 from sanfen.store.db import Database

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 
 from sanfen.core.days import NEVER
+from sanfen.core.effects import Effect, Opened, Scored, Tagged
 from sanfen.core.events import Event
 from sanfen.core.facts import Conversation, Round, Session
 from sanfen.core.plan import Plan
-from sanfen.core.rounds import Effect, Opened, Scored, Tagged, advance, tick
+from sanfen.core.rounds import advance, tick
 from sanfen.core.score import Score, score
 
 __all__ = ["Fold", "fold"]

@@ -14,62 +14,19 @@ The rules, in one place:
 nothing for odd data.
 """
 
-from typing import NamedTuple
-
-from sanfen.core.classify import Verdict, judge
+from sanfen.core.classify import judge
 from sanfen.core.days import NEVER
+from sanfen.core.effects import Effect, Escalated, Judged, Opened, Scored, Tagged
 from sanfen.core.escalation import choose, next_step_ms
 from sanfen.core.events import Close, Event, Handoff, Message, Sender, Store, Tag, Transfer
 from sanfen.core.facts import Conversation, Held, Round, Session
 from sanfen.core.plan import Plan
-from sanfen.core.score import Outcome, Score, score
+from sanfen.core.score import Outcome, score
 
-__all__ = ["Effect", "Escalated", "Judged", "Opened", "Scored", "Tagged", "advance", "next_due", "tick"]
+__all__ = ["advance", "next_due", "tick"]
 
 _FORGET_MS = 7 * 86_400_000
 """After this much silence with nothing open, who held the conversation is forgotten."""
-
-
-class Opened(NamedTuple):
-    """A round began."""
-
-    at_ms: int
-    round: Round
-
-
-class Scored(NamedTuple):
-    """A round's outcome is known, or changed."""
-
-    at_ms: int
-    round: Round
-    score: Score
-
-
-class Escalated(NamedTuple):
-    """A round has waited until a step of its ladder: tell these people."""
-
-    at_ms: int
-    round: Round
-    ladder: str
-    step: int
-    notify: tuple[str, ...]
-
-
-class Judged(NamedTuple):
-    """What the policy made of a merchant-side message."""
-
-    message: Message
-    verdict: Verdict
-
-
-class Tagged(NamedTuple):
-    """A tag came: closed rounds of this session must be scored again."""
-
-    at_ms: int
-    session: Session
-
-
-Effect = Opened | Scored | Escalated | Judged | Tagged
 
 
 def advance(state: Conversation, event: Event, plan: Plan) -> list[Effect]:

@@ -18,11 +18,12 @@ from sanfen.clock import Clock
 from sanfen.core.classify import Rule, classify
 from sanfen.core.days import NEVER
 from sanfen.core.drive import Fold
+from sanfen.core.effects import Effect, Escalated, Judged, Opened, Scored, Tagged
 from sanfen.core.events import Event, Key, Message, Sender, Store
 from sanfen.core.facts import Conversation, Round
 from sanfen.core.plan import Plan, plan_of
 from sanfen.core.policy import Policy
-from sanfen.core.rounds import Effect, Escalated, Judged, Opened, Scored, Tagged, advance, tick
+from sanfen.core.rounds import advance, tick
 from sanfen.core.score import score
 from sanfen.store import journal, outbox, projection
 from sanfen.store.db import Database

@@ -11,7 +11,7 @@ import sqlite3
 from typing import Any, NamedTuple
 
 from sanfen.core.days import NEVER
-from sanfen.core.rounds import Escalated
+from sanfen.core.effects import Escalated
 
 __all__ = [
     "Row",

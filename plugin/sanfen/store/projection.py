@@ -8,11 +8,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sanfen.core.days import NEVER
+from sanfen.core.effects import Judged
 from sanfen.core.events import Key
 from sanfen.core.facts import Round
 from sanfen.core.plan import Plan
 from sanfen.core.policy import Policy
-from sanfen.core.rounds import Judged, next_due
+from sanfen.core.rounds import next_due
 from sanfen.core.score import Score
 from sanfen.wire import instant_text
 

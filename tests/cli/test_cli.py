@@ -1,0 +1,285 @@
+"""The command as users call it: results, exit codes, one clear sentence for every mistake, never a traceback."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from sanfen.cli import VERBS, main
+
+GOLDEN = Path(__file__).parent.parent / "data" / "golden.jsonl"
+TRIED = 52  # worked cases of the family
+CHAT = [
+    ("2023-01-07T10:10:15+08:00", "customer", None),
+    ("2023-01-07T10:15:20+08:00", "customer", None),
+    ("2023-01-07T10:18:10+08:00", "merchant", "human"),
+    ("2023-01-07T10:18:30+08:00", "customer", None),
+    ("2023-01-07T10:19:00+08:00", "merchant", "human"),
+]
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Sanfen = Callable[..., Done]
+
+
+@pytest.fixture
+def sanfen(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Sanfen:
+    """The command in this process."""
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.delenv("LC_ALL", raising=False)
+
+    def call(*arguments: object) -> Done:
+        with pytest.raises(SystemExit) as end:
+            main([str(one) for one in arguments])
+        said = capsys.readouterr()
+        return Done(int(end.value.code or 0), said.out, said.err)
+
+    return call
+
+
+@pytest.fixture
+def chat(tmp_path: Path) -> Path:
+    rows = [
+        {"id": str(n), "at": at, "from": who, "customer": "tb_赵1234", "agent": "小美" if mode else None, "mode": mode}
+        for n, (at, who, mode) in enumerate(CHAT)
+    ]
+    path = tmp_path / "chat.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def scored(sanfen: Sanfen, chat: Path) -> Path:
+    log = chat.with_name("scored.db")
+    assert sanfen("replay", chat, "--out", log, "--policy", "taobao-2022-01", "--policy", "taote-2023").code == 0
+    return log
+
+
+def test_replay_gives_the_published_figures(sanfen: Sanfen, chat: Path) -> None:
+    done = sanfen("replay", chat, "--json", "--rounds")
+    (one,) = done.json["policies"]
+
+    assert (one["policy"], one["numerator"], one["denominator"], one["value"]) == ("taobao-2022-01", 1, 2, 0.5)
+    assert one["counts"] == {"met": 1, "late": 1, "missed": 0, "pending": 0, "excluded": 0}
+    assert one["rounds"][0] | {"id": "", "evidence": [], "clock": ""} == {
+        "id": "", "shop": "default", "channel": "default", "conversation": "tb_赵1234", "customer": "tb_赵1234",
+        "agent": "小美", "opened": "2023-01-07T10:10:15+08:00", "clock": "", "due": "2023-01-07T10:13:15+08:00",
+        "closed": "2023-01-07T10:18:10+08:00", "wait_ms": 475_000, "status": "late", "reason": None,
+        "because": "answered_late", "evidence": [], "messages": 2,
+    }  # fmt: skip
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "figures"), [("round-late", (0, 1)), ("two-rounds", (1, 2)), ("nobody-answers", (0, 1))]
+)
+def test_the_three_published_examples(sanfen: Sanfen, name: str, figures: tuple[int, int]) -> None:
+    """0 of 1, 1 of 2, 0 of 1."""
+    path = Path(__file__).parent.parent / "transcripts" / f"{name}.txt"
+    (one,) = sanfen("replay", path, "--json").json["policies"]
+
+    assert (one["numerator"], one["denominator"]) == figures
+
+
+def test_the_worked_cases_through_the_command(sanfen: Sanfen, tmp_path: Path) -> None:
+    """Every case of the Taobao family whose policy is not changed beyond --set: the same counts from the real command."""
+    tried = 0
+    for line in GOLDEN.read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        if case["kind"] != "events" or not case["preset"].startswith(("taobao-", "1688-", "taote-")):
+            continue
+        path = tmp_path / "case.jsonl"
+        types = {name: facts.get("type") for name, facts in case.get("customers", {}).items()}
+        with path.open("w", encoding="utf-8") as out:
+            for number, given in enumerate(case["events"]):
+                customer = given.get("customer", "A")
+                fields = {"id": str(number), "customer": customer, "customer_type": types.get(customer)} | given
+                fields["at"] = fields.pop("t")
+                out.write(json.dumps(fields) + "\n")
+        options = ["--policy", case["preset"], "--tz", case["tz"], "--json", "--rounds"]
+        options += ["--as-of", case["asof"]] if "asof" in case else []
+        options += ["--holidays", ",".join(case["holidays"])] if "holidays" in case else []
+        for key, value in case.get("override", {}).items():
+            options += ["--set", f"{key}={json.dumps(value)}"]
+        (one,) = sanfen("replay", path, *options).json["policies"]
+        expected = case["expect"]
+        tried += 1
+
+        assert {k: one[k] for k in ("numerator", "denominator") if k in expected} == {
+            k: expected[k] for k in ("numerator", "denominator") if k in expected
+        }, case["id"]
+        if "rounds" in expected:
+            wanted = sorted((row["opened"], row["status"]) for row in expected["rounds"])
+            assert sorted((row["opened"][:19], row["status"]) for row in one["rounds"]) == wanted, case["id"]
+    assert tried == TRIED
+
+
+def test_what_if_and_set(sanfen: Sanfen, chat: Path) -> None:
+    done = sanfen(
+        "replay",
+        chat,
+        "--policy",
+        "taobao-2022-01",
+        "--policy",
+        "taobao-2023-05",
+        "--set",
+        "due=[{after: 10m}]",
+        "--json",
+    )
+
+    assert [one["numerator"] for one in done.json["policies"]] == [2, 2]
+
+
+def test_the_policys_own_period(sanfen: Sanfen, chat: Path) -> None:
+    inside = sanfen("replay", chat, "--json", "--period", "policy", "--as-of", "2023-01-08T12:00:00+08:00")
+    outside = sanfen("replay", chat, "--json", "--period", "policy", "--as-of", "2023-01-07T12:00:00+08:00")
+
+    assert [one["denominator"] for done in (inside, outside) for one in done.json["policies"]] == [2, 0]
+
+
+def test_unknown_replies_are_counted_loudly_and_can_be_resolved(sanfen: Sanfen, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "at,from,customer\n2023-01-07 10:00:00,customer,A\n2023-01-07 10:01:00,merchant,A\n", encoding="utf-8"
+    )
+    ignored = sanfen("replay", path, "--tz", "Asia/Shanghai", "--json")
+    human = sanfen("replay", path, "--tz", "Asia/Shanghai", "--json", "--unknown", "human")
+
+    assert "1 of 1 replies have an unknown mode" in ignored.err
+    assert human.err == ""
+    assert [done.json["policies"][0]["numerator"] for done in (ignored, human)] == [0, 1]
+
+
+def test_a_scored_log_answers_questions(sanfen: Sanfen, scored: Path) -> None:
+    rates = sanfen("rates", scored, "--by", "agent", "--policy", "taobao-2022-01", "--json").json
+    (late,) = sanfen("rounds", scored, "--status", "late", "--policy", "taobao-2022-01", "--json").json
+
+    assert [(row["agent"], row["rounds"], row["rate"]) for row in rates] == [("小美", 2, 0.5)]
+    assert (late["wait_ms"], late["customer"]) == (475_000, "tb**34")
+    story = sanfen("--lang", "zh", "explain", scored, late["id"], "--policy", "taobao-2025-10")
+    assert "晚答" in story.out
+    assert "按 taobao-2025-10：晚答" in story.out
+    assert sanfen("explain", scored, late["id"], "--json").json["round"]["because"] == "answered_late"
+    assert sanfen("explain", scored, "r0").code == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "start"), [("--csv", "score_set,policy,"), ("--nl", '{"score_set"'), ("--md", "| policy"), ("--json", "[")]
+)
+def test_every_table_has_four_machine_forms(sanfen: Sanfen, scored: Path, form: str, start: str) -> None:
+    assert sanfen("rates", scored, form).out.startswith(start)
+
+
+def test_policies_are_listed_shown_and_compared(sanfen: Sanfen) -> None:
+    assert "taote-2023" in sanfen("policies").out
+    assert "sources:" in sanfen("policies", "taote-2023").out
+    assert "midnight" in sanfen("policies", "taobao-2022-01", "taobao-2023-05").out
+    assert sanfen("policies", "taobao-2022-01", "taobao-2022-01").err == "no difference\n"
+
+
+def test_check_says_everything_and_exits_accordingly(sanfen: Sanfen, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("version: 1\nshop: {nane: x}\ntarget: ninety\n", encoding="utf-8")
+    good = tmp_path / "good.yaml"
+    good.write_text("version: 1\n", encoding="utf-8")
+
+    assert (sanfen("check", good).code, sanfen("check", bad).code, sanfen("check", tmp_path / "no").code) == (0, 1, 2)
+    assert sanfen("check", bad).out.count("error[") == 2
+    assert [one["code"] for one in sanfen("check", bad, "--format", "json").json] == ["C010", "C013"]
+    assert "::error file=" in sanfen("check", bad, "--format", "github").out
+    assert "C010: A key" in sanfen("check", "--explain", "c010").out
+
+
+MISTAKES = [
+    (["replay", "{folder}/none.jsonl"], "cannot read"),
+    (["replay", "{folder}"], "is a folder"),
+    (["replay", "{chat}", "--policy", "taobao-2022"], "no policy is called 'taobao-2022'"),
+    (["replay", "{chat}", "--policy", "{folder}/none.yaml"], "cannot read the file"),
+    (["replay", "{chat}", "--set", "midnigth=none"], "not a key of a policy"),
+    (["replay", "{chat}", "--set", "midnight"], "no value"),
+    (["replay", "{chat}", "--set", "midnight=never"], "midnight"),
+    (["replay", "{chat}", "--as-of", "yesterday"], "--as-of: at is not a time"),
+    (["replay", "{chat}", "--tz", "Asia/Peking"], "no zone is called 'Asia/Peking'"),
+    (["replay", "{chat}", "--holidays", "2026-13-01"], "not a date"),
+    (["replay", "{chat}", "--engine", "spark"], "not in this release"),
+    (["replay", "{chat}", "--out", "{chat}"], "is there already"),
+    (["replay", "{chat}", "--classify", "{chat}"], "error[C0"),
+    (["rates", "{folder}/none.db"], "no such log"),
+    (["rates", "{chat}"], "damaged or no database"),
+    (["rates", "{foreign}"], "another program's database"),
+    (["rounds", "{foreign}"], "another program's database"),
+    (["explain", "{foreign}", "r1"], "another program's database"),
+    (["serve", "-c", "{folder}/none.yaml"], "cannot read the file"),
+    (["serve", "-c", "{bad}"], "error[C010]"),
+    (["repaly", "x"], "Did you mean 'replay'?"),
+    (["rates"], "Missing argument"),
+    (["check"], "name a file"),
+    (["replay", "{chat}", "--nope"], "No such option"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), MISTAKES, ids=[" ".join(one[:3]) for one, _ in MISTAKES])
+def test_a_mistake_is_one_clear_sentence(
+    sanfen: Sanfen, chat: Path, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    """Exit 2, on standard error, with what to do; nothing on standard output."""
+    foreign, bad = tmp_path / "foreign.db", tmp_path / "bad.yaml"
+    with closing(sqlite3.connect(foreign)) as other:
+        other.execute("CREATE TABLE theirs (a)")
+    bad.write_text("version: 1\nshopp: {}\n", encoding="utf-8")
+    done = sanfen(*(one.format(folder=tmp_path, chat=chat, foreign=foreign, bad=bad) for one in arguments))
+
+    assert words in done.err
+    assert (done.code, done.out) == (2, "")
+    assert "Traceback" not in done.err
+
+
+def test_help_loads_neither_the_server_nor_the_models() -> None:
+    """`sanfen --help` stays quick because it needs none of them."""
+    heavy = ("aiohttp", "pydantic", "sqlite_utils", "structlog", "jinja2", "rich")
+    code = f"import sys\nfrom sanfen.cli import cli\ncli.main(['--help'], standalone_mode=False)\nsys.exit(any(m in sys.modules for m in {heavy}))"
+    done = subprocess.run([sys.executable, "-Ic", code], capture_output=True, check=False, text=True)
+
+    assert done.returncode == 0
+    assert all(verb in done.stdout for verb in VERBS)
+
+
+def test_an_unexpected_error_is_a_sentence_too(sanfen: Sanfen, chat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("sanfen.bulk.replay.Replay.run", broken)
+    done = sanfen("replay", chat)
+
+    assert (done.code, done.out) == (2, "")
+    assert "unexpected RuntimeError: a bug" in done.err
+
+
+def test_the_real_process_and_a_closed_pipe(chat: Path) -> None:
+    """Data on standard output; whoever reads it may stop reading."""
+    command = [sys.executable, "-Im", "sanfen.cli", "replay", str(chat), "--json", "--rounds"]
+    environment = os.environ | {"LANG": "zh_CN.UTF-8"}
+    whole = subprocess.run(command, capture_output=True, check=True, env=environment)
+    reader, writer = os.pipe()
+    os.close(reader)
+    cut = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False, env=environment)
+    os.close(writer)
+
+    assert json.loads(whole.stdout)["policies"][0]["denominator"] == 2
+    assert b"Traceback" not in cut.stderr

@@ -1,0 +1,121 @@
+"""Every instant falls in exactly one local day, and hours are counted on instants."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sanfen.core.days import NEVER, Calendar
+from sanfen.core.policy import DueRule, Hours
+
+DAY = 86_400_000
+HARD = [
+    "Asia/Shanghai", "America/Sao_Paulo", "America/Havana", "Pacific/Apia", "Australia/Lord_Howe", "Africa/Casablanca",
+    "Asia/Tehran", "Europe/Dublin", "America/New_York", "Asia/Kathmandu", "Pacific/Chatham", "Asia/Gaza",
+]  # fmt: skip
+
+
+def ms(*moment: int, zone: str = "UTC") -> int:
+    return int(datetime(*moment, tzinfo=ZoneInfo(zone)).timestamp() * 1000)  # type: ignore[arg-type,misc]
+
+
+@pytest.mark.parametrize("zone", HARD)
+def test_days_follow_each_other_without_gap_or_overlap(zone: str) -> None:
+    """From 1985 to 2037, through every change of the clocks, skipped midnights and skipped days."""
+    calendar = Calendar(zone, None, frozenset())
+    day = calendar.day(ms(1985, 1, 1))
+    dates = set()
+    while day.start_ms < ms(2037, 12, 1):
+        following = calendar.day(day.end_ms)
+        assert following.start_ms == day.end_ms > day.start_ms
+        assert day.date not in dates
+        dates.add(day.date)
+        day = following
+
+
+@given(st.sampled_from(sorted(available_timezones())), st.integers(ms(1975, 1, 1), ms(2037, 1, 1)))
+@settings(max_examples=300, deadline=None)
+def test_an_instant_lies_in_its_local_day(zone: str, at_ms: int) -> None:
+    day = Calendar(zone, None, frozenset()).day(at_ms)
+    local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)).astimezone(ZoneInfo(zone))
+
+    assert day.start_ms <= at_ms < day.end_ms
+    assert abs((local.date() - datetime.fromisoformat(day.date).date()).days) <= 1
+    assert day.spans == ((day.start_ms, day.end_ms),)
+
+
+def test_shanghai_had_summer_time() -> None:
+    """A day of 23 hours in April 1986, one of 25 in September."""
+    calendar = Calendar("Asia/Shanghai", None, frozenset())
+    lengths, day = set(), calendar.day(ms(1986, 1, 1))
+    while day.start_ms < ms(1987, 1, 1):
+        lengths.add(day.end_ms - day.start_ms)
+        day = calendar.day(day.end_ms)
+
+    assert lengths == {DAY, DAY - 3_600_000, DAY + 3_600_000}
+
+
+def test_hours_are_half_open_and_may_run_past_midnight() -> None:
+    zone = "Asia/Shanghai"
+    day = Calendar(zone, Hours(480, 1440), frozenset())
+    night = Calendar(zone, Hours(1200, 120), frozenset())
+
+    assert [day.is_open(ms(2023, 1, 7, *at, zone=zone)) for at in ((7, 59, 59), (8, 0), (23, 59, 59), (0, 0))] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert [night.is_open(ms(2023, 1, 7, *at, zone=zone)) for at in ((1, 59), (2, 0), (19, 59), (20, 0))] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+
+
+@given(st.integers(0, 20 * DAY), st.integers(0, 30 * 3_600_000))
+def test_open_time_adds_up(offset: int, duration_ms: int) -> None:
+    """What ``after_open`` adds is what ``open_between`` counts."""
+    calendar = Calendar("America/New_York", Hours(540, 1080, days=frozenset(range(5))), frozenset({"2023-03-13"}))
+    start_ms = ms(2023, 3, 1) + offset
+    end_ms = calendar.after_open(start_ms, duration_ms)
+
+    assert calendar.open_between(start_ms, end_ms) == duration_ms
+
+
+def test_a_shop_that_never_opens() -> None:
+    calendar = Calendar("UTC", Hours(540, 1080, days=frozenset()), frozenset())
+
+    assert calendar.next_opening(0) == calendar.after_open(0, 1) == NEVER
+
+
+@pytest.mark.parametrize(
+    ("rule", "wanted"),
+    [
+        (DueRule(after_ms=180_000), (2023, 1, 6, 17, 3)),
+        (DueRule(after_ms=7_200_000, clock="hours"), (2023, 1, 9, 10, 0)),
+        (DueRule(workdays=0, at_min=1440), (2023, 1, 7, 0, 0)),
+        (DueRule(workdays=1), (2023, 1, 9, 17, 0)),
+        (DueRule(workdays=2, at_min=720), (2023, 1, 10, 12, 0)),
+        (DueRule(batch_min=1080, at_min=1140), (2023, 1, 6, 19, 0)),
+        (DueRule(batch_min=1020, at_min=1140), (2023, 1, 7, 19, 0)),
+        (DueRule(weekday=4, at_min=720), (2023, 1, 13, 12, 0)),
+    ],
+)
+def test_deadlines_of_a_friday_at_five(rule: DueRule, wanted: tuple[int, ...]) -> None:
+    """Open Monday to Friday, 09:00 to 18:00; asked on Friday 2023-01-06 at 17:00."""
+    calendar = Calendar("UTC", Hours(540, 1080, days=frozenset(range(5))), frozenset())
+
+    assert calendar.due((rule,), ms(2023, 1, 6, 17))[0] == ms(*wanted)
+
+
+def test_the_first_rule_whose_condition_holds() -> None:
+    calendar = Calendar("UTC", Hours(540, 1080), frozenset())
+    rules = (DueRule(when_days=frozenset({5}), after_ms=1), DueRule(when_hours="outside", after_ms=2))
+
+    assert calendar.due(rules, ms(2023, 1, 7, 12))[0] == ms(2023, 1, 7, 12) + 1
+    assert calendar.due(rules, ms(2023, 1, 6, 20))[0] == ms(2023, 1, 6, 20) + 2
+    assert calendar.due(rules, ms(2023, 1, 6, 12))[0] == NEVER

@@ -1,0 +1,51 @@
+"""Every text is there in both languages, with the same values, and every name that is used exists."""
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from sanfen.catalogue import TEXTS, t
+from sanfen.cli import VERBS
+from sanfen.core.reasons import Reason, sentence
+
+SOURCES = Path(__file__).parent.parent / "plugin" / "sanfen"
+CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+def fields(text: str) -> set[str | None]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_both_languages_have_the_same_values(name: str) -> None:
+    english, chinese = TEXTS[name]
+
+    assert fields(english) == fields(chinese)
+    assert english
+    assert chinese
+
+
+def test_chinese_is_chinese() -> None:
+    plain = {"replay_policy", "explain_state", "board_other_language", "board_today", "explain_head"}
+
+    assert not [name for name, (_, chinese) in TEXTS.items() if not CHINESE.search(chinese) and name not in plain]
+    assert not [reason for reason in Reason if not CHINESE.search(sentence(reason, "zh"))]
+    assert not [verb for verb, (_, chinese) in VERBS.items() if not CHINESE.search(chinese)]
+
+
+def test_every_name_that_is_used_exists_and_every_text_is_used() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES.rglob("*") if path.suffix in (".py", ".html"))
+    used = set(re.findall(r'\bt\(\s*"(\w+)"', code)) | set(re.findall(r"\bt\.(\w+)", code))
+    used |= {name for name in TEXTS if code.count(f'"{name}"') > 1}  # its own entry, and somebody who names it
+    built = {name for name in TEXTS if name.startswith("outcome_")}
+
+    assert {name for name in used if name.startswith(("replay_", "demo_", "notice_", "explain_", "board_"))} <= set(
+        TEXTS
+    )
+    assert not [name for name in TEXTS if name not in used | built]
+
+
+def test_values_are_put_in() -> None:
+    assert t("replay_saved", "zh", file="x.db") == "已存：x.db（试试：sanfen rates x.db）"
