@@ -14,7 +14,7 @@ from sanfen.core.events import Event, Key, Mode, Store, Tag, Transfer
 from sanfen.core.facts import Conversation, Round
 from sanfen.core.metrics import Tally
 from sanfen.core.plan import Plan, plan_of
-from sanfen.core.score import Score
+from sanfen.core.score import Outcome, Score
 from sanfen.testing import ask, reply
 
 START = 1_673_056_800_000
@@ -141,4 +141,4 @@ def test_what_comes_after_the_instant_asked_for_is_not_seen() -> None:
     for _ in stream.feed([ask(START), reply(START + 110_000)]):
         pass
 
-    assert stream.finish(START + 100_000)[0].tally.counts["pending"] == 1
+    assert stream.finish(START + 100_000)[0].tally.counts[Outcome.pending] == 1

@@ -1,6 +1,7 @@
 """What a reply is, by which rule, and how sure we are of it."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ RULES = (
     ],
 )
 def test_the_first_rule_that_matches_wins(
-    change: dict[str, str], since_ms: int | None, wanted: tuple[str, str, str]
+    change: dict[str, Any], since_ms: int | None, wanted: tuple[str, str, str]
 ) -> None:
     found = classify(REPLY._replace(**change), RULES, since_ms)
 

@@ -92,9 +92,8 @@ class Desk:
         return one
 
     async def row(self) -> tuple[Any, ...]:
-        return await self.do(
-            lambda c: c.execute("SELECT state, attempts, unknown, reason, next_try_ms FROM outbox").fetchone()
-        )
+        query = "SELECT state, attempts, unknown, reason, next_try_ms FROM outbox"
+        return tuple(await self.do(lambda c: c.execute(query).fetchone()))
 
     async def settle(self, wanted: Callable[[tuple[Any, ...]], bool]) -> tuple[Any, ...]:
         """Run the worker until the row is as wanted; bounded."""
@@ -211,7 +210,8 @@ async def test_a_crash_while_sending_costs_at_most_one_more(tmp_path: Path, phon
 
 async def test_quiet_and_off_duty_are_said(tmp_path: Path, phone: Phone) -> None:
     quiet = Quiet(START, START + 10**6, "maintenance")
-    for number, (settings, reason) in enumerate([({"quiet": (quiet,)}, "quiet"), ({"hours": (0, 60)}, "off_duty")]):
+    cases: list[tuple[dict[str, Any], str]] = [({"quiet": (quiet,)}, "quiet"), ({"hours": (0, 60)}, "off_duty")]
+    for number, (settings, reason) in enumerate(cases):
         desk = Desk(Database.open(tmp_path / f"{number}.db"), (phone.url,), **settings)
         await desk.escalate()
         row = await desk.settle(is_("inhibited"))

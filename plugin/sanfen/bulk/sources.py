@@ -1,4 +1,4 @@
-"""Logs as streams of events in order of time: JSONL, CSV and TSV, transcripts; gz too; ``-`` is standard input.
+"""Logs as streams of events in order of time: JSONL, CSV and TSV, transcripts, our own logs; gz; ``-`` is standard input.
 
 A file is read once, line by line. Rows that are a little out of order are put right on the way; a file that is not
 sorted is sorted on disk first. Memory does not grow with the file.
@@ -22,6 +22,8 @@ from zoneinfo import ZoneInfo
 from sanfen.bulk.columns import Columns, guess
 from sanfen.core.events import Event
 from sanfen.errors import InputError, ParseError
+from sanfen.store.db import open_reader
+from sanfen.store.journal import export
 from sanfen.transcript import is_transcript, read_transcript
 from sanfen.wire import read_event
 
@@ -131,6 +133,13 @@ class Log:
                 raise InputError(f"{self.name}:{line}: {error.message}", hint=error.hint) from None
 
     def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        if self._is_log():
+            connection = open_reader(self._file)
+            try:
+                yield from enumerate(export(connection), 1)
+            finally:
+                connection.close()
+            return
         kind = Path(self.path.name.removesuffix(".gz")).suffix.lower()
         with self._text() as lines:
             first = lines.read(1)
@@ -154,6 +163,10 @@ class Log:
             raw.close()
             raise InputError(f"{self.name} is no text", hint="export it as JSONL or CSV in UTF-8")
         return io.TextIOWrapper(raw, encoding=_encoding(head), errors="strict", newline="")
+
+    def _is_log(self) -> bool:
+        with self._file.open("rb") as raw:
+            return raw.read(16) == b"SQLite format 3\0"
 
     def _zipped(self) -> bool:
         with self._file.open("rb") as raw:

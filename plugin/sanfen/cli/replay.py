@@ -54,7 +54,7 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(context: click.Context, /, files: tuple[Path, ...], **options: Any) -> None:
-    """Score chat logs: JSONL, CSV, TSV or a transcript; - reads standard input."""
+    """Score chat logs: JSONL, CSV, TSV, a transcript, or a log of sanfen's own; - reads standard input."""
     from sanfen.bulk.columns import read_map  # noqa: PLC0415  # loaded only for this verb
     from sanfen.bulk.replay import Replay, Request  # noqa: PLC0415
     from sanfen.bulk.sources import Log  # noqa: PLC0415

@@ -1,0 +1,119 @@
+"""The status page and its API: right, escaped, masked, and honest when there is no log."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from sanfen.board.views import build_board_app
+from sanfen.config.settings import Settings
+from sanfen.core.policy import Hours, Policy
+from sanfen.engine.ingest import Engine
+from sanfen.store.db import Database
+from sanfen.store.journal import Delivery
+from sanfen.testing import FakeClock, ask, reply
+
+START = 1_673_056_800_000
+HOSTILE = "<script>alert(1)</script>"
+
+
+class Service:
+    def __init__(self, db: Database | None) -> None:
+        self.db = db
+        self.policy = "p"
+
+
+Client = TestClient[Any, Any]
+
+
+@pytest.fixture
+async def client(tmp_path: Path, aiohttp_client: Any) -> AsyncIterator[Client]:
+    db, clock = Database.open(tmp_path / "log.db"), FakeClock(START + 100_000)
+    engine = Engine(db, (Policy("p", hours=Hours(480, 1440)),), (), clock)
+    events = [
+        ask(START - 600_000, "tb_done"),
+        reply(START - 540_000, "tb_done"),
+        ask(START, "tb_waiting123", text=HOSTILE),
+        ask(START - 7_000_000, "tb_long_ago"),
+    ]
+    await engine.submit(Delivery(START, "default", "in", "POST", "", b""), events)
+    await engine.tick({event.key for event in events})
+    yield await aiohttp_client(TestServer(build_board_app(Service(db), Settings(), clock)))
+    await asyncio.to_thread(db.close)
+
+
+async def test_the_page_shows_who_waits(client: Client) -> None:
+    text = await (await client.get("/?lang=en")).text()
+
+    assert "1:20" in text
+    assert "tb**23" in text
+    assert "tb_waiting123" not in text
+    assert HOSTILE not in text
+    assert "&lt;script&gt;" in text
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [({"Accept-Language": "en-GB"}, "Waiting now"), ({}, "正在等"), ({"Accept-Language": "zh"}, "正在等")],
+)
+async def test_the_language_follows_the_reader(client: Client, headers: dict[str, str], words: str) -> None:
+    assert words in await (await client.get("/", headers=headers)).text()
+
+
+async def test_now_counts_the_day(client: Client) -> None:
+    now = await (await client.get("/api/v1/now")).json()
+
+    assert now["counts"] == {"met": 1, "late": 0, "missed": 1, "pending": 1, "excluded": 0}
+    assert (now["rate"], [one["left_ms"] for one in now["open"]]) == (0.5, [80_000])
+
+
+async def test_rounds_and_rates_are_the_same_rows(client: Client) -> None:
+    rounds = (await (await client.get("/api/v1/rounds?status=met")).json())["rounds"]
+    (rate,) = (await (await client.get("/api/v1/rates?by=channel")).json())["rates"]
+
+    assert [row["customer"] for row in rounds] == ["tb**ne"]
+    assert (rate["met"], rate["rounds"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/rates?by=week", "/api/v1/rounds?limit=0", "/api/v1/rounds?limit=x", "/api/v1/rounds?limit=9999"]
+)
+async def test_a_wrong_question_gets_a_hint(client: Client, path: str) -> None:
+    answer = await client.get(path)
+
+    assert (answer.status, answer.content_type) == (400, "application/problem+json")
+    assert (await answer.json())["hint"]
+
+
+async def test_values_cannot_become_sql(client: Client) -> None:
+    answer = await client.get("/api/v1/rounds", params={"agent": "' OR 1=1 --"})
+
+    assert (await answer.json())["rounds"] == []
+
+
+async def test_every_answer_carries_its_guards(client: Client) -> None:
+    for path in ("/", "/api/v1/now", "/healthz", "/nowhere", "/static/now.js", "/static/../views.py"):
+        answer = await client.get(path)
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_metrics_and_readiness(client: Client) -> None:
+    text = await (await client.get("/metrics")).text()
+
+    assert 'sanfen_rounds{outcome="met",policy="p"} 1.0' in text
+    assert (await client.get("/readyz")).status == 200
+
+
+async def test_without_a_log_it_says_so(aiohttp_client: Any) -> None:
+    client: Client = await aiohttp_client(TestServer(build_board_app(Service(None), Settings(), FakeClock())))
+    page = await client.get("/?lang=en")
+
+    assert (page.status, (await client.get("/readyz")).status, (await client.get("/healthz")).status) == (503, 503, 200)
+    assert "relaying without scoring" in await page.text()
+    assert (await client.get("/api/v1/now")).status == 503
+    assert "sanfen_ready 0.0" in await (await client.get("/metrics")).text()

@@ -1,0 +1,44 @@
+"""The ticker serves what is due, oldest first, and drops reminders that are no longer true."""
+
+from sanfen.core.events import Key
+from sanfen.engine.timers import Ticker
+from sanfen.testing import FakeClock
+
+A, B = Key("s", "c", "A"), Key("s", "c", "B")
+
+
+def test_what_is_due_comes_once() -> None:
+    ticker = Ticker(FakeClock(0))
+    ticker.push(20, B)
+    ticker.push(10, A)
+
+    assert ticker.due(9) == []
+    assert ticker.due(20) == [A, B]
+    assert (ticker.due(100), len(ticker)) == ([], 0)
+
+
+def test_the_latest_word_counts() -> None:
+    ticker = Ticker(FakeClock(0))
+    ticker.push(10, A)
+    ticker.push(50, A)
+    assert ticker.due(40) == []
+    ticker.push(30, A)
+
+    assert ticker.due(40) == [A]
+    assert ticker.due(100) == []
+
+
+def test_it_never_sleeps_long_nor_past_what_is_due() -> None:
+    ticker = Ticker(FakeClock(0))
+    assert ticker.pause_ms(0) == 250
+    ticker.push(100, A)
+
+    assert (ticker.pause_ms(0), ticker.pause_ms(95), ticker.pause_ms(200)) == (100, 5, 0)
+
+
+def test_a_thousand_at_one_instant_come_in_batches() -> None:
+    ticker = Ticker(FakeClock(0))
+    for number in range(1200):
+        ticker.push(10, Key("s", "c", str(number)))
+
+    assert [len(ticker.due(10)) for _ in range(4)] == [500, 500, 200, 0]
