@@ -35,12 +35,8 @@ def codes_table() -> str:
 
 def models() -> Iterator[tuple[str, type[BaseModel]]]:
     for name, found in vars(policies).items():
-        if (
-            isinstance(found, type)
-            and issubclass(found, BaseModel)
-            and name.endswith("Model")
-            and not name.startswith("_")
-        ):
+        ours = isinstance(found, type) and issubclass(found, BaseModel) and found.__module__ == policies.__name__
+        if ours and name.endswith("Model") and not name.startswith("_"):
             yield name.removesuffix("Model").lower(), found
 
 

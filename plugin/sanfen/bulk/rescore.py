@@ -32,12 +32,13 @@ class Collected(NamedTuple):
 class _State:
     """One conversation under every policy."""
 
-    __slots__ = ("closed", "ids", "last_ms", "states")
+    __slots__ = ("closed", "ids", "last_ms", "may_lack", "states")
 
     def __init__(self, states: list[Conversation], plans: Sequence[Plan]) -> None:
         self.states = states
         self.ids: set[str] = set()
         self.last_ms = 0
+        self.may_lack = False  # earlier rounds of it may have been let go
         # Closed rounds that a later tag can still change; None for policies that no tag concerns.
         self.closed: list[list[Round] | None] = [[] if plan.left_out_tags else None for plan in plans]
 
@@ -108,11 +109,12 @@ class Rescore:
             return
         state = self._states.get(event.key)
         if state is None:
-            if self._some_gone and self._tags_count and event.key not in self._keep and carries_tags(event):
-                raise LateTag
             store = self._stores.get(event.key.shop, "online")
             state = _State([Conversation(event.key, store) for _ in self._plans], self._plans)
+            state.may_lack = self._some_gone and self._tags_count and event.key not in self._keep
             self._states[event.key] = state
+        if state.may_lack and carries_tags(event):
+            raise LateTag
         if event.id in state.ids:
             self.duplicates += 1
             return
