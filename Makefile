@@ -9,8 +9,8 @@ ARGS ?=
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "sanfen needs Python 3.11 or newer with venv: install it (Debian: apt install python3 python3-venv), or run make PYTHON=/path/to/python3" >&2; exit 2; }
-	@$(PYTHON) -m venv $(VENV)
-	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(PYTHON) -m venv $(VENV) && $(RUN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' \
+		|| { rm -rf $(VENV); echo "no .venv could be made with $(PYTHON): it needs venv and pip (Debian: apt install python3-venv) and a package index" >&2; exit 2; }
 
 $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
 	@echo "setting up .venv (once)"
@@ -46,4 +46,4 @@ bench: $(VENV)/.dev  ## ratios against a floor or a peer in the same run
 	@for one in benchmarks/*.py; do echo "== $$one"; $(RUN)/python $$one || exit 1; done
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov

@@ -15,6 +15,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "outcome_excluded": ("excluded", "不计"),
     "verdict_valid": ("valid", "有效"),
     "verdict_invalid": ("invalid", "无效"),
+    # what became of a notice
+    "state_waiting": ("waiting", "待发"),
+    "state_sending": ("sending", "发送中"),
+    "state_told": ("told", "已通知"),
+    "state_inhibited": ("not needed", "无需通知"),
+    "state_failed": ("failed", "未送达"),
+    "state_unsure": ("unsure", "不确定"),
     # notices
     "notice_title": ("A customer has waited {waited}", "顾客已等 {waited}"),
     "notice_left": (

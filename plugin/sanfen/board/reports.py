@@ -29,7 +29,7 @@ def now(connection: sqlite3.Connection, policy: str, zone: str, now_ms: int, lan
         "counts": counts,
         "rate": counts["met"] / decided if decided else None,
         "open": [_open(row, now_ms) for row in _waiting(connection, policy, now_ms)],
-        "recent": [_recent(row, language) for row in _decided(connection, policy)],
+        "recent": [_recent(row, language) for row in _decided(connection, policy, now_ms)],
         "told": [_told(row, zone) for row in queries.escalations(connection, limit=_RECENT)],
     }
 
@@ -45,11 +45,11 @@ def _waiting(connection: sqlite3.Connection, policy: str, now_ms: int) -> list[s
     ).fetchall()
 
 
-def _decided(connection: sqlite3.Connection, policy: str) -> list[sqlite3.Row]:
+def _decided(connection: sqlite3.Connection, policy: str, now_ms: int) -> list[sqlite3.Row]:
     return connection.execute(
         "SELECT * FROM round_rows WHERE score_set = ? AND policy = ? AND status <> 'pending' "
-        "ORDER BY coalesce(closed_ms, due_ms) DESC LIMIT ?",
-        (_LIVE, policy, _RECENT),
+        "AND coalesce(closed_ms, due_ms) <= ? ORDER BY coalesce(closed_ms, due_ms) DESC LIMIT ?",
+        (_LIVE, policy, now_ms, _RECENT),
     ).fetchall()
 
 

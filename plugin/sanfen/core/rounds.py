@@ -262,6 +262,8 @@ def _reply(state: Conversation, message: Message, plan: Plan, out: list[Effect])
                 out.append(Scored(message.at_ms, one, score(one, plan, message.at_ms)))
     if message.agent is not None:
         state.agent = message.agent
+        for one in state.rounds:  # nobody held it yet: now somebody does
+            one.agent = one.agent or message.agent
 
 
 def _close(state: Conversation, message: Message, voids: bool, plan: Plan, out: list[Effect]) -> None:
