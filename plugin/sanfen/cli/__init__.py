@@ -49,6 +49,16 @@ class _Verbs(click.Group):
             more = f" Did you mean {close[0]!r}?" if close else f" Verbs: {', '.join(VERBS)}."
             raise click.UsageError(error.format_message() + more, ctx) from None
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read our output has enough; leave without a word. click itself would exit with 1.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        return result
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         language = _language(ctx.params.get("lang"))
         with formatter.section("Verbs" if language == "en" else "命令"):
@@ -83,10 +93,6 @@ def main(arguments: Sequence[str] | None = None) -> Any:
         code = 2
     except (click.Abort, KeyboardInterrupt):
         code = 130
-    except BrokenPipeError:
-        # Whoever read our output has enough; leave without a word.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except Exception as error:
         code = _unexpected(error, debug="--debug" in args or bool(os.environ.get("SANFEN_DEBUG")))
     sys.exit(code if isinstance(code, int) else 0)
