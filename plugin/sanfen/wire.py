@@ -135,14 +135,14 @@ def _message(fields: Mapping[str, Any], at_ms: int, key: Key, name: str, sender:
         sender,
         customer,
         mode=mode if sender == Sender.merchant else Mode.unknown,
-        agent=_text(fields, "agent"),
-        bot=_text(fields, "bot"),
+        agent=_text(fields, "agent") if "agent" in fields else None,
+        bot=_text(fields, "bot") if "bot" in fields else None,
         customer_type=_choice(fields, "customer_type", _TYPES, "buyer"),
         text=_text(fields, "text", longest=None),
         tags=_tags(fields.get("tags")),
         evidence=evidence if sender == Sender.merchant else Evidence.none,
-        credential=_text(fields, "credential"),
-        rule=_text(fields, "rule"),
+        credential=_text(fields, "credential") if "credential" in fields else None,
+        rule=_text(fields, "rule") if "rule" in fields else None,
     )
 
 
@@ -212,7 +212,7 @@ def _needed(fields: Mapping[str, Any], name: str, kind: str) -> str:
 
 
 def _choice(fields: Mapping[str, Any], name: str, known: tuple[str, ...], default: str) -> str:
-    value = _text(fields, name)
+    value = _text(fields, name) if name in fields else None
     if value is None:
         return default
     if value not in known:

@@ -66,8 +66,8 @@ def scored(case: dict[str, Any]) -> dict[str, Any]:
     return {
         "numerator": tally.numerator,
         "denominator": tally.denominator,
-        "n": len(tally.waits),
-        "total_s": sum(tally.waits) / 1000,
+        "n": tally.waited,
+        "total_s": tally.waited_ms / 1000,
         "mean_s": None if tally.value is None else float(tally.value),
         "rounds": [
             {

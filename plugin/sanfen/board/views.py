@@ -64,7 +64,9 @@ class _Board:
         language = _language(request)
         other = "en" if language == "zh" else "zh"
         words = {
-            name: pair[language == "zh"] for name, pair in TEXTS.items() if name.startswith(("board_", "outcome_", "state_"))
+            name: pair[language == "zh"]
+            for name, pair in TEXTS.items()
+            if name.startswith(("board_", "outcome_", "state_"))
         }
         shown = {"t": words, "language": language, "other": other, "shop": self._settings.shop.name}
         db = self._service.db

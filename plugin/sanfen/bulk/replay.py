@@ -124,6 +124,7 @@ class Replay:
             as_of_ms=self._request.as_of_ms,
             rules=self._request.rules,
             keep=self._keep,
+            with_units=self._request.period,
             on_round=keep,
             on_verdict=saver.verdict if saver else None,
             on_event=saver.event if saver else None,
@@ -154,7 +155,7 @@ class Replay:
             "reasons": dict(sorted(self._reasons[number].items())),
         }
         if policy.report.kind == "mean":
-            out |= {"mean_ms": None if value is None else _number(value * 1000), "n": len(tally.waits)}
+            out |= {"mean_ms": None if value is None else _number(value * 1000), "n": tally.waited}
         if self._request.period and policy.period is not None:
             today = date.fromisoformat(plan.calendar.day(as_of_ms).date)
             assessed = assess(tally.units, policy, today)

@@ -57,14 +57,19 @@ class Rescore:
         as_of_ms: int | None = None,
         rules: tuple[Rule, ...] = (),
         keep: frozenset[Key] = frozenset(),
+        with_units: bool = False,
         on_round: RoundSink | None = None,
         on_verdict: VerdictSink | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
-        """``as_of_ms``: events after it are not seen. ``keep``: conversations that are never let go."""
+        """``as_of_ms``: events after it are not seen. ``keep``: conversations that are never let go.
+
+        ``with_units``: also keep every unit with its day, which a period needs; memory then grows with the log.
+        """
         self.results = [Collected(plan, Tally(plan)) for plan in plans]
-        for _, tally in self.results:
-            tally.keep_units()
+        if with_units:
+            for _, tally in self.results:
+                tally.keep_units()
         self.replies = self.unknown = self.duplicates = self.events = 0
         self.last_ms = 0
         self._plans = list(plans)

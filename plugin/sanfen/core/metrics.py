@@ -62,20 +62,22 @@ def unit_key(one: Round, policy: Policy) -> Hashable:
 
 
 class Tally:
-    """Counts of outcomes and units under one policy. ``waits`` holds the capped waits of a mean."""
+    """Counts of outcomes and units under one policy; for a mean also the sum of its capped waits."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.counts: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
-        self.waits: list[int] = []
+        self.waited_ms = 0
+        self.waited = 0  # rounds in ``waited_ms``
+        self._waits: list[int] = []  # each of them, where only the fastest part counts
         self._simple = plan.policy.unit in ("round", "message")
-        self._dated = False
+        self._dated = plan.policy.report.recent_share is not None
         self._parts: dict[Hashable, _Part] = {}
         self._hits = self._units = 0
         self._listed: list[Unit] = []
 
     def keep_units(self) -> None:
-        """Also keep every unit with its day, for ``units``: a period or a floor of units needs them."""
+        """Also keep every unit with its day, for ``units``: a period needs them."""
         self._dated = True
 
     def add(self, one: Round, scored: Score) -> None:
@@ -98,7 +100,9 @@ class Tally:
         """Add the counts of a log that shares no conversation and no customer with ours."""
         for outcome, count in other.counts.items():
             self.counts[outcome] += count
-        self.waits += other.waits
+        self.waited_ms += other.waited_ms
+        self.waited += other.waited
+        self._waits += other._waits  # noqa: SLF001
         self._hits += other._hits  # noqa: SLF001  # the same class
         self._units += other._units  # noqa: SLF001
         self._listed += other._listed  # noqa: SLF001
@@ -128,7 +132,7 @@ class Tally:
         """The number the policy reports over everything counted: a share, or a mean in seconds."""
         policy = self.plan.policy
         if policy.report.kind == "mean":
-            return _mean(self.waits, policy.report)
+            return self._mean(policy.report)
         share = Fraction(self.numerator, self.denominator) if self.denominator else None
         if share is not None and policy.report.recent_share is not None:
             share = _recent(self.units, policy.report)
@@ -137,9 +141,24 @@ class Tally:
     def _add_wait(self, one: Round, outcome: Outcome, report: Report) -> None:
         if outcome in (Outcome.met, Outcome.late):
             wait_ms = one.wait_ms or 0
-            self.waits.append(wait_ms if report.cap_ms is None else min(wait_ms, report.cap_ms))
+            wait_ms = wait_ms if report.cap_ms is None else min(wait_ms, report.cap_ms)
         elif outcome == Outcome.missed and report.cap_ms is not None:
-            self.waits.append(report.cap_ms)
+            wait_ms = report.cap_ms
+        else:
+            return
+        self.waited_ms += wait_ms
+        self.waited += 1
+        if report.trim is not None:
+            self._waits.append(wait_ms)
+
+    def _mean(self, report: Report) -> Fraction | None:
+        """The mean in seconds, of the fastest ``trim`` of the waits where the report says so."""
+        if not self.waited:
+            return None
+        if report.trim is None:
+            return Fraction(self.waited_ms, 1000 * self.waited)
+        kept = sorted(self._waits)[: max(1, int(len(self._waits) * report.trim))]
+        return Fraction(sum(kept), 1000 * len(kept))
 
     def _filed(self, one: Round) -> tuple[int, str]:
         period = self.plan.policy.period
@@ -176,14 +195,6 @@ def _judge(part: _Part, judge: str, limit_ms: int) -> bool | None:
     if judge == "mean":
         return not part.missed and part.wait_ms <= limit_ms * part.counted
     return part.hits == part.counted
-
-
-def _mean(waits: Sequence[int], report: Report) -> Fraction | None:
-    """The mean in seconds, of the fastest ``trim`` of the waits where the report says so."""
-    if not waits:
-        return None
-    kept = sorted(waits)[: max(1, int(len(waits) * report.trim))] if report.trim is not None else waits
-    return Fraction(sum(kept), 1000 * len(kept))
 
 
 def _recent(units: Sequence[Unit], report: Report) -> Fraction | None:
