@@ -6,7 +6,6 @@ tries again until the database is there.
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,9 +15,9 @@ from aiohttp import web
 from sanfen.board.views import build_board_app
 from sanfen.clock import Clock, SystemClock
 from sanfen.config.load import Loaded
-from sanfen.core.events import Event
 from sanfen.engine.chores import Chores
-from sanfen.engine.ingest import Engine, Receipt
+from sanfen.engine.front import Front
+from sanfen.engine.ingest import Engine
 from sanfen.engine.recover import recover
 from sanfen.engine.timers import Ticker
 from sanfen.errors import ConfigError, StoreError
@@ -26,29 +25,12 @@ from sanfen.gateway.app import build_traffic_app
 from sanfen.notify.worker import Worker
 from sanfen.plugins import Plugins
 from sanfen.store.db import Database
-from sanfen.store.journal import Delivery
 
-__all__ = ["Front", "Service"]
+__all__ = ["Service"]
 
 _RETRY_MS = 5_000
 
 _log = structlog.get_logger("sanfen")
-
-
-class Front:
-    """What the gateway hands deliveries to: the engine, or nothing while there is no database."""
-
-    def __init__(self) -> None:
-        self.engine: Engine | None = None
-        self.trouble = "the database is not open yet"
-
-    def submit(self, delivery: Delivery, events: Sequence[Event]) -> "asyncio.Future[Receipt]":
-        """Hand a delivery to the engine. The future raises StoreError where it cannot be kept."""
-        if self.engine is None:
-            future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-            future.set_exception(StoreError(self.trouble))
-            return future
-        return self.engine.submit(delivery, events)
 
 
 class Service:
@@ -78,7 +60,7 @@ class Service:
             await self._open(plugins)
         except StoreError as error:
             _log.error("no database: relaying without scoring", error=error.message, hint=error.hint)
-            self.front.trouble = error.message
+            self.front.say(error.message)
             self._tasks.append(asyncio.create_task(self._open_later(plugins)))
         hooks = build_traffic_app(settings, adapters, self.front, self.clock)
         board = build_board_app(self, settings, self.clock)
@@ -123,10 +105,10 @@ class Service:
         chores.start()
         self.db, self._worker, self._chores = db, worker, chores
         self._tasks += [asyncio.create_task(ticker.run(engine)), asyncio.create_task(worker.run())]
-        self.front.engine = engine
+        self.front.connect(engine, db)
 
     async def _open_later(self, plugins: Plugins) -> None:
-        while self.front.engine is None:
+        while self.db is None:
             await asyncio.sleep(_RETRY_MS / 1000)
             with suppress(StoreError):
                 await self._open(plugins)

@@ -9,7 +9,7 @@ from re import Pattern
 from typing import Literal, NamedTuple
 
 from sanfen.core.events import Evidence, Message, Mode, Sender
-from sanfen.core.policy import Effect, Policy
+from sanfen.core.policy import Policy, ReplyEffect
 from sanfen.core.reasons import Reason
 
 __all__ = ["Rule", "Verdict", "classify", "judge"]
@@ -57,7 +57,7 @@ class Rule(NamedTuple):
 class Verdict(NamedTuple):
     """What a policy makes of a reply, and why."""
 
-    effect: Effect
+    effect: ReplyEffect
     reason: Reason
 
     @property

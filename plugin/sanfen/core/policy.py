@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-__all__ = ["DueRule", "Hours", "Ladder", "Period", "Policy", "Report", "Session", "Step", "Target"]
+__all__ = ["DueRule", "Hours", "Ladder", "Period", "Policy", "ReplyEffect", "Report", "Session", "Step", "Target"]
 
-Effect = Literal["answers", "ignored", "voids", "excuses"]
+ReplyEffect = Literal["answers", "ignored", "voids", "excuses"]
 
-REPLY_DEFAULTS: dict[str, Effect] = {
+REPLY_DEFAULTS: dict[str, ReplyEffect] = {
     "human": "answers",
     "shortcut": "answers",
     "action": "answers",
@@ -128,7 +128,7 @@ class Policy:
     session: Session = Session()
     due: tuple[DueRule, ...] = (DueRule(after_ms=180_000),)
     inclusive: bool = True
-    replies: dict[str, Effect] = field(default_factory=lambda: dict(REPLY_DEFAULTS), hash=False)
+    replies: dict[str, ReplyEffect] = field(default_factory=lambda: dict(REPLY_DEFAULTS), hash=False)
     bots: frozenset[str] = frozenset()
     empty_replies: tuple[str, ...] = ()
     no_reply: Literal["missed", "excluded"] = "missed"
