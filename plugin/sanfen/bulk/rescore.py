@@ -150,7 +150,9 @@ class Rescore:
 
     def _take(self, number: int, plan: Plan, state: _State, effects: list[Effect]) -> None:
         """Close the rounds that became final; one that was told overdue and then answered comes twice."""
-        ended = {effect.round.id: effect.round for effect in effects if type(effect) is Scored and _final(effect.round)}
+        ended = {
+            effect.round.id: effect.round for effect in effects if type(effect) is Scored and _final(effect.round, plan)
+        }
         for one in ended.values():
             self._close(number, plan, state, one)
 
@@ -214,11 +216,11 @@ def carries_tags(event: Event) -> bool:
     return type(event) is Tag or (type(event) is Message and bool(event.tags))
 
 
-def _final(one: Round) -> bool:
+def _final(one: Round, plan: Plan) -> bool:
     """Whether no further event can end or settle it differently, tags aside."""
     return (
         one.closed_ms is not None
         or one.transferred_id is not None
         or one.settled_ms is not None
-        or (one.left and one.overdue_told)
+        or (one.left and one.overdue_told and not plan.settles)
     )

@@ -72,9 +72,9 @@ def tick(state: Conversation, now_ms: int, plan: Plan) -> list[Effect]:
 
 def next_due(one: Round, plan: Plan) -> int:
     """When something about a round that is not final is due next: a step, its deadline passing, its day's end."""
-    if one.left:  # only its outcome is still to be told
-        return NEVER if one.overdue_told or one.due_ms == NEVER else one.due_ms + 1
-    due = next_step_ms(plan.policy.ladders, one)
+    due = (
+        NEVER if one.left else next_step_ms(plan.policy.ladders, one)
+    )  # of a round left behind only the outcome matters
     if not one.overdue_told and one.due_ms < due:
         due = one.due_ms + 1
     if plan.settles and one.day_end_ms < due:
@@ -99,7 +99,7 @@ def _run_due(state: Conversation, until_ms: int, plan: Plan, out: list[Effect]) 
 
 
 def _fire(state: Conversation, one: Round, now_ms: int, plan: Plan, out: list[Effect]) -> None:
-    if plan.settles and now_ms >= one.day_end_ms and not one.left:
+    if plan.settles and now_ms >= one.day_end_ms:
         one.settled_ms = one.day_end_ms
         state.settled_ms = max(state.settled_ms, one.day_end_ms)
         state.rounds.remove(one)
@@ -107,7 +107,7 @@ def _fire(state: Conversation, one: Round, now_ms: int, plan: Plan, out: list[Ef
     elif now_ms > one.due_ms and not one.overdue_told:
         one.overdue_told = True
         out.append(Scored(now_ms, one, score(one, plan, now_ms)))
-        if one.left:
+        if one.left and not plan.settles:
             state.rounds.remove(one)
     else:
         ladder = plan.policy.ladders[one.ladder]
@@ -153,7 +153,7 @@ def _begin(state: Conversation, at_ms: int, plan: Plan, out: list[Effect]) -> Se
     state.closed_ms = None
     for one in [one for one in state.rounds if not one.left]:
         one.left = True
-        if one.overdue_told:  # its outcome was told: nothing more can happen to it
+        if one.overdue_told and not plan.settles:  # its outcome was told: nothing more can happen to it
             state.rounds.remove(one)
             out.append(Scored(at_ms, one, score(one, plan, at_ms)))
     return session
