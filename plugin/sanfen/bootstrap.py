@@ -7,6 +7,7 @@ tries again until the database is there.
 import asyncio
 import sqlite3
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -21,7 +22,8 @@ from sanfen.engine.ingest import Engine
 from sanfen.engine.recover import recover
 from sanfen.engine.timers import Ticker
 from sanfen.errors import ConfigError, StoreError
-from sanfen.gateway.app import build_traffic_app
+from sanfen.gateway.app import COUNTERS, build_traffic_app
+from sanfen.gateway.journaling import Counters
 from sanfen.notify.worker import Worker
 from sanfen.plugins import Plugins
 from sanfen.store.db import Database
@@ -43,6 +45,7 @@ class Service:
         self.db: Database | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._runners: list[web.AppRunner] = []
+        self._counters: Counters | None = None
         self._worker: Worker | None = None
         self._chores: Chores | None = None
 
@@ -50,6 +53,14 @@ class Service:
     def policy(self) -> str:
         """The policy rounds are judged by."""
         return self.loaded.policies[0].id
+
+    @property
+    def traffic(self) -> dict[str, int]:
+        """What has become of deliveries since the start, by name; refusals by their reason."""
+        if self._counters is None:
+            return {}
+        found = {name: value for name, value in asdict(self._counters).items() if isinstance(value, int)}
+        return found | {f"refused_{reason}": count for reason, count in self._counters.refused.items()}
 
     async def start(self) -> None:
         """Open, recover, listen. Raises ConfigError if an address cannot be had or an adapter is unknown."""
@@ -63,6 +74,7 @@ class Service:
             self.front.say(error.message)
             self._tasks.append(asyncio.create_task(self._open_later(plugins)))
         hooks = build_traffic_app(settings, adapters, self.front, self.clock)
+        self._counters = hooks[COUNTERS]
         board = build_board_app(self, settings, self.clock)
         await self._listen(hooks, settings.listen.hooks_host, settings.listen.hooks_port)
         await self._listen(board, settings.listen.board_host, settings.listen.board_port)

@@ -24,6 +24,7 @@ class Service:
     def __init__(self, db: Database | None) -> None:
         self.db = db
         self.policy = "p"
+        self.traffic = {"received": 7}
 
 
 Client = TestClient[Any, Any]
@@ -106,6 +107,7 @@ async def test_metrics_and_readiness(client: Client) -> None:
     text = await (await client.get("/metrics")).text()
 
     assert 'sanfen_rounds{outcome="met",policy="p"} 1.0' in text
+    assert 'sanfen_deliveries{what="received"} 7.0' in text
     assert (await client.get("/readyz")).status == 200
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any, Protocol, TypeVar
 
@@ -46,6 +46,10 @@ class Running(Protocol):
     @property
     def policy(self) -> str:
         """The policy rounds are judged by."""
+
+    @property
+    def traffic(self) -> Mapping[str, int]:
+        """What has become of deliveries since the start, by name."""
 
 
 class _Board:
@@ -112,6 +116,9 @@ class _Board:
     async def metrics(self, _: web.Request) -> web.Response:
         registry = CollectorRegistry()
         Gauge("sanfen_ready", "1 while the log can be written", registry=registry).set(self._service.db is not None)
+        deliveries = Gauge("sanfen_deliveries", "Deliveries since the start", ["what"], registry=registry)
+        for what, count in self._service.traffic.items():
+            deliveries.labels(what).set(count)
         if self._service.db is not None:
             counts = await self._read(lambda c: queries.outcomes(c, score_set="live", policy=self._service.policy))
             gauge = Gauge("sanfen_rounds", "Rounds by outcome", ["policy", "outcome"], registry=registry)
