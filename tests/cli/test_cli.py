@@ -250,6 +250,22 @@ def test_a_mistake_is_one_clear_sentence(
     assert "Traceback" not in done.err
 
 
+def test_a_locked_and_a_damaged_log(sanfen: Sanfen, scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sanfen.store.db._BUSY_MS", 50)
+    with closing(sqlite3.connect(scored, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        locked = sanfen("rates", scored)
+    content = bytearray(scored.read_bytes())
+    content[4096:] = b"x" * (len(content) - 4096)
+    scored.write_bytes(content)
+    damaged = sanfen("rates", scored)
+
+    assert (locked.code, damaged.code, locked.out, damaged.out) == (2, 2, "", "")
+    assert "is locked by another program" in locked.err
+    assert "is damaged or no database" in damaged.err
+
+
 def test_help_loads_neither_the_server_nor_the_models() -> None:
     """`sanfen --help` stays quick because it needs none of them."""
     heavy = ("aiohttp", "pydantic", "sqlite_utils", "structlog", "jinja2", "rich")

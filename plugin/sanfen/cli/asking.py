@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from sanfen.clock import SystemClock
 from sanfen.config import presets
 from sanfen.core.metrics import span
-from sanfen.errors import InputError, StoreError
+from sanfen.errors import InputError
 from sanfen.store import queries
-from sanfen.store.db import open_reader
+from sanfen.store.db import open_reader, store_error
 
 __all__ = ["asked", "period_days"]
 
@@ -24,7 +24,7 @@ def asked(log: Path) -> Iterator[sqlite3.Connection]:
     try:
         yield connection
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"{log}: {error}", hint="is the file whole? try again, or restore a copy") from None
+        raise store_error(log, error) from None
     finally:
         connection.close()
 

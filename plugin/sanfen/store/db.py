@@ -21,7 +21,7 @@ import structlog
 from sanfen.errors import StoreError
 from sanfen.store.migrations import APPLICATION_ID, migrate, newer
 
-__all__ = ["Database", "open_reader"]
+__all__ = ["Database", "open_reader", "store_error"]
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], Any]
@@ -129,7 +129,7 @@ class Database:
                         raise
                     connection.execute("ROLLBACK TO job")
                     self._forget()
-                    failed.append((future, _store_error(self.path, error)))
+                    failed.append((future, store_error(self.path, error)))
                 except Exception as error:  # noqa: BLE001  # the thread serves everybody: one job must not stop it
                     connection.execute("ROLLBACK TO job")
                     self._forget()
@@ -150,7 +150,7 @@ class Database:
             if self._connection.in_transaction:
                 self._connection.rollback()
         self._forget()
-        problem = _store_error(self.path, error)
+        problem = store_error(self.path, error)
         _log.error("commit failed", error=problem.message, jobs=len(group))
         for _, future in group:
             _settle(future, problem)
@@ -187,7 +187,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA query_only = ON")
         _check_ours(path, connection, empty_too=False)
     except sqlite3.Error as error:
-        raise _store_error(path, error) from None
+        raise store_error(path, error) from None
     return connection
 
 
@@ -198,7 +198,7 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}", hint="check storage: and its rights") from None
     except sqlite3.Error as error:
-        raise _store_error(path, error) from None
+        raise store_error(path, error) from None
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
@@ -211,7 +211,7 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
         migrate(connection)
     except sqlite3.Error as error:
         connection.close()
-        raise _store_error(path, error) from None
+        raise store_error(path, error) from None
     except StoreError:
         connection.close()
         raise
@@ -249,7 +249,8 @@ def _take_lock(path: Path) -> int:
     return lock
 
 
-def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
+def store_error(path: Path, error: sqlite3.Error) -> StoreError:
+    """SQLite's error as a sentence with a mend."""
     text = str(error)
     if "locked" in text or "busy" in text:
         return StoreError(f"{path} is locked by another program", hint="close what has it open (an editor, a backup)")
