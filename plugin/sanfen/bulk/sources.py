@@ -14,7 +14,7 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, Any, Self
 from zoneinfo import ZoneInfo
@@ -114,7 +114,7 @@ class Log:
 
     def _sorted(self) -> Iterator[Event]:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sanfen-")))
-        with sqlite3.connect(folder / "sort.db") as connection:
+        with closing(sqlite3.connect(folder / "sort.db")) as connection:
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("CREATE TABLE rows (at INTEGER, line INTEGER, fields TEXT)")
@@ -122,7 +122,6 @@ class Log:
             connection.executemany("INSERT INTO rows VALUES (?, ?, ?)", rows)
             for (fields,) in connection.execute("SELECT fields FROM rows ORDER BY at, line"):
                 yield read_event(json.loads(fields), zone=self._zone)
-        connection.close()
 
     def _read(self) -> Iterator[tuple[int, dict[str, Any], Event]]:
         self.read_bytes = 0

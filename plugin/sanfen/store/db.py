@@ -183,11 +183,18 @@ def open_reader(path: Path) -> sqlite3.Connection:
         raise StoreError(f"no such log: {path}", hint="give the file that storage: names, or that --out wrote")
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_MS / 1000)
+    except sqlite3.Error as error:
+        raise store_error(path, error) from None
+    try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA query_only = ON")
         _check_ours(path, connection, empty_too=False)
     except sqlite3.Error as error:
+        connection.close()
         raise store_error(path, error) from None
+    except StoreError:
+        connection.close()
+        raise
     return connection
 
 
