@@ -55,6 +55,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "--unknown human, or name them in a file: --classify FILE",
         "{replies} 条回复中有 {count} 条不知是谁发的，没有算作回复。若是人工所发：--unknown human，或用规则文件说明：--classify 文件",
     ),
+    "replay_unverified": (
+        "{policy} is not verified: no source supports it; do not rely on its number",
+        "{policy} 未经核实：没有可靠来源，数字仅供参考",
+    ),
     "replay_duplicates": ("{count} repeated events were counted once", "{count} 条重复事件只算一次"),
     "replay_guessed": ("{file}: columns guessed: {columns}", "{file}：猜测的列：{columns}"),
     "replay_sorting": ("{file} is not in order of time: sorting it first", "{file} 没有按时间排序：先排序"),

@@ -18,6 +18,23 @@ def test_a_preset_names_itself_its_sources_and_how_sure_it_is(name: str) -> None
     assert model.title.zh
 
 
+def test_platforms_without_a_response_rule_say_so() -> None:
+    for name, words in (("ebay", "has no response rule"), ("whatsapp-window", "limits sending")):
+        with pytest.raises(PolicyError, match=words):
+            presets.policy(name)
+
+
+def test_all_rules_are_there() -> None:
+    """46 response rules, one limit on sending, one platform without a rule; two of them are not verified."""
+    kinds = [presets.model(name).kind for name in presets.names()]
+
+    assert sorted((kinds.count("response"), kinds.count("constraint"), kinds.count("none"))) == [1, 1, 46]
+    assert [name for name in presets.names() if presets.unverified(name)] == [
+        "pdd-5m-2026-unverified",
+        "weixin-shop-unverified",
+    ]
+
+
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(PolicyError, match="no policy is called 'taobao-2022-1'") as error:
         presets.policy("taobao-2022-1")

@@ -127,8 +127,6 @@ def test_case(case: dict[str, Any]) -> None:
     assert case["expect"] == stated(case["expect"], actual)
 
 
-def test_no_case_of_the_shipped_presets_is_left_out() -> None:
-    wanted = [case for case in CASES if case.get("preset", "").startswith(("taobao-", "1688-", "taote-"))]
-
-    assert len(wanted) == 59
-    assert all(case in READY for case in wanted)
+def test_no_case_of_a_rule_is_left_out() -> None:
+    """The other kinds (metric, due, window) have tests of their own, or none yet."""
+    assert len(READY) == len([case for case in CASES if case["kind"] in KINDS]) == 127

@@ -14,7 +14,6 @@ from sanfen.bulk.sources import Log, OutOfOrder, merged
 from sanfen.config import presets
 from sanfen.config.build import build_rules
 from sanfen.config.load import inspect_rules
-from sanfen.config.policies import to_policy
 from sanfen.core.classify import Rule
 from sanfen.core.days import NEVER
 from sanfen.core.events import Key, Mode
@@ -23,7 +22,7 @@ from sanfen.core.metrics import assess, meets
 from sanfen.core.plan import Plan, plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.score import Outcome, Score
-from sanfen.errors import InputError, ParseError, PolicyError
+from sanfen.errors import InputError, ParseError
 from sanfen.wire import instant_text, parse_instant
 
 __all__ = ["Replay", "Request", "round_fields"]
@@ -209,12 +208,7 @@ def _policy(name: str, sets: tuple[str, ...], tz: str | None, holidays: frozense
         if not sign:
             raise InputError(f"--set {one}: no value", hint="write --set KEY=VALUE, such as midnight=exclude_crossing")
         presets.apply_set(made, key.strip(), value)
-    model = presets.validate(made, name)
-    if model.kind != "response":
-        raise PolicyError(
-            f"policy {name} limits sending and scores no replies", hint="`sanfen policies` lists the others"
-        )
-    return to_policy(model, tz=tz or "Asia/Shanghai", holidays=holidays)
+    return presets.scoring(presets.validate(made, name), tz=tz or "Asia/Shanghai", holidays=holidays)
 
 
 def _zone(name: str) -> ZoneInfo:

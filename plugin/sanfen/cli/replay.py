@@ -61,6 +61,7 @@ def command(context: click.Context, /, files: tuple[Path, ...], **options: Any) 
     from sanfen.catalogue import t  # noqa: PLC0415
     from sanfen.cli.progress import Progress  # noqa: PLC0415
     from sanfen.clock import SystemClock  # noqa: PLC0415
+    from sanfen.config.presets import unverified  # noqa: PLC0415
     from sanfen.errors import InputError  # noqa: PLC0415
     from sanfen.log import configure  # noqa: PLC0415
 
@@ -77,6 +78,8 @@ def command(context: click.Context, /, files: tuple[Path, ...], **options: Any) 
             click.echo(text, err=True)
 
     request = Request.of(options, SystemClock().now_ms())
+    for policy in filter(lambda policy: unverified(policy.id), request.policies):
+        say("replay_unverified", policy=policy.id)
     columns = read_map(options["map_file"]) if options["map_file"] else None
     with ExitStack() as stack:
         logs = [stack.enter_context(Log(path, zone=request.zone, columns=columns, say=say)) for path in files]

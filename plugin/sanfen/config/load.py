@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from sanfen.config import presets, sense
 from sanfen.config.build import build_ladders, build_rules, build_settings
 from sanfen.config.findings import Finding, render_all
-from sanfen.config.policies import PolicyModel, to_policy
+from sanfen.config.policies import PolicyModel
 from sanfen.config.schema import Config, OwnPolicy
 from sanfen.config.settings import Settings
 from sanfen.config.types import duration_text
@@ -156,9 +156,10 @@ def _policy(
     except (PolicyError, InputError) as error:
         findings.append(document.finding("C020", error.message, path, help_=error.hint))
     else:
-        if model.kind == "response":
-            return to_policy(model, tz=zone)
-        findings.append(document.finding("C020", f"policy {name} scores no replies", path))
+        try:
+            return presets.scoring(model, tz=zone)
+        except PolicyError as error:
+            findings.append(document.finding("C020", error.message, path, help_=error.hint))
     return None
 
 

@@ -14,7 +14,7 @@ from sanfen.config.yaml import Document, read_file, read_text
 from sanfen.core.policy import Policy
 from sanfen.errors import InputError, PolicyError
 
-__all__ = ["DEFAULT", "apply_set", "model", "names", "policy", "tree", "unverified"]
+__all__ = ["DEFAULT", "apply_set", "model", "names", "policy", "scoring", "tree", "unverified", "validate"]
 
 DEFAULT = "taobao-2022-01"
 _CHAIN = 8  # how long a chain of based_on may be
@@ -66,8 +66,14 @@ def policy(
 ) -> Policy:
     """A policy ready for the core. ``tz``: the shop's zone, for policies that leave it open."""
     found = model(name, overrides=overrides)
+    return scoring(found, tz=tz, holidays=holidays)
+
+
+def scoring(found: PolicyModel, *, tz: str = "Asia/Shanghai", holidays: frozenset[str] = frozenset()) -> Policy:
+    """The core's policy of a model. Raises PolicyError for a platform without a rule, or with a limit on sending only."""
     if found.kind != "response":
-        raise PolicyError(f"policy {name} limits sending and scores no replies", hint="choose a response policy")
+        word = "has no response rule" if found.kind == "none" else "limits sending and scores no replies"
+        raise PolicyError(f"policy {found.id} {word}", hint="`sanfen policies` lists the others")
     return to_policy(found, tz=tz, holidays=holidays)
 
 
