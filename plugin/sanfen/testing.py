@@ -6,7 +6,7 @@ Nothing here is used by the running service.
 import asyncio
 import heapq
 
-from sanfen.core.events import Event, Key, Message, Mode
+from sanfen.core.events import Key, Message, Mode
 
 __all__ = ["FakeClock", "ask", "reply"]
 
@@ -53,7 +53,7 @@ class FakeClock:
             await asyncio.sleep(0)
 
 
-def ask(at_ms: int, customer: str = "A", *, name: str | None = None, text: str | None = None) -> Event:
+def ask(at_ms: int, customer: str = "A", *, name: str | None = None, text: str | None = None) -> Message:
     """A customer's message in the conversation of the same name."""
     return Message(
         at_ms, Key("default", "default", customer), name or f"q{customer}{at_ms}", "customer", customer, text=text
@@ -62,7 +62,7 @@ def ask(at_ms: int, customer: str = "A", *, name: str | None = None, text: str |
 
 def reply(
     at_ms: int, customer: str = "A", *, agent: str = "a1", mode: Mode = Mode.human, bot: str | None = None
-) -> Event:
+) -> Message:
     """A merchant-side message in a customer's conversation."""
     key = Key("default", "default", customer)
     return Message(

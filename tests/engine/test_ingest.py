@@ -1,14 +1,17 @@
 """The engine over a real database file: one event, one effect, whatever the order, the crash or the restart."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sanfen.core.classify import Rule
 from sanfen.core.days import NEVER
 from sanfen.core.drive import fold
 from sanfen.core.events import Event, Key, Message, Mode, Store, Tag
@@ -160,6 +163,37 @@ async def test_an_event_from_the_future_gets_the_time_of_receipt(shop: Shop) -> 
     await shop.send(ask(START + 600 * MINUTE))
 
     assert [(START,)] == shop.rows("SELECT DISTINCT opened_ms FROM rounds")
+
+
+async def test_a_wrong_clock_does_not_fill_the_log(shop: Shop) -> None:
+    shop.clock._now_ms = START
+    with structlog.testing.capture_logs() as lines:
+        for number in range(20):
+            await shop.send(ask(START + (600 + number) * MINUTE, f"c{number}"))
+
+    assert len(lines) == 1
+
+
+async def test_without_text_everything_still_works(tmp_path: Path) -> None:
+    """``text: {keep: 0}``: rules on text decide, nothing of it is stored."""
+    db = Database.open(tmp_path / "log.db")
+    rules = (Rule("greeting", verdict="invalid", text=re.compile("稍等")), Rule("default", verdict="valid"))
+    engine = Engine(db, (TAOBAO,), rules, FakeClock(START + MINUTE), keep_text=False)
+    wait, answer = (
+        reply(START + at, mode=Mode.unknown)._replace(text=text) for at, text in ((1_000, "稍等"), (9_000, "有"))
+    )
+    await engine.submit(Delivery(START, "default", "in", "POST", "", b"raw"), [ask(START, text="在吗"), wait, answer])
+    stored = db.write(
+        lambda c: (
+            c.execute("SELECT DISTINCT text FROM events").fetchall(),
+            c.execute("SELECT body FROM deliveries").fetchall(),
+            c.execute("SELECT status, wait_ms FROM rounds").fetchall(),
+            c.execute("SELECT mode, rule FROM messages WHERE sender = 'merchant' ORDER BY seq").fetchall(),
+        )
+    ).result()
+    db.close()
+
+    assert stored == ([(None,)], [(None,)], [("met", 9_000)], [("auto", "greeting"), ("human", "default")])
 
 
 async def test_a_bug_in_scoring_costs_no_event(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from sanfen.core.plan import Plan, plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.rounds import advance, tick
 from sanfen.core.score import score
+from sanfen.log import Throttle
 from sanfen.store import journal, outbox, projection
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
@@ -87,6 +88,7 @@ class Engine:
         self._rules = rules
         self._clock = clock
         self._keep_text = keep_text
+        self._throttle = Throttle()
         self._on_due = on_due
         self._on_escalated = on_escalated
         self._cache: OrderedDict[Key, _Live] = OrderedDict()
@@ -136,7 +138,8 @@ class Engine:
                 connection.execute("ROLLBACK TO project")
                 self._cache.pop(event.key, None)
                 self.failed += 1
-                _log.exception("event journaled but not scored", channel=event.key.channel, event_id=event.id)
+                if self._throttle.take("not scored", delivery.received_ms) is not None:
+                    _log.exception("event journaled but not scored", channel=event.key.channel, event_id=event.id)
                 touched, told = [], False
             connection.execute("RELEASE project")
             due += touched
@@ -146,7 +149,11 @@ class Engine:
     def _prepared(self, connection: sqlite3.Connection, event: Event, received_ms: int) -> Event:
         """The event classified, its conversation in memory; one from the far future gets the time of receipt."""
         if event.at_ms > received_ms + _AHEAD_MS:
-            _log.warning("time lies in the future: using the receipt", channel=event.key.channel, event_id=event.id)
+            swallowed = self._throttle.take(event.key.channel, received_ms)
+            if swallowed is not None:  # a sender's wrong clock must not fill the disk
+                _log.warning(
+                    "time lies in the future: using the receipt", channel=event.key.channel, more_like_it=swallowed
+                )
             event = event._replace(at_ms=received_ms)
         if isinstance(event, Store):
             return event
