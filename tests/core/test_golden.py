@@ -10,7 +10,7 @@ import pytest
 
 from sanfen.config import presets
 from sanfen.core.days import NEVER
-from sanfen.core.drive import Fold
+from sanfen.core.drive import Fold, fold
 from sanfen.core.events import Event, Store
 from sanfen.core.facts import Conversation
 from sanfen.core.metrics import Tally, Unit, assess, span
@@ -20,7 +20,7 @@ from sanfen.wire import parse_instant, read_event
 
 DATA = Path(__file__).parent.parent / "data" / "golden.jsonl"
 CASES = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
-KINDS = ("events", "period", "span")
+KINDS = ("events", "period", "span", "due")
 READY = [case for case in CASES if case["kind"] in KINDS and case.get("preset") in presets.names()]
 
 
@@ -50,13 +50,13 @@ def scored(case: dict[str, Any]) -> dict[str, Any]:
     folds: dict[Any, Fold] = {}
     for event in events_of(case):
         folds.setdefault(event.key, Fold(Conversation(event.key), plan))
-        for fold in list(folds.values()) if isinstance(event, Store) else [folds[event.key]]:
-            fold.feed(event)
+        for each in list(folds.values()) if isinstance(event, Store) else [folds[event.key]]:
+            each.feed(event)
     tally, rows = Tally(plan), []
     tally.keep_units()
-    for fold in folds.values():
-        fold.wait(as_of_ms)
-        rows += fold.rounds(as_of_ms)
+    for each in folds.values():
+        each.wait(as_of_ms)
+        rows += each.rounds(as_of_ms)
     for one, outcome in rows:
         tally.add(one, outcome)
 
@@ -109,6 +109,17 @@ def days(case: dict[str, Any]) -> dict[str, Any]:
     return {"from": str(first), "to": str(last)}
 
 
+def deadlines(case: dict[str, Any]) -> dict[str, Any]:
+    """When a question asked at each of the instants is due."""
+    plan, zone = plan_of(policy_of(case)), ZoneInfo(case["tz"])
+    out = []
+    for opened in case["opened"]:
+        question = read_event({"id": "q", "at": opened, "from": "customer", "customer": "A"}, zone=zone)
+        ((one, _),) = fold(Conversation(question.key), [question], plan).rounds()
+        out.append(datetime.fromtimestamp(one.due_ms / 1000, zone).strftime("%Y-%m-%dT%H:%M:%S"))
+    return {"due": out}
+
+
 def stated(expected: Any, actual: Any) -> Any:
     """The part of what is actual that the case speaks of."""
     if isinstance(expected, dict):
@@ -122,11 +133,11 @@ def stated(expected: Any, actual: Any) -> Any:
 
 @pytest.mark.parametrize("case", READY, ids=lambda case: case["id"])
 def test_case(case: dict[str, Any]) -> None:
-    actual = {"events": scored, "period": period, "span": days}[case["kind"]](case)
+    actual = {"events": scored, "period": period, "span": days, "due": deadlines}[case["kind"]](case)
 
     assert case["expect"] == stated(case["expect"], actual)
 
 
 def test_no_case_of_a_rule_is_left_out() -> None:
-    """The other kinds (metric, due, window) have tests of their own, or none yet."""
-    assert len(READY) == len([case for case in CASES if case["kind"] in KINDS]) == 127
+    """The other kinds, metric and window, have none yet."""
+    assert len(READY) == len([case for case in CASES if case["kind"] in KINDS]) == 132

@@ -10,9 +10,9 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -185,16 +185,10 @@ def open_reader(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_MS / 1000)
     except sqlite3.Error as error:
         raise store_error(path, error) from None
-    try:
+    with _closed_if_refused(path, connection):
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA query_only = ON")
         _check_ours(path, connection, empty_too=False)
-    except sqlite3.Error as error:
-        connection.close()
-        raise store_error(path, error) from None
-    except StoreError:
-        connection.close()
-        raise
     return connection
 
 
@@ -206,7 +200,7 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
         raise StoreError(f"cannot write {path}: {error.strerror}", hint="check storage: and its rights") from None
     except sqlite3.Error as error:
         raise store_error(path, error) from None
-    try:
+    with _closed_if_refused(path, connection):
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         _check_ours(path, connection, empty_too=True)
@@ -216,13 +210,20 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         migrate(connection)
+    return connection
+
+
+@contextmanager
+def _closed_if_refused(path: Path, connection: sqlite3.Connection) -> Iterator[None]:
+    """What goes wrong with a new connection closes it, and is said in our words."""
+    try:
+        yield
     except sqlite3.Error as error:
         connection.close()
         raise store_error(path, error) from None
     except StoreError:
         connection.close()
         raise
-    return connection
 
 
 def _check_ours(path: Path, connection: sqlite3.Connection, *, empty_too: bool) -> None:
