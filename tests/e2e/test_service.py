@@ -126,11 +126,12 @@ class Sanfen:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def stop(self) -> int:
+    async def stop(self) -> int:
+        """Ask it to end; our own servers go on meanwhile, so that what is under way can be answered."""
         if self.process is None or self.process.poll() is not None:
             return 0
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=15)
+        return await asyncio.to_thread(self.process.wait, 15)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.folder}/sanfen.db?mode=ro", uri=True)) as connection:
@@ -142,7 +143,7 @@ async def sanfen(tmp_path: Path, upstream: Upstream) -> AsyncIterator[Sanfen]:
     made = Sanfen(tmp_path, upstream)
     await made.start()
     yield made
-    made.stop()
+    await made.stop()
 
 
 def free_port() -> int:
@@ -241,7 +242,7 @@ async def test_kill_nine_loses_nothing_acknowledged(tmp_path: Path, upstream: Up
     assert acknowledged <= stored
     assert sanfen.rows("SELECT count(*), count(DISTINCT conversation) FROM rounds") == [(len(stored), len(stored))]
     assert sanfen.rows("PRAGMA integrity_check") == [("ok",)]
-    assert sanfen.stop() == 0
+    assert await sanfen.stop() == 0
 
 
 async def test_no_database_and_the_chat_flows(tmp_path: Path, upstream: Upstream) -> None:
@@ -265,7 +266,7 @@ async def test_no_database_and_the_chat_flows(tmp_path: Path, upstream: Upstream
     assert "is not a sanfen log" in sanfen.log
     assert "Traceback" not in sanfen.log
     assert foreign.read_bytes() == before
-    sanfen.stop()
+    await sanfen.stop()
 
 
 async def test_bad_requests_get_one_clear_answer(sanfen: Sanfen, upstream: Upstream) -> None:

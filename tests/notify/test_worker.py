@@ -234,3 +234,16 @@ async def test_redirects_are_not_followed(desk: Desk, phone: Phone) -> None:
     await desk.escalate()
 
     assert (await desk.settle(is_("failed")))[3] == "http_302"
+
+
+async def test_many_at_once_are_all_told(tmp_path: Path, phone: Phone) -> None:
+    """More than the worker sends at the same time: each once, none left."""
+    desk = Desk(Database.open(tmp_path / "log.db"), (phone.url,))
+    one = await desk.escalate()
+    for step in range(1, 60):
+        more = Escalated(START + 90_000, one, "default", step, ("lead",))
+        await desk.do(lambda c, more=more: outbox.enqueue(c, more, "p", desk.clock.now_ms()))  # type: ignore[misc]
+    await desk.settle(lambda _: len(phone.notices) == 60)
+    await desk.stop()
+
+    assert len({notice["id"] for notice in phone.notices}) == 60

@@ -61,7 +61,10 @@ class Worker:
             self._awake.clear()
             try:
                 room = _AT_ONCE - len(self._sending)
-                rows = await self._do(outbox.claim, self._clock.now_ms(), room, _LEASE_MS) if room else []
+                if not room:  # somebody who is being told now makes room
+                    await self._awake.wait()
+                    continue
+                rows = await self._do(outbox.claim, self._clock.now_ms(), room, _LEASE_MS)
                 for row in rows:
                     self._start(row)
                 if not rows:
@@ -81,7 +84,9 @@ class Worker:
 
     async def _rest(self) -> None:
         next_ms = await self._do(outbox.next_try)
-        pause_ms = _LOOK_MS if next_ms is None else max(1, min(_LOOK_MS, next_ms - self._clock.now_ms()))
+        pause_ms = _LOOK_MS if next_ms is None else min(_LOOK_MS, next_ms - self._clock.now_ms())
+        if pause_ms <= 0:  # its time has come since we looked
+            return
         waits = [asyncio.ensure_future(self._clock.sleep_ms(pause_ms)), asyncio.ensure_future(self._awake.wait())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
