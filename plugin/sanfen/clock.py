@@ -13,9 +13,6 @@ class Clock(Protocol):
     def now_ms(self) -> int:
         """Wall clock, epoch milliseconds UTC."""
 
-    def boot_ms(self) -> int:
-        """Milliseconds since some start, never jumping, counting while the machine sleeps."""
-
     async def sleep_ms(self, duration_ms: int) -> None:
         """Wait that long."""
 
@@ -26,10 +23,6 @@ class SystemClock:
     def now_ms(self) -> int:
         """Wall clock, epoch milliseconds UTC."""
         return time.time_ns() // 1_000_000
-
-    def boot_ms(self) -> int:
-        """CLOCK_BOOTTIME, which also counts suspended time."""
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
     async def sleep_ms(self, duration_ms: int) -> None:
         """Wait that long."""

@@ -52,13 +52,9 @@ class PolicyError(SanfenError):
 class ParseError(SanfenError):
     """A delivery's body cannot be read as the channel's format."""
 
-    http_status = 400
-
 
 class VerifyError(SanfenError):
     """A delivery is not authentic. ``reason`` is a short code for metrics; it never quotes a secret."""
-
-    http_status = 401
 
     def __init__(self, message: str, *, reason: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)

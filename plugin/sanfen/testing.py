@@ -23,10 +23,6 @@ class FakeClock:
         """Epoch milliseconds."""
         return self._now_ms
 
-    def boot_ms(self) -> int:
-        """The same, as if the machine had never been set."""
-        return self._now_ms
-
     async def sleep_ms(self, duration_ms: int) -> None:
         """Wait until the test has moved time that far."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

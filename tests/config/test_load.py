@@ -10,7 +10,6 @@ import yaml as pyyaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sanfen.config.build import build_rules
 from sanfen.config.findings import CODES, Finding, render_all
 from sanfen.config.jsonschema import config_schema
 from sanfen.config.load import inspect, inspect_rules, load
@@ -134,10 +133,10 @@ def test_secrets_never_show_themselves(tmp_path: Path) -> None:
 def test_rules_can_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text("classify:\n  - {name: all, verdict: valid}\n", encoding="utf-8")
-    assert [rule.name for rule in inspect_rules(path, build_rules)] == ["all"]
+    assert [rule.name for rule in inspect_rules(path)] == ["all"]
     path.write_text("rules: []\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="'classify' is missing"):
-        inspect_rules(path, build_rules)
+        inspect_rules(path)
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200) | st.sampled_from(["version: 1\n", "shop: "]).flatmap(

@@ -93,6 +93,18 @@ async def test_a_duplicate_changes_nothing(shop: Shop) -> None:
     assert shop.rows() == before
 
 
+async def test_an_id_twice_in_one_delivery_is_scored_as_it_is_stored(shop: Shop) -> None:
+    """The first of the two is kept, and it is the one that opens the round."""
+    twice = [ask(START, name="q", text="one"), ask(START + MINUTE, name="q", text="two")]
+
+    assert await shop.send(*twice) == Receipt(1, 1)
+    assert (
+        [(START,)]
+        == shop.rows("SELECT DISTINCT opened_ms FROM rounds")
+        == shop.rows("SELECT DISTINCT at_ms FROM messages")
+    )
+
+
 async def test_a_late_reply_event_rescores_its_round(shop: Shop) -> None:
     await shop.send(ask(START))
     await shop.send(ask(START + 10 * MINUTE))

@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 from sanfen.core.reasons import Reason, sentence
 from sanfen.store import queries
+from sanfen.store.projection import LIVE
 from sanfen.wire import instant_text
 
 __all__ = ["now"]
 
-_LIVE = "live"
 _URGENT = 50
 _RECENT = 12
 
@@ -19,7 +19,7 @@ def now(connection: sqlite3.Connection, policy: str, zone: str, now_ms: int, lan
     """Who waits, what the day looks like, what was decided and who was told last. Customers are masked."""
     local = instant_text(now_ms, ZoneInfo(zone)) or ""
     day = local[:10]
-    counts = queries.outcomes(connection, score_set=_LIVE, policy=policy, first_day=day, last_day=day)
+    counts = queries.outcomes(connection, score_set=LIVE, policy=policy, first_day=day, last_day=day)
     decided = counts["met"] + counts["late"] + counts["missed"]
     return {
         "now_ms": now_ms,
@@ -41,7 +41,7 @@ def _waiting(connection: sqlite3.Connection, policy: str, now_ms: int) -> list[s
         "AND e.id = json_extract(r.evidence, '$[0]')) AS question FROM round_rows r "
         "WHERE score_set = ? AND policy = ? AND closed_ms IS NULL AND reason IS NULL AND status IN ('pending', 'missed') "
         "AND opened_ms > ? ORDER BY due_ms LIMIT ?",
-        (_LIVE, policy, now_ms - 3_600_000, _URGENT),
+        (LIVE, policy, now_ms - 3_600_000, _URGENT),
     ).fetchall()
 
 
@@ -49,7 +49,7 @@ def _decided(connection: sqlite3.Connection, policy: str, now_ms: int) -> list[s
     return connection.execute(
         "SELECT * FROM round_rows WHERE score_set = ? AND policy = ? AND status <> 'pending' "
         "AND coalesce(closed_ms, due_ms) <= ? ORDER BY coalesce(closed_ms, due_ms) DESC LIMIT ?",
-        (_LIVE, policy, now_ms, _RECENT),
+        (LIVE, policy, now_ms, _RECENT),
     ).fetchall()
 
 

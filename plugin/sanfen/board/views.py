@@ -19,6 +19,7 @@ from sanfen.errors import InputError, SanfenError
 from sanfen.notify.notice import clock_text
 from sanfen.store import queries
 from sanfen.store.db import Database
+from sanfen.store.projection import LIVE
 
 __all__ = ["Running", "build_board_app"]
 
@@ -120,7 +121,7 @@ class _Board:
         for what, count in self._service.traffic.items():
             deliveries.labels(what).set(count)
         if self._service.db is not None:
-            counts = await self._read(lambda c: queries.outcomes(c, score_set="live", policy=self._service.policy))
+            counts = await self._read(lambda c: queries.outcomes(c, score_set=LIVE, policy=self._service.policy))
             gauge = Gauge("sanfen_rounds", "Rounds by outcome", ["policy", "outcome"], registry=registry)
             for outcome, count in counts.items():
                 gauge.labels(self._service.policy, outcome).set(count)

@@ -12,7 +12,6 @@ from sanfen.bulk.rescore import Collected, LateTag, Rescore, carries_tags
 from sanfen.bulk.save import Saver
 from sanfen.bulk.sources import Log, OutOfOrder, merged
 from sanfen.config import presets
-from sanfen.config.build import build_rules
 from sanfen.config.load import inspect_rules
 from sanfen.core.classify import Rule
 from sanfen.core.days import NEVER
@@ -55,7 +54,7 @@ class Request(NamedTuple):
                 as_of_ms = parse_instant(options["as_of"], zone or ZoneInfo(policies[0].tz))
             except ParseError as error:
                 raise InputError(f"--as-of: {error.message}", hint=error.hint) from None
-        rules = inspect_rules(options["classify_file"], build_rules) if options["classify_file"] else ()
+        rules = inspect_rules(options["classify_file"]) if options["classify_file"] else ()
         if options["unknown"] == "human":
             rules = (*rules, _UNKNOWN_IS_HUMAN)
         if options["out"] is not None and options["out"].exists():

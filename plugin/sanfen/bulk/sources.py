@@ -32,7 +32,6 @@ __all__ = ["Log", "OutOfOrder", "merged"]
 _AHEAD = 5_000  # rows held back to put small disorder right
 _TABLES = (".csv", ".tsv")
 _LONGEST_LINE = 4 * 1024 * 1024
-_ENCODINGS = ("utf-8-sig", "gb18030")
 
 
 class OutOfOrder(Exception):  # noqa: N818  # not an error: the log has to be sorted first
@@ -248,7 +247,7 @@ def _encoding(head: bytes) -> str:
         except UnicodeDecodeError:
             continue
         return "utf-8-sig"
-    return _ENCODINGS[1]
+    return "gb18030"
 
 
 def _no_constant(name: str) -> None:

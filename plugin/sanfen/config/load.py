@@ -1,7 +1,7 @@
 """From a file to settings, policies and rules, or to every mistake in it at once."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -74,7 +74,7 @@ def inspect(path: Path, env: Mapping[str, str] | None = None) -> tuple[Loaded | 
     return None, _tidy(document, findings)
 
 
-def inspect_rules(path: Path, build: Callable[[Config, Document], tuple[Rule, ...]]) -> tuple[Rule, ...]:
+def inspect_rules(path: Path) -> tuple[Rule, ...]:
     """The classification rules of a file that may hold nothing else. Raises ConfigError with all mistakes."""
     document = read_file(path, {})
     wanted = document.tree if isinstance(document.tree, dict) else {}
@@ -89,7 +89,7 @@ def inspect_rules(path: Path, build: Callable[[Config, Document], tuple[Rule, ..
         except ValidationError as error:
             document.findings += _shape(document, error, Config, ())
         else:
-            return build(config, document)
+            return build_rules(config, document)
     raise ConfigError(render_all(document.findings))
 
 
@@ -121,15 +121,11 @@ def _policies(document: Document, config: Config, findings: list[Finding]) -> li
     own = {name: _expanded(policy) for name, policy in config.policies.items()}
     zone = config.shop.timezone
     out: list[Policy] = []
-    for name in own:
-        _policy(document, name, own, ("policies", name), findings, zone)
+    ready = {name: _policy(document, name, own, ("policies", name), findings, zone) for name in own}
     wanted: list[tuple[str, _Path]] = [(config.policy, ("policy",))]
     wanted += [(name, ("also", index)) for index, name in enumerate(config.also)]
     for name, path in wanted:
-        if name in own:
-            made = _policy(document, name, own, ("policies", name), [], zone)
-        else:
-            made = _policy(document, name, own, path, findings, zone)
+        made = ready[name] if name in own else _policy(document, name, own, path, findings, zone)
         if made is not None:
             out.append(made)
         if presets.unverified(name):

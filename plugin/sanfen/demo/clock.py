@@ -18,10 +18,6 @@ class FastClock:
         """Epoch milliseconds of the simulated day."""
         return self._start_ms + int((time.monotonic_ns() - self._zero_ns) * self._speed) // 1_000_000
 
-    def boot_ms(self) -> int:
-        """The same: this clock never jumps."""
-        return self.now_ms()
-
     async def sleep_ms(self, duration_ms: int) -> None:
         """Wait that long in simulated time."""
         await asyncio.sleep(duration_ms / 1000 / self._speed)

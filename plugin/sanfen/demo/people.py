@@ -38,7 +38,6 @@ class People:
         self._client: aiohttp.ClientSession
         self.hooks_url = ""  # sanfen's address for traffic, known once it listens
         self.unsigned = 0  # forwarded requests whose signature did not survive: must stay 0
-        self.seen_by_customers = 0
         self.notices: list[dict[str, Any]] = []
 
     # --- the servers -----------------------------------------------------------------------------------------------
@@ -71,7 +70,6 @@ class People:
     async def _customer_sees(self, request: web.Request) -> web.Response:
         body = await request.read()
         self.unsigned += not check(self._secret, request.headers, body)
-        self.seen_by_customers += 1
         return web.json_response({"ok": True})
 
     async def _phone_rings(self, request: web.Request) -> web.Response:

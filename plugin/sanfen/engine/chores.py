@@ -10,11 +10,11 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from sanfen.clock import Clock
 from sanfen.core.events import Key
-from sanfen.engine.ingest import LIVE
 from sanfen.engine.timers import Ticker
 from sanfen.errors import StoreError
 from sanfen.store import journal, projection
 from sanfen.store.db import Database
+from sanfen.store.projection import LIVE
 
 __all__ = ["Chores"]
 

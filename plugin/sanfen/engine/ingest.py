@@ -29,11 +29,9 @@ from sanfen.log import Throttle
 from sanfen.store import journal, outbox, projection
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
+from sanfen.store.projection import LIVE
 
-__all__ = ["LIVE", "Engine", "Receipt"]
-
-LIVE = "live"
-"""The score set of the running service."""
+__all__ = ["Engine", "Receipt"]
 
 _AHEAD_MS = 5 * 60_000  # an event from further in the future than this carries a wrong clock
 _CACHED = 50_000  # conversations kept in memory
@@ -61,6 +59,10 @@ class _Live:
     @property
     def next_ms(self) -> int:
         return min(state.next_ms for state in self.states)
+
+    def due(self, key: Key) -> list[tuple[int, Key]]:
+        """What to remember: when the conversation has something due next, if it has."""
+        return [] if self.next_ms == NEVER else [(self.next_ms, key)]
 
 
 class _Applied(NamedTuple):
@@ -123,10 +125,7 @@ class Engine:
 
     def _apply(self, connection: sqlite3.Connection, delivery: Delivery, events: Sequence[Event]) -> _Applied:
         known = [self._prepared(connection, event, delivery.received_ms) for event in events]
-        stored = known if self._keep_text else [_without_text(event) for event in known]
-        kept = delivery if self._keep_text else delivery._replace(body=b"")
-        full = {(event.key, event.id): event for event in known}
-        fresh = [full[event.key, event.id] for _, event in journal.append(connection, kept, stored)]
+        fresh = [event for _, event in journal.append(connection, delivery, known, keep_text=self._keep_text)]
         due: list[tuple[int, Key]] = []
         escalated = False
         for event in fresh:
@@ -194,7 +193,7 @@ class Engine:
                     escalated |= outbox.enqueue(connection, effect, plan.policy.id, self._clock.now_ms()) > 0
             for one in changed.values():
                 projection.save_round(connection, LIVE, one, score(one, plan, live.now_ms), plan)
-        return ([(live.next_ms, key)] if live.next_ms != NEVER else []), escalated
+        return live.due(key), escalated
 
     def _refold(self, connection: sqlite3.Connection, key: Key, at_ms: int) -> tuple[list[tuple[int, Key]], bool]:
         """Fold the conversation again from its journal and replace its rows."""
@@ -215,7 +214,7 @@ class Engine:
                     # Steps of rounds answered meanwhile are not told late.
                     escalated |= outbox.enqueue(connection, effect, plan.policy.id, self._clock.now_ms()) > 0
         live.floor_ms = _floor(live.states)
-        return ([(live.next_ms, key)] if live.next_ms != NEVER else []), escalated
+        return live.due(key), escalated
 
     def _tick(self, connection: sqlite3.Connection, keys: list[Key]) -> _Applied:
         now_ms = self._clock.now_ms()
@@ -224,7 +223,7 @@ class Engine:
         for key in keys:
             live = self._load(connection, key)
             if live.next_ms > now_ms:
-                due += [(live.next_ms, key)] if live.next_ms != NEVER else []
+                due += live.due(key)
                 continue
             live.now_ms = max(live.now_ms, now_ms)
             effects = [tick(state, now_ms, plan) for state, plan in zip(live.states, self._plans, strict=True)]
@@ -276,7 +275,3 @@ class Engine:
 
 def _floor(states: list[Conversation]) -> int:
     return max(max(state.settled_ms, -NEVER if state.last_ms is None else state.last_ms) for state in states)
-
-
-def _without_text(event: Event) -> Event:
-    return event._replace(text=None) if isinstance(event, Message) else event

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from sanfen.engine.ingest import LIVE
 from sanfen.engine.timers import Ticker
 from sanfen.store import projection
 from sanfen.store.db import Database
+from sanfen.store.projection import LIVE
 
 __all__ = ["recover"]
 

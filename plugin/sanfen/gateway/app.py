@@ -38,7 +38,10 @@ def build_traffic_app(
     app = web.Application(handler_args=_server_options(clock, limits))
     app[COUNTERS] = Counters()
     app.on_response_prepare.append(leave_no_mark)
-    front = _Front(settings, adapters, Journaling(engine, clock, app[COUNTERS]), clock, limits)
+    journaling = Journaling(engine, clock, app[COUNTERS])
+    traffic = Traffic(settings, adapters, journaling, clock, limits)
+    events = Events(settings.shop.id, adapters.get(EVENTS), journaling, clock, limits)
+    front = _Front(traffic, events, limits.in_flight)
     app.cleanup_ctx.append(front.running)
     app.router.register_resource(_Everything(guarded(front.dispatch)))
     return app
@@ -47,17 +50,10 @@ def build_traffic_app(
 class _Front:
     """Decides by the raw path; the framework's router decodes, and what is passed on must stay as it came."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        adapters: Mapping[str, ChannelAdapter],
-        journaling: Journaling,
-        clock: Clock,
-        limits: Limits,
-    ) -> None:
-        self._traffic = Traffic(settings, adapters, journaling, clock, limits)
-        self._events = Events(settings.shop.id, adapters.get(EVENTS), journaling, clock, limits)
-        self._most = limits.in_flight
+    def __init__(self, traffic: Traffic, events: Events, most: int) -> None:
+        self._traffic = traffic
+        self._events = events
+        self._most = most
         self._serving = 0
 
     async def running(self, _app: web.Application) -> AsyncIterator[None]:

@@ -16,13 +16,13 @@ from sanfen.notify.stages import STAGES, Drop, Hold, Situation
 from sanfen.store import outbox
 from sanfen.store.db import Database
 from sanfen.store.outbox import Row, Transition
+from sanfen.store.projection import LIVE
 
 __all__ = ["Worker"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_LIVE = "live"
 _AT_ONCE = 16  # notices under way at the same time
 _LEASE_MS = 60_000  # a claimed row that is not settled by then is taken up again
 _SEND_S = 15  # longest attempt, real seconds
@@ -108,7 +108,7 @@ class Worker:
     async def _carry(self, row: Row) -> None:
         """One attempt at one row."""
         now_ms = self._clock.now_ms()
-        status = await self._do(outbox.round_status, row, _LIVE)
+        status = await self._do(outbox.round_status, row, LIVE)
         person = self._people.get(row.person)
         situation = Situation(row, status, person, self._settings, now_ms)
         for stage in STAGES:

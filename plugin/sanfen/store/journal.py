@@ -31,16 +31,22 @@ _INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * 19)}) ON CO
 _ORDER = "ORDER BY at_ms, seq"
 
 
-def append(connection: sqlite3.Connection, delivery: Delivery, events: Sequence[Event]) -> list[tuple[int, Event]]:
-    """Keep a delivery and its events; returns those that are new, with their numbers. Duplicates change nothing."""
+def append(
+    connection: sqlite3.Connection, delivery: Delivery, events: Sequence[Event], *, keep_text: bool = True
+) -> list[tuple[int, Event]]:
+    """Keep a delivery and its events; returns those that are new, with their numbers. Duplicates change nothing.
+
+    Without ``keep_text`` neither messages' text nor the raw body is written; the events returned still have it.
+    """
     number = connection.execute(
         "INSERT INTO deliveries (received_ms, channel, direction, method, path, events, error, body) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (*delivery[:5], len(events), delivery.error, delivery.body or None),
+        (*delivery[:5], len(events), delivery.error, (delivery.body if keep_text else None) or None),
     ).lastrowid
     fresh: list[tuple[int, Event]] = []
     for event in events:
-        cursor = connection.execute(_INSERT, (number, *_row(event)))
+        stored = event if keep_text or not isinstance(event, Message) else event._replace(text=None)
+        cursor = connection.execute(_INSERT, (number, *_row(stored)))
         if cursor.rowcount:
             fresh.append((cursor.lastrowid or 0, event))
     return fresh

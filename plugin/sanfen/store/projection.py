@@ -18,6 +18,7 @@ from sanfen.core.score import Score
 from sanfen.wire import instant_text
 
 __all__ = [
+    "LIVE",
     "bulk_save",
     "conversations_since",
     "drift",
@@ -27,6 +28,9 @@ __all__ = [
     "save_round",
     "save_verdict",
 ]
+
+LIVE = "live"
+"""The score set of the running service."""
 
 _NAMES = (
     "score_set", "policy", "id", "policy_version", "shop", "channel", "conversation", "customer", "customer_type",
