@@ -14,7 +14,6 @@ ROOTS = {"plugin": "sanfen", "adapters": "sanfen_adapters", "config": "sanfen_pr
 # Files over their limit: how far they may grow, and why they are not split.
 LARGER = {
     "plugin/sanfen/core/rounds.py": (350, "every transition of a round stands in one file"),
-    "plugin/sanfen/core/metrics.py": (300, "one fold and the figures read from it"),
 }
 
 # Folders with more than twelve modules or documents, and why.
@@ -56,7 +55,6 @@ TESTED_ELSEWHERE = {
     "core/escalation.py": "tests/engine/test_ingest.py, tests/properties/test_machine.py",
     "core/events.py": "plain data, used by every test of the core",
     "core/facts.py": "the machine's memory: tests/properties/test_machine.py",
-    "core/metrics.py": "tests/core/test_golden.py (units, periods, means)",
     "core/plan.py": "tests/core/test_golden.py and the transcripts",
     "core/policy.py": "plain data; config/policies builds it",
     "core/reasons.py": "a list with its sentences; tests/core/test_transcripts.py gives the reasons",

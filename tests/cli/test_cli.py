@@ -153,6 +153,16 @@ def test_the_policys_own_period(sanfen: Sanfen, chat: Path) -> None:
     assert [one["denominator"] for done in (inside, outside) for one in done.json["policies"]] == [2, 0]
 
 
+def test_a_mean_and_a_late_share_of_a_period(sanfen: Sanfen, chat: Path) -> None:
+    """A mean stays in milliseconds, a late share counts the late ones, also in the policy's own period."""
+    at = ("--period", "policy", "--as-of", "2023-01-08T12:00:00+08:00", "--tz", "Asia/Shanghai", "--json")
+    (mean,) = sanfen("replay", chat, "--policy", "taobao-art-2022-03", *at).json["policies"]
+    (late,) = sanfen("replay", chat, "--policy", "amazon", "--set", "due=[{after: 3m}]", *at).json["policies"]
+
+    assert (mean["mean_ms"], mean["n"], mean["value"]) == ((475_000 + 30_000) / 2, 2, 252.5)
+    assert (late["numerator"], late["denominator"]) == (1, 3)
+
+
 def test_unknown_replies_are_counted_loudly_and_can_be_resolved(sanfen: Sanfen, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(

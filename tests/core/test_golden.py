@@ -13,7 +13,8 @@ from sanfen.core.days import NEVER
 from sanfen.core.drive import Fold, fold
 from sanfen.core.events import Event, Store
 from sanfen.core.facts import Conversation
-from sanfen.core.metrics import Tally, Unit, assess, span
+from sanfen.core.metrics import Tally
+from sanfen.core.periods import Unit, assess, span
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
 from sanfen.wire import parse_instant, read_event

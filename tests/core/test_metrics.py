@@ -1,5 +1,6 @@
 """Rounds become units, units become a number; periods, floors, weights and targets are exact."""
 
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
@@ -8,7 +9,7 @@ import pytest
 from sanfen.core.drive import fold
 from sanfen.core.events import Key
 from sanfen.core.facts import Conversation
-from sanfen.core.metrics import Tally, Unit, assess, meets, span
+from sanfen.core.metrics import Tally
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import DueRule, Period, Policy, Report, Session, Target
 from sanfen.testing import ask, reply
@@ -97,79 +98,6 @@ def test_no_round_no_number() -> None:
     assert Tally(plan_of(Policy("p", report=Report("mean")))).value is None
 
 
-@pytest.mark.parametrize(
-    ("period", "days"),
-    [
-        (Period("rolling", 30), ("2026-10-25", "2026-11-23")),
-        (Period("rolling", 30, lag_days=6), ("2026-10-20", "2026-11-18")),
-        (Period("day"), ("2026-11-23", "2026-11-23")),
-        (Period("week"), ("2026-11-16", "2026-11-22")),
-        (Period("week", 2), ("2026-11-09", "2026-11-22")),
-        (Period("month"), ("2026-10-01", "2026-10-31")),
-        (Period("month", 11), ("2025-12-01", "2026-10-31")),
-        (Period("rolling", 7, anchor="last_unit"), ("2026-11-04", "2026-11-10")),
-    ],
-)
-def test_spans_as_of_tuesday(period: Period, days: tuple[str, str]) -> None:
-    first, last = span(period, date(2026, 11, 24), date(2026, 11, 10))
-
-    assert (first.isoformat(), last.isoformat()) == days
-
-
-def units(*hits: tuple[str, bool, int]) -> list[Unit]:
-    flat = [(day, hit) for day, hit, times in hits for _ in range(times)]
-    return [Unit(number, day, hit) for number, (day, hit) in enumerate(flat)]
-
-
-TODAY = date(2026, 11, 24)
-
-
-def test_only_the_periods_days_count() -> None:
-    policy = Policy("p", period=Period("rolling", 2), targets=(Target("t", ">=", Fraction(9, 10)),))
-    found = assess(
-        units(("2026-11-21", False, 5), ("2026-11-22", True, 9), ("2026-11-23", False, 1), ("2026-11-24", False, 5)),
-        policy,
-        TODAY,
-    )
-
-    assert (found.value, found.units, found.assessed, found.targets) == (Fraction(9, 10), 10, True, {"t": True})
-
-
-@pytest.mark.parametrize(
-    ("period", "value", "assessed", "count"),
-    [
-        (Period("day", min_units=3), Fraction(1), False, 2),
-        (Period("day", min_units=3, otherwise_value=Fraction(57, 100)), Fraction(57, 100), False, 2),
-        (Period("day", min_units=3, otherwise_last_units=4), Fraction(1, 2), True, 4),
-        (Period("day", min_units=3, otherwise_last_units=4, otherwise_within_days=2), Fraction(1), True, 2),
-        (Period("day", min_units=2), Fraction(1), True, 2),
-    ],
-)
-def test_too_few_units(period: Period, value: Fraction, assessed: bool, count: int) -> None:  # a table
-    found = assess(units(("2026-11-01", False, 5), ("2026-11-23", True, 2)), Policy("p", period=period), TODAY)
-
-    assert (found.value, found.assessed, found.units) == (value, assessed, count)
-
-
-def test_the_newest_part_weighs_again_and_percents_are_cut() -> None:
-    report = Report(recent_share=Fraction(1, 4), recent_weight=Fraction(1, 2))
-    logged = units(
-        ("2026-11-01", True, 70), ("2026-11-02", False, 5), ("2026-11-03", True, 20), ("2026-11-04", False, 5)
-    )
-    weighed = assess(logged, Policy("p", report=report))
-    cut = assess(
-        units(("2026-11-01", True, 18), ("2026-11-02", False, 1)), Policy("p", report=Report(rounding="floor_percent"))
-    )
-
-    assert weighed.value == Fraction(85, 100)  # half of 90/100 and half of 20/25
-    assert cut.value == Fraction(94, 100)
-
-
-@pytest.mark.parametrize(("op", "met"), [(">=", True), (">", False), ("<=", True), ("<", False)])
-def test_targets_compare_exactly(op: str, met: bool) -> None:  # a table
-    assert meets(Target("t", op, Fraction(1, 3)), Fraction(1, 3)) == met  # type: ignore[arg-type]  # from the table above
-
-
 def test_units_are_filed_by_their_deadline_where_the_period_says_so() -> None:
     policy = Policy("p", due=(DueRule(after_ms=86_400_000),), period=Period(assign_by="due"))
     dated = Tally(plan_of(policy))
@@ -178,3 +106,25 @@ def test_units_are_filed_by_their_deadline_where_the_period_says_so() -> None:
         dated.add(one, scored)
 
     assert {unit.day for unit in dated.units} == {"2023-01-08"}
+
+
+def test_a_deadline_that_never_comes_is_filed_by_the_opening() -> None:
+    policy = Policy("p", unit="customer_day", judge="any", due=(DueRule(when_days=frozenset(), after_ms=1),))
+    for assign_by in ("opened", "due"):
+        found = tally(replace(policy, period=Period(assign_by=assign_by)))
+
+        assert {unit.day for unit in found.units} == {"2023-01-07"}
+
+
+def test_a_mean_of_a_period_is_a_mean() -> None:
+    """In seconds, of the period's waits only; targets compare with it, not with a share."""
+    policy = Policy("p", period=Period("day"), report=Report("mean"), targets=(Target("t", "<", Fraction(161)),))
+    found = Tally(plan_of(policy))
+    found.keep_units()
+    for events in CHAT.values():
+        for one, scored in fold(Conversation(events[0].key), events, plan_of(policy)).rounds():
+            found.add(one, scored)
+    inside, outside = found.assess(date(2023, 1, 8)), found.assess(date(2023, 1, 9))
+
+    assert (inside.value, inside.waited, inside.targets) == (Fraction(160), 3, {"t": True})
+    assert (outside.value, outside.waited, outside.units, outside.targets) == (None, 0, 0, {})

@@ -17,7 +17,7 @@ from sanfen.core.classify import Rule
 from sanfen.core.days import NEVER
 from sanfen.core.events import Key, Mode
 from sanfen.core.facts import Round
-from sanfen.core.metrics import assess, meets
+from sanfen.core.periods import meets
 from sanfen.core.plan import Plan, plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.score import Outcome, Score
@@ -79,7 +79,7 @@ class Replay:
         self._logs = logs
         self._plans = [plan_of(policy) for policy in request.policies]
         self._reasons: list[Counter[str]] = []
-        self._rounds: list[list[dict[str, Any]]] = []
+        self._rounds: list[list[tuple[int, str, dict[str, Any]]]] = []  # opening, id, fields
         self._keep: frozenset[Key] = frozenset()
         self.replies = self.unknown = self.duplicates = 0
 
@@ -113,7 +113,8 @@ class Replay:
             if scored.outcome == Outcome.excluded:
                 self._reasons[number][scored.reason] += 1
             if self._request.with_rounds:
-                self._rounds[number].append(round_fields(one, scored, self._plans[number]))
+                fields = round_fields(one, scored, self._plans[number])
+                self._rounds[number].append((one.opened_ms, one.id, fields))
             if saver is not None:
                 saver.round(number, one, scored)
 
@@ -141,38 +142,36 @@ class Replay:
     def _report(self, number: int, found: Collected, as_of_ms: int) -> dict[str, Any]:
         plan, tally = found
         policy = plan.policy
-        value = tally.value
+        figures = (tally.numerator, tally.denominator, tally.value, tally.waited)
+        period: dict[str, Any] | None = None
+        if self._request.period and policy.period is not None:
+            assessed = tally.assess(date.fromisoformat(plan.calendar.day(as_of_ms).date))
+            figures = (assessed.numerator, assessed.units, assessed.value, assessed.waited)
+            period = {"first": assessed.first_day, "last": assessed.last_day}
+            period |= {"units": assessed.units, "assessed": assessed.assessed}
+        numerator, denominator, value, waited = figures
         out: dict[str, Any] = {
             "policy": policy.id,
             "version": policy.version,
             "as_of": instant_text(as_of_ms, ZoneInfo(policy.tz)),
-            "numerator": tally.numerator,
-            "denominator": tally.denominator,
+            "numerator": numerator,
+            "denominator": denominator,
             "value": _number(value),
             "counts": {str(outcome): tally.counts[outcome] for outcome in Outcome},
             "reasons": dict(sorted(self._reasons[number].items())),
         }
         if policy.report.kind == "mean":
-            out |= {"mean_ms": None if value is None else _number(value * 1000), "n": tally.waited}
-        if self._request.period and policy.period is not None:
-            today = date.fromisoformat(plan.calendar.day(as_of_ms).date)
-            assessed = assess(tally.units, policy, today)
-            value = assessed.value
-            hits = sum(
-                unit.hit for unit in tally.units if (assessed.first_day or "") <= unit.day <= (assessed.last_day or "9")
-            )
-            out |= {"numerator": hits, "denominator": assessed.units, "value": _number(value)}
-            days = {"first": assessed.first_day, "last": assessed.last_day}
-            out["period"] = {**days, "units": assessed.units, "assessed": assessed.assessed}
+            out |= {"mean_ms": None if value is None else _number(value * 1000), "n": waited}
+        if period is not None:
+            out["period"] = period
         out["targets"] = [
             {"name": target.name, "op": target.op, "value": float(target.value), "met": meets(target, value)}
             for target in policy.targets
             if value is not None
         ]
         if self._request.with_rounds:
-            out["rounds"] = sorted(self._rounds[number], key=lambda row: (row["opened_ms"], row["id"]))
-            for row in out["rounds"]:
-                del row["opened_ms"]
+            kept = sorted(self._rounds[number], key=lambda row: row[:2])
+            out["rounds"] = [fields for _, _, fields in kept]
         return out
 
 
@@ -187,7 +186,6 @@ def round_fields(one: Round, scored: Score, plan: Plan) -> dict[str, Any]:
         "customer": one.customer,
         "agent": one.agent,
         "opened": instant_text(one.opened_ms, zone),
-        "opened_ms": one.opened_ms,
         "clock": instant_text(None if one.clock_ms >= NEVER else one.clock_ms, zone),
         "due": instant_text(None if one.due_ms >= NEVER else one.due_ms, zone),
         "closed": instant_text(one.closed_ms, zone),

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sanfen.clock import SystemClock
 from sanfen.config import presets
-from sanfen.core.metrics import span
+from sanfen.core.periods import span
 from sanfen.errors import InputError
 from sanfen.store import queries
 from sanfen.store.db import open_reader, store_error
