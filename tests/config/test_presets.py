@@ -59,6 +59,36 @@ def test_set_refuses_what_is_no_key(key: str) -> None:
         presets.apply_set(presets.tree("taobao-2022-01"), key, "x")
 
 
+def test_a_week_has_spans_for_each_day() -> None:
+    week = {"mon": ["09:00-12:00", "13:00-17:00"], "sat": ["22:00-02:00"]}
+    found = presets.policy("taobao-2022-01", overrides={"hours": {"week": week}})
+
+    assert found.hours is not None
+    assert found.hours.week == (((540, 720), (780, 1020)), (), (), (), (), ((1320, 120),), ())
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        ({"week": {}}, "no day is open"),
+        ({"days": []}, "no day is open"),
+        ({"week": {"mon": ["09:00-17:00"]}, "open": "08:00"}, "week stands in place of open, close and days"),
+        ({"week": {"mon": ["09:00-17:00", "16:00-18:00"]}}, "mon: spans overlap or are not in order"),
+        ({"week": {"mon": ["22:00-06:00", "23:00-23:30"]}}, "mon: spans overlap or are not in order"),
+        ({"week": {"mon": ["9-17"]}}, "not a window"),
+    ],
+)
+def test_hours_that_cannot_be(hours: dict[str, object], words: str) -> None:
+    with pytest.raises(PolicyError, match=words):
+        presets.policy("taobao-2022-01", overrides={"hours": hours})
+
+
+def test_marks_rise_with_their_bounds() -> None:
+    bands = [{"within": "60s", "mark": 100}, {"within": "60s", "mark": 90}]
+    with pytest.raises(PolicyError, match="each within must be longer"):
+        presets.policy("taobao-2022-01", overrides={"marks": {"bands": bands}})
+
+
 def test_a_wrong_value_names_its_key() -> None:
     with pytest.raises(PolicyError, match="policy p: midnight"):
         presets.validate({"id": "p", "midnight": "never"}, "p")
@@ -80,5 +110,5 @@ def test_every_key_of_the_model_is_read() -> None:
 
     assert keys == {
         "tz", "hours", "unit", "judge", "wait_from", "starts", "session", "due", "inclusive", "replies", "bots",
-        "empty_replies", "no_reply", "midnight", "transfer", "agent_clock", "away", "exclude", "period", "report",
+        "empty_replies", "no_reply", "midnight", "transfer", "agent_clock", "away", "exclude", "period", "report", "marks",
     }  # fmt: skip

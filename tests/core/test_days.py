@@ -112,6 +112,17 @@ def test_deadlines_of_a_friday_at_five(rule: DueRule, wanted: tuple[int, ...]) -
     assert calendar.due((rule,), ms(2023, 1, 6, 17))[0] == ms(*wanted)
 
 
+def test_a_week_of_several_spans() -> None:
+    """Monday in two spans, and a Saturday night that runs into Sunday."""
+    week = (((540, 720), (780, 1020)), (), (), (), (), ((1320, 120),), ())
+    calendar = Calendar("UTC", Hours(week=week), frozenset())
+
+    assert calendar.after_open(ms(2023, 1, 9, 11), 7_200_000) == ms(2023, 1, 9, 14)
+    assert calendar.open_between(ms(2023, 1, 7), ms(2023, 1, 9)) == 4 * 3_600_000
+    assert calendar.is_open(ms(2023, 1, 8, 1, 59)) and not calendar.is_open(ms(2023, 1, 8, 2))
+    assert calendar.next_opening(ms(2023, 1, 8, 2)) == ms(2023, 1, 9, 9)
+
+
 def test_the_first_rule_whose_condition_holds() -> None:
     calendar = Calendar("UTC", Hours(540, 1080), frozenset())
     rules = (DueRule(when_days=frozenset({5}), after_ms=1), DueRule(when_hours="outside", after_ms=2))

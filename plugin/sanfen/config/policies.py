@@ -7,12 +7,13 @@ what the core reads. Rules between keys are checked here too, so a policy that l
 import hashlib
 import json
 import re
+from itertools import pairwise
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from sanfen.config.types import Clock, Date, Duration, Flag, Share, Whole
+from sanfen.config.types import Clock, Date, Duration, Flag, Share, Whole, Window
 from sanfen.core import policy as core
 
 __all__ = ["PolicyModel", "to_policy"]
@@ -61,6 +62,29 @@ class ValidModel(_Model):
     to: Date | None = None
 
 
+class WeekModel(_Model):
+    """The spans of each weekday; a day that is not named is closed."""
+
+    mon: tuple[Window, ...] = ()
+    tue: tuple[Window, ...] = ()
+    wed: tuple[Window, ...] = ()
+    thu: tuple[Window, ...] = ()
+    fri: tuple[Window, ...] = ()
+    sat: tuple[Window, ...] = ()
+    sun: tuple[Window, ...] = ()
+
+    @model_validator(mode="after")
+    def _some_and_apart(self) -> "WeekModel":
+        spans = [span for name in _DAYS for span in getattr(self, name)]
+        if not spans:
+            raise ValueError('no day is open; name at least one, such as mon: ["09:00-17:00"]')
+        for name in _DAYS:
+            day = getattr(self, name)
+            if any(later[0] < (earlier[1] if earlier[1] > earlier[0] else 1441) for earlier, later in pairwise(day)):
+                raise ValueError(f"{name}: spans overlap or are not in order")
+        return self
+
+
 class HoursModel(_Model):
     """When the rule looks."""
 
@@ -70,12 +94,22 @@ class HoursModel(_Model):
     """First minute that does not; at or before ``open`` it runs past midnight."""
     days: tuple[DayName, ...] = _DAYS
     """Weekdays on which the hours apply."""
+    week: WeekModel | None = None
+    """The spans of each weekday, in place of ``open``, ``close`` and ``days``: ``{mon: ["09:00-12:00", "13:00-17:00"]}``."""
     holidays: Literal["open", "closed"] = "open"
     """Whether the hours apply on the given holidays."""
     by: Literal["opened", "session_opened", "replied", "either"] = "opened"
     """Which instant is tested."""
     outside: Literal["exclude", "ignore", "defer"] = "exclude"
     """A question outside: its round is excluded, it does not exist, or its clock waits for the opening."""
+
+    @model_validator(mode="after")
+    def _opens(self) -> "HoursModel":
+        if not self.days:
+            raise ValueError("no day is open; leave days out for all seven")
+        if self.week is not None and self.model_fields_set & {"open", "close", "days"}:
+            raise ValueError("week stands in place of open, close and days: give one or the other")
+        return self
 
 
 class SessionModel(_Model):
@@ -185,6 +219,28 @@ class ReportModel(_Model):
     rounding: Literal["none", "floor_percent"] = "none"
 
 
+class BandModel(_Model):
+    """A bound of response times and its mark."""
+
+    within: Duration
+    mark: Whole
+
+
+class MarksModel(_Model):
+    """A mark for each answered round, by its response time."""
+
+    bands: tuple[BandModel, ...] = tuple(BandModel(within=f"{ms}ms", mark=mark) for ms, mark in core.Marks().bands)
+    """The first band whose ``within`` is at or above the wait gives the mark."""
+    beyond: Whole = 0
+    """The mark of a longer wait, and of an unanswered round."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> "MarksModel":
+        if any(later.within <= earlier.within for earlier, later in pairwise(self.bands)):
+            raise ValueError("bands: each within must be longer than the one before")
+        return self
+
+
 class TargetModel(_Model):
     """A value the platform demands."""
 
@@ -242,6 +298,7 @@ class PolicyModel(_Model):
     """Customers, tags and store states that are left out."""
     period: PeriodModel | None = None
     report: ReportModel = ReportModel()
+    marks: MarksModel = MarksModel()
     targets: tuple[TargetModel, ...] = ()
     constraint: dict[str, Any] | None = None
     """Of ``kind: constraint`` only: a rule that limits sending instead of judging replies."""
@@ -289,13 +346,10 @@ def to_policy(
     model: PolicyModel, *, tz: str = "Asia/Shanghai", holidays: frozenset[str] = frozenset(), version: bool = True
 ) -> core.Policy:
     """The core's policy. ``tz``: the shop's zone, for policies that leave it to the shop."""
-    hours = model.hours
     return core.Policy(
         id=model.id,
         tz=tz if model.tz == "shop" else model.tz,
-        hours=None
-        if hours is None
-        else core.Hours(hours.open, hours.close, _weekdays(hours.days), hours.holidays, hours.by, hours.outside),
+        hours=_hours(model.hours),
         unit=model.unit,
         judge=model.judge,
         wait_from=model.wait_from,
@@ -314,9 +368,24 @@ def to_policy(
         exclude=frozenset(model.exclude),
         period=_period(model.period),
         report=_report(model.report),
+        marks=core.Marks(tuple((band.within, band.mark) for band in model.marks.bands), model.marks.beyond),
         targets=tuple(core.Target(t.name, t.op, t.value, t.then) for t in model.targets),
         holidays=holidays,
         version=_version(model, tz, holidays) if version else "",
+    )
+
+
+def _hours(model: HoursModel | None) -> core.Hours | None:
+    if model is None:
+        return None
+    return core.Hours(
+        open_min=model.open,
+        close_min=model.close,
+        days=_weekdays(model.days),
+        holidays=model.holidays,
+        by=model.by,
+        outside=model.outside,
+        week=None if model.week is None else tuple(getattr(model.week, name) for name in _DAYS),
     )
 
 
@@ -370,6 +439,6 @@ _PROSE = {"title", "status", "sources", "valid", "based_on", "targets"}
 
 def _version(model: PolicyModel, tz: str, holidays: frozenset[str]) -> str:
     """A hash of everything that can change a score; prose and targets cannot."""
-    facts = model.model_dump(mode="python", exclude=_PROSE)
+    facts = model.model_dump(mode="python", exclude=_PROSE, exclude_defaults=True)
     material = json.dumps([facts, tz if model.tz == "shop" else None, sorted(holidays)], sort_keys=True, default=str)
     return hashlib.blake2b(material.encode(), digest_size=6).hexdigest()

@@ -6,22 +6,14 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
-from sanfen.config.types import Clock, Duration, Share
+from sanfen.config.types import Duration, Share, Window
 from sanfen.core.events import Mode
 
 __all__ = ["Config", "OwnPolicy"]
 
-_WINDOW = re.compile(r"([0-9]{1,2}:[0-9]{2})\s*[-–]\s*([0-9]{1,2}:[0-9]{2})")
 _COMPARE = re.compile(r"(>=|<=|<|>)\s*([0-9]+)")
 _ADDRESS = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):([0-9]{1,5})")
 _HIGHEST_PORT = 65535
-
-
-def _window(value: Any) -> tuple[Any, Any]:
-    found = _WINDOW.fullmatch(str(value).strip())
-    if not found:
-        raise ValueError(f"not a window: {str(value)!r}; write it as 08:00-24:00 / 写成 08:00-24:00")
-    return found[1], found[2]
 
 
 def _length(value: Any) -> tuple[str, int]:
@@ -56,9 +48,6 @@ def _url(value: Any) -> str:
     return text
 
 
-Window = Annotated[
-    tuple[Clock, Clock], BeforeValidator(_window), WithJsonSchema({"type": "string", "examples": ["08:00-24:00"]})
-]
 Length = Annotated[tuple[str, int], BeforeValidator(_length), WithJsonSchema({"type": "string", "examples": [">= 12"]})]
 Within = Annotated[Duration, BeforeValidator(_less_than), WithJsonSchema({"type": "string", "examples": ["< 1500ms"]})]
 Names = Annotated[

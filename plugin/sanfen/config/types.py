@@ -11,12 +11,13 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-__all__ = ["Clock", "Date", "Duration", "Flag", "Share", "Whole", "duration_text", "parse_duration"]
+__all__ = ["Clock", "Date", "Duration", "Flag", "Share", "Whole", "Window", "duration_text", "parse_duration"]
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"(?:[0-9]+(?:ms|s|m|h|d))+")
 _PART = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])|(24):(00)")
+_WINDOW = re.compile(r"([0-9]{1,2}:[0-9]{2})\s*[-–]\s*([0-9]{1,2}:[0-9]{2})")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LONGEST = 40  # characters of a scalar
 _LONGEST_MS = 20 * 366 * _UNITS["d"]
@@ -46,6 +47,13 @@ def _clock(value: Any) -> int:
         raise ValueError(f"not a clock time: {str(value)!r}; write it as 08:00 or 24:00 / 写成 08:00、24:00")
     hour, minute = (found[1], found[2]) if found[1] else (found[3], found[4])
     return int(hour) * 60 + int(minute)
+
+
+def _window(value: Any) -> tuple[Any, Any]:
+    found = _WINDOW.fullmatch(str(value).strip())
+    if not found:
+        raise ValueError(f"not a window: {str(value)!r}; write it as 08:00-24:00 / 写成 08:00-24:00")
+    return found[1], found[2]
 
 
 def _share(value: Any) -> Fraction:
@@ -93,6 +101,10 @@ Duration = _typed(int, parse_duration, type="string", pattern="^([0-9]+(ms|s|m|h
 """Milliseconds."""
 Clock = _typed(int, _clock, type="string", pattern="^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$", examples=["08:00"])
 """Minutes after local midnight; 24:00 is 1440."""
+Window = Annotated[
+    tuple[Clock, Clock], BeforeValidator(_window), WithJsonSchema({"type": "string", "examples": ["08:00-24:00"]})
+]
+"""A span of the day, from the first minute to the first that is outside."""
 Share = _typed(Fraction, _share, anyOf=[{"type": "string"}, {"type": "number"}], examples=["90%", 0.9])
 """An exact fraction."""
 Whole = _typed(int, _whole, anyOf=[{"type": "string", "pattern": "^[0-9]+$"}, {"type": "integer", "minimum": 0}])

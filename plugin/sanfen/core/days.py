@@ -18,6 +18,7 @@ NEVER = 1 << 62
 """Later than any instant: a deadline that does not come."""
 
 _HOUR = 3_600_000
+_DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR_DAYS = 3700  # how far a search for an open hour looks before it gives up
 
@@ -139,21 +140,22 @@ class Calendar:
         return found
 
     def _build(self, local: date) -> Day:
-        name, hours = local.isoformat(), self._hours
-        start, end = self._start(local), self._start(local + timedelta(days=1))
-        day = Day(start, end, name, local.weekday(), self._works(local), name in self._holidays, ())
-        spans: list[tuple[int, int]] = []
-        overnight = hours.close_min <= hours.open_min
-        if overnight and self._works(local - timedelta(days=1)):
-            spans.append((start, self._at(day, hours.close_min)))
-        if day.works:
-            close = end if overnight else self._at(day, hours.close_min)
-            spans.append((self._at(day, hours.open_min), close))
+        name, works = local.isoformat(), bool(self._hours_of(local))
+        start, end = self._start(local), self._start(local + _DAY)
+        day = Day(start, end, name, local.weekday(), works, name in self._holidays, ())
+        spans = [(start, self._at(day, close)) for opens, close in self._hours_of(local - _DAY) if close <= opens]
+        for opens, close in self._hours_of(local):
+            spans.append((self._at(day, opens), end if close <= opens else self._at(day, close)))
         return day._replace(spans=tuple(span for span in spans if span[0] < span[1]))
 
-    def _works(self, local: date) -> bool:
-        closed = self._hours.holidays == "closed" and local.isoformat() in self._holidays
-        return local.weekday() in self._hours.days and not closed
+    def _hours_of(self, local: date) -> tuple[tuple[int, int], ...]:
+        """The spans that begin on a local date, in minutes; a close at or before its open runs past midnight."""
+        hours, weekday = self._hours, local.weekday()
+        if hours.holidays == "closed" and local.isoformat() in self._holidays:
+            return ()
+        if hours.week is not None:
+            return hours.week[weekday]
+        return ((hours.open_min, hours.close_min),) if weekday in hours.days else ()
 
     def _start(self, local: date) -> int:
         """The first instant of a local date; of a date that was skipped, the first instant after it."""

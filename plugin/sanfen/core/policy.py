@@ -8,7 +8,19 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-__all__ = ["DueRule", "Hours", "Ladder", "Period", "Policy", "ReplyEffect", "Report", "Session", "Step", "Target"]
+__all__ = [
+    "DueRule",
+    "Hours",
+    "Ladder",
+    "Marks",
+    "Period",
+    "Policy",
+    "ReplyEffect",
+    "Report",
+    "Session",
+    "Step",
+    "Target",
+]
 
 ReplyEffect = Literal["answers", "ignored", "voids", "excuses"]
 
@@ -26,7 +38,10 @@ REPLY_DEFAULTS: dict[str, ReplyEffect] = {
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """When the rule looks: half-open ``[open_min, close_min)`` local; a close at or before the open runs past midnight."""
+    """When the rule looks: half-open ``[open_min, close_min)`` local; a close at or before the open runs past midnight.
+
+    ``week``: the spans of each weekday, Monday first, in place of one span on all ``days``.
+    """
 
     open_min: int = 0
     close_min: int = 1440
@@ -34,6 +49,7 @@ class Hours:
     holidays: Literal["open", "closed"] = "open"
     by: Literal["opened", "session_opened", "replied", "either"] = "opened"
     outside: Literal["exclude", "ignore", "defer"] = "exclude"
+    week: tuple[tuple[tuple[int, int], ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +100,20 @@ class Report:
     recent_share: Fraction | None = None
     recent_weight: Fraction | None = None
     rounding: Literal["none", "floor_percent"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """A mark for one response time: that of the first band whose bound is at or above the wait; ``beyond`` after the last.
+
+    The default is the table of the seed article on response rates; what it prints ends at an hour, the 0 after it is ours.
+    """
+
+    bands: tuple[tuple[int, int], ...] = (
+        (60_000, 100), (120_000, 95), (300_000, 90), (600_000, 85), (900_000, 80), (1_200_000, 75), (1_800_000, 70),
+        (2_400_000, 65), (3_000_000, 60), (3_600_000, 55),
+    )  # fmt: skip
+    beyond: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +169,7 @@ class Policy:
     exclude: frozenset[str] = frozenset()
     period: Period | None = None
     report: Report = Report()
+    marks: Marks = Marks()
     targets: tuple[Target, ...] = ()
     holidays: frozenset[str] = frozenset()  # local dates, YYYY-MM-DD
     ladders: tuple[Ladder, ...] = ()

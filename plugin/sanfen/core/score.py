@@ -10,9 +10,10 @@ from typing import NamedTuple
 from sanfen.core.days import NEVER
 from sanfen.core.facts import Round
 from sanfen.core.plan import Plan
+from sanfen.core.policy import Policy
 from sanfen.core.reasons import Reason
 
-__all__ = ["COUNTED", "Outcome", "Score", "score"]
+__all__ = ["COUNTED", "Outcome", "Score", "mark", "score"]
 
 
 class Outcome(StrEnum):
@@ -62,6 +63,15 @@ def score(one: Round, plan: Plan, now_ms: int = NEVER) -> Score:
     if now_ms <= one.due_ms:
         return Score(Outcome.pending, Reason.within_deadline, proof)
     return Score(Outcome.missed, Reason.no_valid_reply, proof)
+
+
+def mark(one: Round, outcome: Outcome, policy: Policy) -> int | None:
+    """The mark of a round's response time; an unanswered round that counts gets the last one. None: no mark."""
+    if outcome == Outcome.missed:
+        return policy.marks.beyond
+    if one.wait_ms is None or outcome not in COUNTED:
+        return None
+    return next((number for within_ms, number in policy.marks.bands if one.wait_ms <= within_ms), policy.marks.beyond)
 
 
 def _left_out(one: Round, plan: Plan) -> Score | None:
