@@ -106,10 +106,12 @@ class Service:
             self.loaded.policies,
             self.loaded.rules,
             self.clock,
+            zone=settings.shop.timezone,
             keep_text=settings.text_keep_ms > 0,
             on_due=ticker.push,
             on_escalated=worker.wake,
         )
+        await engine.adopt()
         waiting = await recover(db, ticker)
         if waiting:
             _log.info("recovered open rounds", conversations=waiting)

@@ -80,7 +80,7 @@ async def test_rounds_and_rates_are_the_same_rows(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/v1/rates?by=week", "/api/v1/rounds?limit=0", "/api/v1/rounds?limit=x", "/api/v1/rounds?limit=9999"]
+    "path", ["/api/v1/rates?by=moon", "/api/v1/rounds?limit=0", "/api/v1/rounds?limit=x", "/api/v1/rounds?limit=9999"]
 )
 async def test_a_wrong_question_gets_a_hint(client: Client, path: str) -> None:
     answer = await client.get(path)

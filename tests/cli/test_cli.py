@@ -97,6 +97,31 @@ def test_the_three_published_examples(sanfen: Sanfen, name: str, figures: tuple[
     assert (one["numerator"], one["denominator"]) == figures
 
 
+def test_report_counts_what_no_policy_does(sanfen: Sanfen, scored: Path) -> None:
+    (row,) = sanfen("report", scored, "--by", "agent", "--json").json
+
+    assert (row["agent"], row["consult_num"], row["no_reply_num"]) == ("小美", 1, 0)
+    assert (row["first_reply_cost"], row["total_reply_times"], row["total_reply_mean"]) == (475, 2, 252.5)
+    assert sanfen("report", scored, "--set", "cap=5m", "--json").json[0]["total_reply_cost"] == 330
+    assert "4m12s" in sanfen("report", scored).out
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("--set slo=90s", "did you mean slow?"),
+        ("--set slow=fast", "not a duration"),
+        ("--set slow_times=x", "not a whole number"),
+        ("--from yesterday", "not a day"),
+    ],
+)
+def test_report_refuses_what_it_cannot_read(sanfen: Sanfen, scored: Path, given: str, words: str) -> None:
+    done = sanfen("report", scored, *given.split())
+
+    assert done.code == 2
+    assert words in done.err
+
+
 def test_the_worked_cases_through_the_command(sanfen: Sanfen, tmp_path: Path) -> None:
     """Every case of the Taobao family whose policy is not changed beyond --set: the same counts from the real command."""
     tried = 0

@@ -3,7 +3,8 @@
 import pytest
 
 from sanfen.config import presets
-from sanfen.config.policies import PolicyModel, to_policy
+from sanfen.config.frozen import to_policy
+from sanfen.config.policies import PolicyModel
 from sanfen.errors import InputError, PolicyError
 
 

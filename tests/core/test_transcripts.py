@@ -7,7 +7,7 @@ import pytest
 
 from sanfen.bulk.rescore import Rescore
 from sanfen.config import presets
-from sanfen.config.policies import to_policy
+from sanfen.config.frozen import to_policy
 from sanfen.core.facts import Round
 from sanfen.core.plan import plan_of
 from sanfen.core.reasons import Reason

@@ -50,7 +50,7 @@ def messages() -> list[Message]:
 
 def fill(connection: sqlite3.Connection) -> None:
     plan = plan_of(presets.policy("taobao-2022-01"))
-    journal.append(connection, Delivery(0, "desk", "in", "POST", "", b""), messages())
+    journal.append(connection, Delivery(0, "desk", "in", "POST", "", b""), messages(), zone="Asia/Shanghai")
     for customer in "AB":
         fold = Fold(Conversation(Key("flagship", "desk", customer)), plan)
         effects = [effect for one in messages() if one.customer == customer for effect in fold.feed(one)]

@@ -63,7 +63,7 @@ def test_roll_ups_never_disagree_with_their_rounds(run: Run, steps: list[tuple[s
         at_ms += pause_ms
         key = Key("default", "default", customer)
         if kind == "drop":
-            run(projection.drop_conversation, "live", "p", key)
+            run(projection.replace_conversation, "live", "p", key, [])
             continue
         event = ask(at_ms, customer) if kind == "ask" else reply(at_ms, customer, agent=kind)
         logs[customer].append(event)

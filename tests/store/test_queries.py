@@ -52,8 +52,8 @@ def test_rates_are_grouped_and_narrowed(filled: Database) -> None:
 
 
 def test_an_unknown_group_is_refused(filled: Database) -> None:
-    with closing(filled.reader()) as reader, pytest.raises(InputError, match="cannot group by 'week'"):
-        queries.rates(reader, by=["week"])
+    with closing(filled.reader()) as reader, pytest.raises(InputError, match="cannot group by 'moon'"):
+        queries.rates(reader, by=["moon"])
 
 
 def test_rounds_by_status_and_by_length(filled: Database) -> None:

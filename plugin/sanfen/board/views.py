@@ -19,6 +19,7 @@ from sanfen.errors import InputError, SanfenError
 from sanfen.notify.notice import clock_text
 from sanfen.store import queries
 from sanfen.store.db import Database
+from sanfen.store.figures import figures
 from sanfen.store.projection import LIVE
 
 __all__ = ["Running", "build_board_app"]
@@ -100,6 +101,12 @@ class _Board:
         by = tuple(filter(None, request.query.get("by", "").split(",")))
         return _json({"rates": await self._read(lambda c: queries.rates(c, by=by, **given))})
 
+    async def report(self, request: web.Request) -> web.Response:
+        names = ("shop", "channel", "agent", "first_day", "last_day")
+        given: dict[str, Any] = {name: request.query[name] for name in names if name in request.query}
+        by = tuple(filter(None, request.query.get("by", "").split(",")))
+        return _json({"report": await self._read(lambda c: figures(c, by=by, **given))})
+
     async def static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         if name not in _STATIC:
@@ -163,6 +170,7 @@ def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.A
     app.router.add_get("/api/v1/now", board.now)
     app.router.add_get("/api/v1/rounds", board.rounds)
     app.router.add_get("/api/v1/rates", board.rates)
+    app.router.add_get("/api/v1/report", board.report)
     app.router.add_get("/healthz", board.health)
     app.router.add_get("/readyz", board.ready)
     app.router.add_get("/metrics", board.metrics)

@@ -86,7 +86,7 @@ class Replay:
     def run(self, progress: Callable[[], None], say: Callable[..., None]) -> list[dict[str, Any]]:
         """Score everything; returns a report for each policy. Raises InputError."""
         while True:
-            saver = Saver(self._request.out, self._plans) if self._request.out else None
+            saver = self._saver()
             try:
                 return self._once(progress, saver)
             except (OutOfOrder, LateTag) as found:
@@ -100,6 +100,12 @@ class Replay:
                 if saver is not None:
                     saver.discard()
                 raise
+
+    def _saver(self) -> Saver | None:
+        if self._request.out is None:
+            return None
+        zone = self._request.zone
+        return Saver(self._request.out, self._plans, zone.key if zone else self._plans[0].policy.tz)
 
     def _tagged(self) -> frozenset[Key]:
         """The conversations that have tags anywhere in the logs."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sanfen.core.classify import Rule, classify
 from sanfen.core.effects import Effect, Judged, Scored
-from sanfen.core.events import Event, Key, Message, Mode, Sender, Store, Tag
+from sanfen.core.events import Event, Key, Message, Mode, Recall, Sender, Store, Tag
 from sanfen.core.facts import Conversation, Round, Session
 from sanfen.core.metrics import Tally
 from sanfen.core.plan import Plan
@@ -213,7 +213,7 @@ class Rescore:
 
 def carries_tags(event: Event) -> bool:
     """Whether an event can change rounds that are closed."""
-    return type(event) is Tag or (type(event) is Message and bool(event.tags))
+    return type(event) in (Tag, Recall) or (type(event) is Message and bool(event.tags))
 
 
 def _final(one: Round, plan: Plan) -> bool:

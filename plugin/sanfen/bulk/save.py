@@ -10,7 +10,7 @@ from sanfen.core.events import Event
 from sanfen.core.facts import Round
 from sanfen.core.plan import Plan
 from sanfen.core.score import Score
-from sanfen.store import journal, projection
+from sanfen.store import journal, orders, policies, projection
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
 
@@ -25,14 +25,16 @@ _BATCH = 5_000
 class Saver:
     """Writes in batches; memory is bounded by the batch."""
 
-    def __init__(self, path: Path, plans: Sequence[Plan]) -> None:
-        """Raises StoreError if the file cannot be made."""
+    def __init__(self, path: Path, plans: Sequence[Plan], zone: str) -> None:
+        """``zone``: of the local days of figures. Raises StoreError if the file cannot be made."""
         self._path = path
         self._plans = plans
+        self._zone = zone
         self._db = Database.open(path)
         self._events: list[Event] = []
         self._rounds: list[tuple[int, Round, Score]] = []
         self._verdicts: list[tuple[int, Judged]] = []
+        self._db.write(lambda connection: policies.remember(connection, REPLAY, [plan.policy for plan in plans], 0))
 
     def event(self, event: Event) -> None:
         """Keep an event."""
@@ -50,8 +52,9 @@ class Saver:
         self._flush_full()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left, and credit the orders."""
         self._flush()
+        self._db.write(self._credit).result()
         self._db.close()
 
     def discard(self) -> None:
@@ -60,6 +63,10 @@ class Saver:
         for ending in ("", "-wal", "-shm", ".lock"):
             with contextlib.suppress(OSError):
                 self._path.with_name(self._path.name + ending).unlink()
+
+    def _credit(self, connection: sqlite3.Connection) -> None:
+        for key in orders.conversations(connection):
+            orders.save(connection, key, self._zone)
 
     def _flush_full(self) -> None:
         if len(self._events) + len(self._rounds) + len(self._verdicts) >= _BATCH:
@@ -73,7 +80,7 @@ class Saver:
         def job(connection: sqlite3.Connection) -> None:
             if events:
                 first = Delivery(events[0].at_ms, "replay", "file", "", "", b"")
-                journal.append(connection, first, events)
+                journal.append(connection, first, events, zone=self._zone)
             for number, plan in enumerate(self._plans):
                 mine = [(one, score) for at, one, score in rounds if at == number]
                 said = [judged for at, judged in verdicts if at == number]

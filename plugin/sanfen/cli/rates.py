@@ -9,7 +9,7 @@ from sanfen.cli.tables import formats
 
 __all__ = ["command", "narrow"]
 
-_GROUPS = ("shop", "channel", "agent", "day", "hour")
+_GROUPS = ("shop", "channel", "agent", "day", "week", "month", "hour")
 
 
 def narrow(command: Any) -> Any:

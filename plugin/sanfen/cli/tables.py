@@ -14,7 +14,12 @@ import click
 __all__ = ["clock", "formats", "percent", "show"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-_RIGHT = frozenset({"rounds", "met", "late", "missed", "pending", "excluded", "rate", "mean_wait", "wait", "messages"})
+_SECONDS = frozenset({"first_reply_mean", "total_reply_mean", "cut_reply_mean", "longest_reply"})
+_RIGHT = _SECONDS | {
+    "rounds", "met", "late", "missed", "pending", "excluded", "rate", "mean_wait", "wait", "messages", "mark", "ok",
+    "consult_num", "no_reply_num", "ask_num", "slow_reception_num", "long_receive_num", "seller_msg_num", "buyer_msg_num",
+    "order_num", "paid_num", "paid_amount",
+}  # fmt: skip
 
 
 def formats(command: F) -> F:
@@ -74,6 +79,8 @@ def _cell(name: str, value: Any) -> str:
         return percent(value)
     if name.endswith("wait_ms"):
         return clock(value)
+    if name in _SECONDS:
+        return clock(value * 1000)
     return " ".join(str(value).split()).replace("|", "¦")
 
 

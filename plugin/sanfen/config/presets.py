@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sanfen.config.policies import PolicyModel, to_policy
+from sanfen.config.frozen import to_policy
+from sanfen.config.policies import PolicyModel
 from sanfen.config.yaml import Document, read_file, read_text
 from sanfen.core.policy import Policy
 from sanfen.errors import InputError, PolicyError

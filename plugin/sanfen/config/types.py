@@ -102,7 +102,9 @@ Duration = _typed(int, parse_duration, type="string", pattern="^([0-9]+(ms|s|m|h
 Clock = _typed(int, _clock, type="string", pattern="^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$", examples=["08:00"])
 """Minutes after local midnight; 24:00 is 1440."""
 Window = Annotated[
-    tuple[Clock, Clock], BeforeValidator(_window), WithJsonSchema({"type": "string", "examples": ["08:00-24:00"]})
+    tuple[Clock, Clock],  # type: ignore[valid-type]  # made by a function
+    BeforeValidator(_window),
+    WithJsonSchema({"type": "string", "examples": ["08:00-24:00"]}),
 ]
 """A span of the day, from the first minute to the first that is outside."""
 Share = _typed(Fraction, _share, anyOf=[{"type": "string"}, {"type": "number"}], examples=["90%", 0.9])

@@ -11,6 +11,7 @@ from typing import NamedTuple
 __all__ = [
     "CUSTOMER_TYPES",
     "STORE_STATES",
+    "VALID",
     "Close",
     "CustomerType",
     "Event",
@@ -59,6 +60,9 @@ class Evidence(StrEnum):
     default = "default"  # the operator's last rule, for whatever is left
     none = "none"  # nothing told us: the mode is unknown
 
+
+VALID = frozenset({Mode.human, Mode.shortcut, Mode.action, Mode.assisted})
+"""Modes in which a person answers: what figures that follow no policy count. A policy gives its own effects."""
 
 CustomerType = str
 CUSTOMER_TYPES = frozenset(

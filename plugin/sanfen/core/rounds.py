@@ -18,7 +18,7 @@ from sanfen.core.classify import judge
 from sanfen.core.days import NEVER
 from sanfen.core.effects import Effect, Escalated, Judged, Opened, Scored, Tagged
 from sanfen.core.escalation import choose, next_step_ms
-from sanfen.core.events import Close, Event, Handoff, Message, Sender, Store, Tag, Transfer
+from sanfen.core.events import Close, Event, Handoff, Message, Recall, Sender, Store, Tag, Transfer
 from sanfen.core.facts import Conversation, Held, Round, Session
 from sanfen.core.plan import Plan
 from sanfen.core.score import Outcome, score
@@ -52,6 +52,8 @@ def advance(state: Conversation, event: Event, plan: Plan) -> list[Effect]:
         _store(state, event, plan)
     elif type(event) is Close:
         state.closed_ms = at_ms
+    elif type(event) is Recall and "recalled" in plan.left_out_tags:
+        _tag(state, at_ms, f"recalled:{event.message}", event.id, out)
     if state.last_ms is None or at_ms > state.last_ms:
         state.last_ms = at_ms
     _plan_next(state, plan)

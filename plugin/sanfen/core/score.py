@@ -82,8 +82,11 @@ def _left_out(one: Round, plan: Plan) -> Score | None:
         return Score(Outcome.excluded, Reason(one.customer_type), proof)
     if session.tags:
         for tag in plan.left_out_tags:
-            if tag in session.tags:
-                return Score(Outcome.excluded, Reason(tag), (one.opening_id, session.tags[tag]))
+            set_by = session.tags.get(tag)
+            if tag == "recalled" and set_by is None and one.messages == 1:  # nothing of the question is left
+                set_by = session.tags.get(f"recalled:{one.opening_id}")
+            if set_by is not None:
+                return Score(Outcome.excluded, Reason(tag), (one.opening_id, set_by))
     if session.by_merchant and "opened_by_merchant" in policy.exclude:
         return Score(Outcome.excluded, Reason.opened_by_merchant, proof)
     if one.store in policy.exclude or (one.store == "away" and plan.away == "exclude"):

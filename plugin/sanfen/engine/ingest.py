@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import structlog
@@ -19,14 +20,15 @@ from sanfen.core.classify import Rule, classify
 from sanfen.core.days import NEVER
 from sanfen.core.drive import Fold
 from sanfen.core.effects import Effect, Escalated, Judged, Opened, Scored, Tagged
-from sanfen.core.events import Event, Key, Message, Sender, Store
+from sanfen.core.events import Event, Key, Message, Order, Sender, Store
 from sanfen.core.facts import Conversation, Round
 from sanfen.core.plan import Plan, plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.rounds import advance, tick
-from sanfen.core.score import score
+from sanfen.core.score import Score, score
 from sanfen.log import Throttle
-from sanfen.store import journal, outbox, projection
+from sanfen.store import changes, journal, orders, outbox, projection
+from sanfen.store import policies as versions
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
 from sanfen.store.projection import LIVE
@@ -46,23 +48,47 @@ class Receipt(NamedTuple):
     duplicates: int
 
 
+class _Version(NamedTuple):
+    """A policy's version, and the span in which rounds open under it."""
+
+    plan: Plan
+    since_ms: int = -NEVER
+    until_ms: int = NEVER
+
+    def holds(self, at_ms: int) -> bool:
+        return self.since_ms <= at_ms < self.until_ms
+
+
+class _Run(NamedTuple):
+    """A conversation under one version."""
+
+    version: _Version
+    state: Conversation
+
+
 class _Live:
-    """One conversation in memory: a state for each policy."""
+    """One conversation in memory, under every version that can still change a round of it."""
 
-    __slots__ = ("floor_ms", "now_ms", "states")
+    __slots__ = ("floor_ms", "now_ms", "runs")
 
-    def __init__(self, states: list[Conversation]) -> None:
-        self.states = states
+    def __init__(self, runs: list[_Run]) -> None:
+        self.runs = runs
         self.now_ms = -NEVER  # how far time has come for it
         self.floor_ms = -NEVER  # an event before this needs a refold
 
     @property
     def next_ms(self) -> int:
-        return min(state.next_ms for state in self.states)
+        return min(run.state.next_ms for run in self.runs)
 
     def due(self, key: Key) -> list[tuple[int, Key]]:
         """What to remember: when the conversation has something due next, if it has."""
         return [] if self.next_ms == NEVER else [(self.next_ms, key)]
+
+    def settle(self) -> None:
+        """Raise the floor to what the runs have seen, and let go of old versions that have nothing open."""
+        states = [run.state for run in self.runs]
+        self.floor_ms = max(max(one.settled_ms, -NEVER if one.last_ms is None else one.last_ms) for one in states)
+        self.runs = [run for run in self.runs if run.version.until_ms == NEVER or run.state.rounds or run.state.held]
 
 
 class _Applied(NamedTuple):
@@ -81,14 +107,17 @@ class Engine:
         rules: tuple[Rule, ...],
         clock: Clock,
         *,
+        zone: str = "UTC",
         keep_text: bool = True,
         on_due: Callable[[int, Key], None] = lambda _due_ms, _key: None,
         on_escalated: Callable[[], None] = lambda: None,
     ) -> None:
         self._db = db
-        self._plans: list[Plan] = [plan_of(policy) for policy in policies]
+        self._policies = tuple(policies)
+        self._versions = [_Version(plan_of(policy)) for policy in policies]
         self._rules = rules
         self._clock = clock
+        self._zone = zone
         self._keep_text = keep_text
         self._throttle = Throttle()
         self._on_due = on_due
@@ -103,6 +132,10 @@ class Engine:
         """Journal a delivery and let the core see its events; resolves after the commit. Raises StoreError in it."""
         job = self._db.write(lambda connection: self._apply(connection, delivery, events))
         return asyncio.ensure_future(self._finish(asyncio.wrap_future(job)))
+
+    async def adopt(self) -> None:
+        """Note the policies in force, and keep those that open rounds still belong to. Call once, before traffic."""
+        await asyncio.wrap_future(self._db.write(self._adopt))
 
     async def tick(self, keys: Iterable[Key]) -> None:
         """Let the time that has passed be seen by these conversations."""
@@ -125,7 +158,10 @@ class Engine:
 
     def _apply(self, connection: sqlite3.Connection, delivery: Delivery, events: Sequence[Event]) -> _Applied:
         known = [self._prepared(connection, event, delivery.received_ms) for event in events]
-        fresh = [event for _, event in journal.append(connection, delivery, known, keep_text=self._keep_text)]
+        fresh = [
+            event
+            for _, event in journal.append(connection, delivery, known, keep_text=self._keep_text, zone=self._zone)
+        ]
         due: list[tuple[int, Key]] = []
         escalated = False
         for event in fresh:
@@ -145,6 +181,19 @@ class Engine:
             escalated |= told
         return _Applied(Receipt(len(fresh), len(events) - len(fresh)), due, escalated)
 
+    def _adopt(self, connection: sqlite3.Connection) -> None:
+        versions.remember(connection, LIVE, self._policies, self._clock.now_ms())
+        projection.let_go(connection, LIVE, [policy.id for policy in self._policies])
+        found: list[_Version] = []
+        for policy in self._policies:
+            known = versions.epochs(connection, LIVE, policy.id)
+            ends = [epoch.since_ms for epoch in known[1:]] + [NEVER]
+            for (since_ms, old), until_ms in zip(known, ends, strict=True):
+                used = policy if until_ms == NEVER else replace(old, ladders=policy.ladders)
+                found.append(_Version(plan_of(used), since_ms or -NEVER, until_ms))
+        self._versions = found
+        self._cache.clear()
+
     def _prepared(self, connection: sqlite3.Connection, event: Event, received_ms: int) -> Event:
         """The event classified, its conversation in memory; one from the far future gets the time of receipt."""
         if event.at_ms > received_ms + _AHEAD_MS:
@@ -156,7 +205,7 @@ class Engine:
             event = event._replace(at_ms=received_ms)
         if isinstance(event, Store):
             return event
-        asked_ms = self._load(connection, event.key).states[0].last_customer_ms
+        asked_ms = self._load(connection, event.key).runs[-1].state.last_customer_ms
         if isinstance(event, Message) and event.sender == Sender.merchant and self._rules:
             return classify(event, self._rules, None if asked_ms is None else event.at_ms - asked_ms)
         return event
@@ -165,55 +214,69 @@ class Engine:
         if isinstance(event, Store):
             return self._store_changed(connection, event)
         live = self._cache.get(event.key)
-        if live is None or event.at_ms < live.floor_ms:  # a late event changes what came after it
-            return self._refold(connection, event.key, event.at_ms)
+        late = live is None or event.at_ms < live.floor_ms
+        if isinstance(event, Order) or (late and orders.has(connection, event.key)):
+            orders.save(connection, event.key, self._zone)
+        if live is None or late:  # it changes what came after it
+            return self._refold(connection, event.key, event)
         live.now_ms = max(live.now_ms, event.at_ms)
-        effects = [advance(state, event, plan) for state, plan in zip(live.states, self._plans, strict=True)]
-        if any(self._changes_closed(plan, found) for plan, found in zip(self._plans, effects, strict=True)):
-            return self._refold(connection, event.key, event.at_ms)
-        live.floor_ms = _floor(live.states)
+        effects = [(run, advance(run.state, event, run.version.plan)) for run in live.runs]
+        if any(run.version.plan.left_out_tags and _tagged(found) for run, found in effects):
+            return self._refold(connection, event.key, event)
         return self._save(connection, event.key, live, effects)
 
-    @staticmethod
-    def _changes_closed(plan: Plan, effects: list[Effect]) -> bool:
-        return bool(plan.left_out_tags) and any(type(effect) is Tagged for effect in effects)
-
     def _save(
-        self, connection: sqlite3.Connection, key: Key, live: _Live, effects: list[list[Effect]]
+        self, connection: sqlite3.Connection, key: Key, live: _Live, effects: list[tuple[_Run, list[Effect]]]
     ) -> tuple[list[tuple[int, Key]], bool]:
         escalated = False
-        for state, plan, found in zip(live.states, self._plans, effects, strict=True):
+        for (version, state), found in effects:
+            plan = version.plan
             changed: dict[str, Round] = {one.id: one for one in state.rounds}
             for effect in found:
                 if isinstance(effect, (Opened, Scored)):
                     changed[effect.round.id] = effect.round
-                elif isinstance(effect, Judged):
-                    projection.save_verdict(connection, LIVE, plan.policy, effect)
-                elif isinstance(effect, Escalated):
-                    escalated |= outbox.enqueue(connection, effect, plan.policy.id, self._clock.now_ms()) > 0
             for one in changed.values():
-                projection.save_round(connection, LIVE, one, score(one, plan, live.now_ms), plan)
+                if version.holds(one.opened_ms):
+                    projection.save_round(connection, LIVE, one, score(one, plan, live.now_ms), plan)
+            escalated |= self._carry_out(connection, version, found)
+        live.settle()
         return live.due(key), escalated
 
-    def _refold(self, connection: sqlite3.Connection, key: Key, at_ms: int) -> tuple[list[tuple[int, Key]], bool]:
-        """Fold the conversation again from its journal and replace its rows."""
+    def _carry_out(
+        self, connection: sqlite3.Connection, version: _Version, effects: Iterable[Effect], *, open_only: bool = False
+    ) -> bool:
+        """Keep verdicts, put escalations in the outbox; whether there was one. ``open_only``: of answered rounds none."""
+        escalated, policy = False, version.plan.policy
+        for effect in effects:
+            if isinstance(effect, Judged) and version.holds(effect.message.at_ms):
+                projection.save_verdict(connection, LIVE, policy, effect)
+            elif not isinstance(effect, Escalated) or not version.holds(effect.round.opened_ms):
+                continue
+            elif effect.round.answerable or not open_only:
+                escalated |= outbox.enqueue(connection, effect, policy.id, self._clock.now_ms()) > 0
+        return escalated
+
+    def _refold(self, connection: sqlite3.Connection, key: Key, cause: Event) -> tuple[list[tuple[int, Key]], bool]:
+        """Fold the conversation again from its journal, write the rows that differ, and record what changed."""
         before = self._cache.pop(key, None)
         live, folds = self._fold(connection, key)
-        live.now_ms = max(live.now_ms, at_ms, before.now_ms if before else at_ms)
+        live.now_ms = max(live.now_ms, cause.at_ms, before.now_ms if before else cause.at_ms)
         self._remember(key, live)
         escalated = False
-        for (effects, fold), plan in zip(folds, self._plans, strict=True):
-            more = fold.wait(live.now_ms)
-            projection.drop_conversation(connection, LIVE, plan.policy.id, key)
-            for one, outcome in fold.rounds(live.now_ms):
-                projection.save_round(connection, LIVE, one, outcome, plan)
-            for effect in effects + more:
-                if isinstance(effect, Judged):
-                    projection.save_verdict(connection, LIVE, plan.policy, effect)
-                elif isinstance(effect, Escalated) and effect.round.answerable:
-                    # Steps of rounds answered meanwhile are not told late.
-                    escalated |= outbox.enqueue(connection, effect, plan.policy.id, self._clock.now_ms()) > 0
-        live.floor_ms = _floor(live.states)
+        for policy in self._policies:
+            mine = [(version, effects, fold) for version, effects, fold in folds if version.plan.policy.id == policy.id]
+            rounds: list[tuple[Round, Score, Plan]] = []
+            for version, effects, fold in mine:
+                effects.extend(fold.wait(live.now_ms))
+                found = fold.rounds(live.now_ms)
+                rounds += [(one, scored, version.plan) for one, scored in found if version.holds(one.opened_ms)]
+            changed = projection.replace_conversation(connection, LIVE, policy.id, key, rounds)
+            if before is not None:  # not the first we hear of it
+                changes.record(connection, policy.id, cause, key, changed, self._clock.now_ms())
+            for version, effects, _ in mine:
+                # Steps of rounds answered meanwhile are not told late.
+                escalated |= self._carry_out(connection, version, effects, open_only=True)
+        live.settle()
         return live.due(key), escalated
 
     def _tick(self, connection: sqlite3.Connection, keys: list[Key]) -> _Applied:
@@ -226,8 +289,7 @@ class Engine:
                 due += live.due(key)
                 continue
             live.now_ms = max(live.now_ms, now_ms)
-            effects = [tick(state, now_ms, plan) for state, plan in zip(live.states, self._plans, strict=True)]
-            live.floor_ms = _floor(live.states)
+            effects = [(run, tick(run.state, now_ms, run.version.plan)) for run in live.runs]
             touched, told = self._save(connection, key, live, effects)
             due += touched
             escalated |= told
@@ -238,11 +300,11 @@ class Engine:
         due: list[tuple[int, Key]] = []
         escalated = False
         for key in projection.conversations_since(connection, LIVE, event.key.shop, event.at_ms):
-            touched, told = self._refold(connection, key, event.at_ms)
+            touched, told = self._refold(connection, key, event)
             due += touched
             escalated |= told
         for key in [key for key in self._cache if key.shop == event.key.shop]:
-            if all(not state.rounds for state in self._cache[key].states):
+            if all(not run.state.rounds for run in self._cache[key].runs):
                 del self._cache[key]  # folded again, with the new state, when it is next heard from
         return due, escalated
 
@@ -260,18 +322,21 @@ class Engine:
         while len(self._cache) > _CACHED:
             self._cache.popitem(last=False)
 
-    def _fold(self, connection: sqlite3.Connection, key: Key) -> tuple[_Live, list[tuple[list[Effect], Fold]]]:
+    def _fold(
+        self, connection: sqlite3.Connection, key: Key
+    ) -> tuple[_Live, list[tuple[_Version, list[Effect], Fold]]]:
         events = journal.read(connection, key)
-        folds: list[tuple[list[Effect], Fold]] = []
-        for plan in self._plans:
-            fold = Fold(Conversation(key), plan)
-            effects = [effect for event in events for effect in fold.feed(event)]
-            folds.append((effects, fold))
-        live = _Live([fold.state for _, fold in folds])
+        first_ms = events[0].at_ms if events else NEVER
+        folds: list[tuple[_Version, list[Effect], Fold]] = []
+        for version in self._versions:
+            if version.until_ms == NEVER or first_ms < version.until_ms:
+                fold = Fold(Conversation(key), version.plan)
+                folds.append((version, [effect for event in events for effect in fold.feed(event)], fold))
+        live = _Live([_Run(version, fold.state) for version, _, fold in folds])
         live.now_ms = max((event.at_ms for event in events), default=-NEVER)
-        live.floor_ms = _floor(live.states)
+        live.settle()
         return live, folds
 
 
-def _floor(states: list[Conversation]) -> int:
-    return max(max(state.settled_ms, -NEVER if state.last_ms is None else state.last_ms) for state in states)
+def _tagged(effects: list[Effect]) -> bool:
+    return any(type(effect) is Tagged for effect in effects)

@@ -3,12 +3,15 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from sanfen.core.events import Event, Key, Message, Store
 from sanfen.wire import event_fields, read_event
 
-__all__ = ["Delivery", "append", "erase_customer", "export", "forget_text", "read"]
+__all__ = ["Delivery", "append", "erase_customer", "export", "forget_text", "offset_min", "read"]
 
 
 class Delivery(NamedTuple):
@@ -27,16 +30,26 @@ _COLUMNS = (
     "delivery, at_ms, shop, channel, conversation, id, kind, sender, customer, agent, mode, bot, evidence, rule, "
     "credential, customer_type, tags, fields, text"
 )
-_INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * 19)}) ON CONFLICT (shop, channel, id) DO NOTHING"
+_INSERT = (
+    f"INSERT INTO events ({_COLUMNS}, offset_min, chars) VALUES ({', '.join('?' * 21)}) "
+    "ON CONFLICT (shop, channel, id) DO NOTHING"
+)
 _ORDER = "ORDER BY at_ms, seq"
+_QUARTER_MS = 900_000  # clocks change at a quarter of an hour
 
 
 def append(
-    connection: sqlite3.Connection, delivery: Delivery, events: Sequence[Event], *, keep_text: bool = True
+    connection: sqlite3.Connection,
+    delivery: Delivery,
+    events: Sequence[Event],
+    *,
+    keep_text: bool = True,
+    zone: str = "UTC",
 ) -> list[tuple[int, Event]]:
     """Keep a delivery and its events; returns those that are new, with their numbers. Duplicates change nothing.
 
     Without ``keep_text`` neither messages' text nor the raw body is written; the events returned still have it.
+    ``zone``: the shop's, for the local days of figures.
     """
     number = connection.execute(
         "INSERT INTO deliveries (received_ms, channel, direction, method, path, events, error, body) "
@@ -46,10 +59,22 @@ def append(
     fresh: list[tuple[int, Event]] = []
     for event in events:
         stored = event if keep_text or not isinstance(event, Message) else event._replace(text=None)
-        cursor = connection.execute(_INSERT, (number, *_row(stored)))
+        length = len("".join(event.text.split())) if isinstance(event, Message) and event.text is not None else None
+        cursor = connection.execute(_INSERT, (number, *_row(stored), offset_min(event.at_ms, zone), length))
         if cursor.rowcount:
             fresh.append((cursor.lastrowid or 0, event))
     return fresh
+
+
+def offset_min(at_ms: int, zone: str) -> int:
+    """Minutes a zone's clocks are ahead of UTC at an instant."""
+    return _offset(at_ms // _QUARTER_MS, zone)
+
+
+@lru_cache(maxsize=4096)
+def _offset(quarter: int, zone: str) -> int:
+    moment = datetime.fromtimestamp(quarter * _QUARTER_MS // 1000, ZoneInfo(zone))
+    return (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
 
 
 def read(connection: sqlite3.Connection, key: Key) -> list[Event]:

@@ -118,10 +118,45 @@ CREATE TRIGGER round_rows_update AFTER UPDATE ON round_rows WHEN {_MOVED}
 
 @schema()
 def first(db: sqlite_utils.Database) -> None:
-    """Journal, projections, outbox and views."""
-    for script in (_TABLES, _TRIGGERS, views.SQL):
+    """Journal, projections and outbox."""
+    for script in (_TABLES, _TRIGGERS):
         for statement in _statements(script):
             db.execute(statement)
+
+
+_FIGURES = """
+ALTER TABLE events ADD COLUMN offset_min INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN chars INTEGER;
+ALTER TABLE round_rows ADD COLUMN mark INTEGER;
+CREATE INDEX events_orders ON events (shop, channel, conversation) WHERE kind = 'order';
+
+CREATE TABLE order_rows (
+  shop TEXT NOT NULL, channel TEXT NOT NULL, conversation TEXT NOT NULL, order_id TEXT NOT NULL,
+  created_ms INTEGER, paid_ms INTEGER, received_ms INTEGER, amount INTEGER, silent INTEGER NOT NULL,
+  order_by TEXT, paid_by TEXT, offset_min INTEGER NOT NULL,
+  PRIMARY KEY (shop, channel, conversation, order_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE policy_rows (
+  score_set TEXT NOT NULL, policy TEXT NOT NULL, since_ms INTEGER NOT NULL, version TEXT NOT NULL, facts TEXT NOT NULL,
+  PRIMARY KEY (score_set, policy, since_ms)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE change_rows (
+  id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, cause TEXT NOT NULL, event TEXT NOT NULL, policy TEXT NOT NULL,
+  round TEXT NOT NULL, shop TEXT NOT NULL, channel TEXT NOT NULL, conversation TEXT NOT NULL, before TEXT, after TEXT
+) STRICT;
+CREATE INDEX change_rows_round ON change_rows (round);
+"""
+
+
+@schema()
+def figures(db: sqlite_utils.Database) -> None:
+    """What the figures without a policy need: local days, lengths, orders; and what corrections changed."""
+    for (view,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall():
+        db.execute(f"DROP VIEW {view}")  # views of an older version; ``views.refresh`` makes today's
+    for statement in _statements(_FIGURES):
+        db.execute(statement)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -130,6 +165,9 @@ def migrate(connection: sqlite3.Connection) -> None:
         # Two SQLite libraries in one process drop each other's locks.
         raise StoreError("sqlite-utils uses another SQLite library than Python", hint="pip uninstall pysqlite3-binary")
     schema.apply(sqlite_utils.Database(connection))
+    connection.execute("BEGIN IMMEDIATE")
+    views.refresh(connection)
+    connection.execute("COMMIT")
 
 
 def newer(connection: sqlite3.Connection) -> str | None:

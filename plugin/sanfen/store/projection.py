@@ -14,7 +14,8 @@ from sanfen.core.facts import Round
 from sanfen.core.plan import Plan
 from sanfen.core.policy import Policy
 from sanfen.core.rounds import next_due
-from sanfen.core.score import Score
+from sanfen.core.score import Score, mark
+from sanfen.store.changes import Change
 from sanfen.wire import instant_text
 
 __all__ = [
@@ -22,8 +23,9 @@ __all__ = [
     "bulk_save",
     "conversations_since",
     "drift",
-    "drop_conversation",
+    "let_go",
     "open_rounds",
+    "replace_conversation",
     "round_row",
     "save_round",
     "save_verdict",
@@ -35,7 +37,7 @@ LIVE = "live"
 _NAMES = (
     "score_set", "policy", "id", "policy_version", "shop", "channel", "conversation", "customer", "customer_type",
     "agent", "opened_ms", "clock_ms", "due_ms", "closed_ms", "wait_ms", "status", "reason", "because", "evidence",
-    "messages", "session_ms", "day", "hour", "opened", "due", "closed", "next_ms", "step",
+    "messages", "session_ms", "day", "hour", "opened", "due", "closed", "next_ms", "step", "mark",
 )  # fmt: skip
 _UPSERT = (
     f"INSERT INTO round_rows ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))}) "
@@ -69,12 +71,39 @@ def bulk_save(
     connection.executemany(_VERDICT, (_verdict_row(score_set, plan.policy, judged) for judged in verdicts))
 
 
-def drop_conversation(connection: sqlite3.Connection, score_set: str, policy: str, key: Key) -> None:
-    """Forget a conversation's rounds under a policy, before they are derived again."""
-    connection.execute(
-        "DELETE FROM round_rows WHERE score_set = ? AND policy = ? AND shop = ? AND channel = ? AND conversation = ?",
-        (score_set, policy, *key),
+def replace_conversation(
+    connection: sqlite3.Connection,
+    score_set: str,
+    policy: str,
+    key: Key,
+    rounds: Iterable[tuple[Round, Score, Plan]],
+) -> list[Change]:
+    """Make a conversation's rows those of a refold; only rows that differ are written. Returns the outcomes that changed."""
+    before = {
+        str(row[2]): tuple(row)
+        for row in connection.execute(
+            f"SELECT {', '.join(_NAMES)} FROM round_rows "
+            "WHERE score_set = ? AND policy = ? AND shop = ? AND channel = ? AND conversation = ?",
+            (score_set, policy, *key),
+        )
+    }
+    after = {one.id: round_row(score_set, one, score, plan) for one, score, plan in rounds}
+    connection.executemany(_UPSERT, [row for name, row in after.items() if before.get(name) != row])
+    connection.executemany(
+        "DELETE FROM round_rows WHERE score_set = ? AND policy = ? AND id = ?",
+        [row[:3] for name, row in before.items() if name not in after],
     )
+    told = [Change(name, _told(before.get(name)), _told(after.get(name))) for name in {**before, **after}]
+    return [change for change in told if change.before != change.after]
+
+
+def _told(row: tuple[Any, ...] | None) -> str | None:
+    """What a person would notice of a row: outcome, reason, wait, agent."""
+    if row is None:
+        return None
+    facts = dict(zip(_NAMES, row, strict=True))
+    wait = "" if facts["wait_ms"] is None else f" {facts['wait_ms']}ms"
+    return f"{facts['status']} {facts['because']}{wait} {facts['agent'] or '-'}"
 
 
 def open_rounds(connection: sqlite3.Connection, score_set: str, before_ms: int = NEVER) -> Iterator[tuple[Key, int]]:
@@ -97,6 +126,16 @@ def conversations_since(connection: sqlite3.Connection, score_set: str, shop: st
         (score_set, shop, at_ms),
     )
     return [Key(*row) for row in rows]
+
+
+def let_go(connection: sqlite3.Connection, score_set: str, policies: Iterable[str]) -> None:
+    """Nothing is due any more for open rounds of policies that are not among these: they stay as they were last seen."""
+    kept = list(policies)
+    marks = ", ".join("?" * len(kept))
+    connection.execute(
+        f"UPDATE round_rows SET next_ms = NULL WHERE score_set = ? AND next_ms IS NOT NULL AND policy NOT IN ({marks})",
+        (score_set, *kept),
+    )
 
 
 def drift(connection: sqlite3.Connection) -> int:
@@ -126,7 +165,7 @@ def round_row(score_set: str, one: Round, score: Score, plan: Plan) -> tuple[Any
         _known(one.clock_ms), _known(one.due_ms), one.closed_ms, one.wait_ms, score.outcome, score.public_reason,
         score.reason, json.dumps(score.evidence, ensure_ascii=False), one.messages, one.session.opened_ms, one.date,
         int(opened[11:13]), opened, instant_text(_known(one.due_ms), zone), instant_text(one.closed_ms, zone),
-        _known(next_ms), one.step,
+        _known(next_ms), one.step, mark(one, score.outcome, policy),
     )  # fmt: skip
 
 

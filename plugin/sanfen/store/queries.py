@@ -9,7 +9,8 @@ from sanfen.errors import InputError
 
 __all__ = ["GROUPS", "escalations", "explain", "mask", "outcomes", "policies", "rates", "rounds"]
 
-GROUPS = ("shop", "channel", "agent", "day", "hour")
+GROUPS = ("shop", "channel", "agent", "day", "week", "month", "hour")
+_SPANS = {"week": "date(day, 'weekday 0', '-6 days')", "month": "substr(day, 1, 7)"}  # a week is named by its Monday
 _FILTERS = {
     "score_set": "score_set = ?",
     "policy": "policy = ?",
@@ -52,9 +53,10 @@ def rates(connection: sqlite3.Connection, *, by: Sequence[str] = (), **filters: 
         if name not in GROUPS:
             raise InputError(f"cannot group by {name!r}", hint="choose from " + ", ".join(GROUPS))
     where, values = _where(filters)
-    keys = ["score_set", "policy", *by]
+    names = ", ".join(["score_set", "policy", *by])
+    keys = ", ".join(["score_set", "policy", *(f"{_SPANS[name]} AS {name}" if name in _SPANS else name for name in by)])
     rows = connection.execute(
-        f"SELECT {', '.join(keys)}, {_SUMS} FROM rate_hours {where} GROUP BY {', '.join(keys)} ORDER BY {', '.join(keys)}",
+        f"SELECT {keys}, {_SUMS} FROM rate_hours {where} GROUP BY {names} ORDER BY {names}",
         values,
     )
     return [row for row in map(dict, rows) if row["rounds"] or row["pending"] or row["excluded"]]

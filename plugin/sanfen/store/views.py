@@ -3,9 +3,11 @@
 Times stand twice: ``*_ms`` are epoch milliseconds, the others local ISO text in the policy's zone (rounds), or UTC.
 """
 
-__all__ = ["NAMES", "SQL"]
+import sqlite3
 
-NAMES = ("rounds", "messages", "escalations", "rates_daily", "rates_hourly", "agents_daily", "sessions", "gaps")
+from sanfen.store.talk import TALK, VALID
+
+__all__ = ["NAMES", "refresh"]
 
 _SUMS = """
   sum(met + late + missed) AS rounds, sum(met) AS met, sum(late) AS late, sum(missed) AS missed,
@@ -14,52 +16,80 @@ _SUMS = """
   round(1.0 * sum(wait_ms) / nullif(sum(met + late), 0)) AS mean_wait_ms"""
 
 _UTC = "strftime('%Y-%m-%dT%H:%M:%SZ', {0} / 1000, 'unixepoch')"
+_LOCAL_DAY = "strftime('%Y-%m-%d', {0} / 1000 + offset_min * 60, 'unixepoch')"
 
-SQL = f"""
-CREATE VIEW rounds AS SELECT
+_VIEWS = {
+    "rounds": """
+SELECT
   score_set, policy, id, shop, channel, conversation, customer, customer_type, agent, status, reason, because, evidence,
-  opened, due, closed, wait_ms, messages, day, hour, opened_ms, clock_ms, due_ms, closed_ms, policy_version
-FROM round_rows;
-
-CREATE VIEW messages AS SELECT
+  opened, due, closed, wait_ms, mark, messages, day, hour, opened_ms, clock_ms, due_ms, closed_ms, policy_version
+FROM round_rows""",
+    "messages": f"""
+SELECT
   e.seq, e.id, e.shop, e.channel, e.conversation, e.customer, e.sender, e.agent, e.mode, e.bot, e.evidence, e.rule,
-  e.customer_type, e.tags, e.text, {_UTC.format("e.at_ms")} AS at, e.at_ms,
+  e.customer_type, e.tags, e.text, e.chars, {_UTC.format("e.at_ms")} AS at, e.at_ms,
   v.score_set, v.policy, v.valid, v.effect, v.reason
 FROM events e
 LEFT JOIN verdicts v ON v.shop = e.shop AND v.channel = e.channel AND v.event = e.id
-WHERE e.kind = 'message';
-
-CREATE VIEW escalations AS SELECT
+WHERE e.kind = 'message'""",
+    "escalations": f"""
+SELECT
   o.id, o.round, o.policy, o.ladder, o.step, o.person, o.state, o.attempts, o.answer, o.reason,
   {_UTC.format("o.due_ms")} AS due, {_UTC.format("o.done_ms")} AS done, o.due_ms, o.done_ms, o.done_ms - o.due_ms AS took_ms
-FROM outbox o;
-
-CREATE VIEW rates_daily AS SELECT score_set, policy, shop, channel, day,{_SUMS}
-FROM rate_hours GROUP BY score_set, policy, shop, channel, day;
-
-CREATE VIEW rates_hourly AS SELECT score_set, policy, shop, channel, day, hour,{_SUMS}
-FROM rate_hours GROUP BY score_set, policy, shop, channel, day, hour;
-
-CREATE VIEW agents_daily AS SELECT score_set, policy, shop, channel, agent, day,{_SUMS}
-FROM rate_hours GROUP BY score_set, policy, shop, channel, agent, day;
-
-CREATE VIEW sessions AS
-WITH marked AS (
-  SELECT shop, channel, conversation, customer, sender, mode, at_ms,
-    at_ms - lag(at_ms) OVER (PARTITION BY shop, channel, conversation ORDER BY at_ms, seq) >= 600000 AS fresh
-  FROM events WHERE kind = 'message'
-), numbered AS (
-  SELECT *, sum(coalesce(fresh, 1)) OVER (PARTITION BY shop, channel, conversation ORDER BY at_ms
-    ROWS UNBOUNDED PRECEDING) AS number FROM marked
-)
-SELECT shop, channel, conversation, max(customer) AS customer, number,
+FROM outbox o""",
+    "rates_daily": f"""
+SELECT score_set, policy, shop, channel, day,{_SUMS}
+FROM rate_hours GROUP BY score_set, policy, shop, channel, day""",
+    "rates_hourly": f"""
+SELECT score_set, policy, shop, channel, day, hour,{_SUMS}
+FROM rate_hours GROUP BY score_set, policy, shop, channel, day, hour""",
+    "agents_daily": f"""
+SELECT score_set, policy, shop, channel, agent, day,{_SUMS}
+FROM rate_hours GROUP BY score_set, policy, shop, channel, agent, day""",
+    "waits": f"""
+SELECT shop, channel, conversation, customer, held_by AS agent, session, starts AS first, day, hour,
+  {_UTC.format("at_ms")} AS asked, {_UTC.format("(at_ms + wait_ms)")} AS answered, wait_ms, at_ms AS asked_ms,
+  at_ms + wait_ms AS answered_ms
+FROM ({TALK}) WHERE opens""",
+    "sessions": f"""
+SELECT shop, channel, conversation, max(customer) AS customer, session AS number, min(day) AS day,
   {_UTC.format("min(at_ms)")} AS began, {_UTC.format("max(at_ms)")} AS ended,
-  sum(sender = 'customer') AS customer_messages, sum(sender = 'merchant') AS merchant_messages,
-  sum(sender = 'merchant' AND mode IN ('human', 'shortcut', 'action', 'assisted')) AS valid_messages,
-  min(at_ms) AS began_ms, max(at_ms) AS ended_ms
-FROM numbered GROUP BY shop, channel, conversation, number;
-
-CREATE VIEW gaps AS SELECT
+  sum(asks) AS customer_messages, sum(sender = 'merchant') AS merchant_messages, sum(valid) AS valid_messages,
+  max(CASE WHEN starts THEN first_wait_ms END) AS first_reply_ms,
+  max(CASE WHEN starts AND first_wait_ms IS NOT NULL THEN held_by END) AS first_reply_by, min(at_ms) AS began_ms, max(at_ms) AS ended_ms
+FROM ({TALK}) GROUP BY shop, channel, conversation, session""",
+    "customers_daily": f"""
+SELECT shop, channel, customer, day, sum(asks) AS buyer_msg_num, sum(valid) AS seller_msg_num, sum(valid) > 0 AS replied,
+  sum(opens AND wait_ms > 120000) >= 3 AS slow,
+  sum(CASE WHEN opens THEN wait_ms END) AS reply_ms, sum(opens AND wait_ms IS NOT NULL) AS replies
+FROM ({TALK}) GROUP BY shop, channel, customer, day HAVING sum(asks) > 0""",
+    "orders": f"""
+SELECT shop, channel, conversation, order_id, {_LOCAL_DAY.format("coalesce(created_ms, paid_ms, received_ms)")} AS day,
+  {_UTC.format("created_ms")} AS created, {_UTC.format("paid_ms")} AS paid, {_UTC.format("received_ms")} AS received,
+  amount, silent, order_by, paid_by,
+  (SELECT e.agent FROM events e WHERE e.shop = o.shop AND e.channel = o.channel AND e.conversation = o.conversation
+    AND e.at_ms > o.received_ms AND e.sender = 'merchant' AND e.agent IS NOT NULL AND e.{VALID}
+    ORDER BY e.at_ms, e.seq LIMIT 1) AS aftersale_by,
+  created_ms, paid_ms, received_ms
+FROM order_rows o""",
+    "changes": f"""
+SELECT id, {_UTC.format("at_ms")} AS at, cause, event, policy, round, shop, channel, conversation, before, after, at_ms
+FROM change_rows""",
+    "gaps": f"""
+SELECT
   id, channel, deliveries, reason, {_UTC.format("from_ms")} AS began, {_UTC.format("until_ms")} AS ended, from_ms, until_ms
-FROM gap_rows;
-"""
+FROM gap_rows""",
+}
+
+NAMES = tuple(_VIEWS)
+
+
+def refresh(connection: sqlite3.Connection) -> None:
+    """Make the views of this version, in the caller's transaction; nothing happens where they are there already."""
+    wanted = {name: f"CREATE VIEW {name} AS{sql}" for name, sql in _VIEWS.items()}
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'").fetchall()
+    there = {str(row[0]): str(row[1]) for row in rows}
+    for name, sql in wanted.items():
+        if there.get(name) != sql:
+            connection.execute(f"DROP VIEW IF EXISTS {name}")
+            connection.execute(sql)
