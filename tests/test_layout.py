@@ -32,6 +32,7 @@ TESTED_ELSEWHERE = {
     "bulk/replay.py": "tests/cli/test_cli.py",
     "bulk/save.py": "tests/cli/test_cli.py",
     "cli/asking.py": "tests/cli/test_cli.py",
+    "cli/budget.py": "tests/cli/test_cli.py",
     "cli/check.py": "tests/cli/test_cli.py",
     "cli/demo.py": "tests/e2e/test_demo.py: the real command",
     "cli/explain.py": "tests/cli/test_cli.py",
@@ -74,8 +75,8 @@ TESTED_ELSEWHERE = {
     "errors.py": "a tree of names; every area tests the ones it raises",
     "hookspecs.py": "signatures; tests/adapters finds the adapters through them",
     "store/migrations.py": "tests/store/test_db.py: every test of the store runs them on a new file",
-    "store/talk.py": "tests/store/test_figures.py: against core/sessions.py, row by row",
-    "store/views.py": "tests/store/test_cookbook.py",
+    "store/policies.py": "tests/store/test_units.py, tests/engine/test_ingest.py",
+    "store/views.py": "tests/store/test_cookbook.py, tests/store/test_figures.py: against core/sessions.py, row by row",
     "testing.py": "used by the tests",
 }
 
@@ -84,6 +85,7 @@ NOT_MIRRORED = {
     "cli/test_cli.py": "the commands as a user types them",
     "core/test_golden.py": "worked cases, through the whole core",
     "core/test_transcripts.py": "the specification, through the whole core",
+    "engine/test_corrections.py": "late, recalled and re-tagged messages, and a policy that changed, through ingest",
     "store/test_cookbook.py": "the queries of docs/sql-cookbook.md",
     "test_docs.py": "the documents",
     "test_layout.py": "the tree itself",

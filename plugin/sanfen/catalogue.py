@@ -82,6 +82,36 @@ TEXTS: dict[str, tuple[str, str]] = {
     "explain_counted": ("counts in the denominator", "计入分母"),
     "explain_counted_both": ("counts in numerator and denominator", "计入分子和分母"),
     "explain_not_counted": ("counts nowhere", "不计入"),
+    # budget
+    "budget_head": (
+        "{policy}, target {target} {op} {wanted}: {value} from {first_day} to {last_day}, {word}",
+        "{policy}，目标 {target} {op} {wanted}：{first_day} 至 {last_day} 为 {value}，{word}",
+    ),
+    "budget_broken": ("broken", "未达到"),
+    "budget_holds": ("holds", "达到"),
+    "budget_few": ("too few units: not assessed", "数量不足，不考核"),
+    "budget_left": (
+        "{used} misses of {units} units; {allowed} allowed, {left} left; {in_a_row} more in a row break it",
+        "{units} 个计数单位中 {used} 个未达标；允许 {allowed}，还剩 {left}；再连续 {in_a_row} 个未达标即破线",
+    ),
+    "budget_burn": (
+        "burn rate: last hour {hour}, last day {day} (1 uses it up exactly)",
+        "消耗速度：近一小时 {hour}，近一天 {day}（1 为恰好用完）",
+    ),
+    "budget_leaves": (
+        "tomorrow {units} units with {misses} misses leave the period",
+        "明天有 {units} 个计数单位（未达标 {misses}）移出周期",
+    ),
+    "budget_breaks": ("at this pace it breaks on {day}", "按目前速度，{day} 破线"),
+    "budget_lasts": ("at this pace it holds", "按目前速度，不会破线"),
+    "budget_today": (
+        "today: {won} won, {lost} lost, {open} can still go either way",
+        "今天：已达标 {won}，已失 {lost}，未定 {open}",
+    ),
+    "budget_no_target": (
+        "the policy states no target: give one with --target '>= 90%'",
+        "规则没有规定目标：用 --target '>= 90%' 指定",
+    ),
     # demo
     "demo_welcome": (
         "三分 demo: the real service between simulated people, a shop day at {speed} times the speed. Ctrl-C ends it.",

@@ -72,7 +72,7 @@ def whole(log: list[Event], plan: Plan, as_of_ms: int) -> tuple[list[tuple[Any, 
     for fold in folds.values():
         fold.wait(as_of_ms)
         for one, scored in fold.rounds(as_of_ms):
-            tally.add(one, scored)
+            tally.add(one, scored.outcome)
             rows.append(row(one, scored))
     return sorted(rows), tally
 

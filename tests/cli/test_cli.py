@@ -97,6 +97,34 @@ def test_the_three_published_examples(sanfen: Sanfen, name: str, figures: tuple[
     assert (one["numerator"], one["denominator"]) == figures
 
 
+def test_budget_says_how_many_more_misses_a_target_bears(sanfen: Sanfen, scored: Path) -> None:
+    at = ("--as-of", "2023-01-07T12:00")
+    none = sanfen("budget", scored, "--policy", "taobao-2022-01", *at)
+    own = sanfen("budget", scored, "--policy", "taobao-2022-01", "--target", "50%", *at)
+    broken = sanfen("budget", scored, "--policy", "taobao-2022-01", "--target", ">= 90%", *at, "--json")
+
+    assert none.code == 0
+    assert "the policy states no target" in none.err
+    assert "1 misses of 2 units; 1 allowed, 0 left; 0 more in a row break it" in own.out
+    assert own.code == 0
+    assert (broken.code, broken.json[0]["left"], broken.json[0]["breaks"]) == (1, -1, "2023-01-07")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("--target many", "not a target"),
+        ("--policy pdd-3m", "the log holds no rounds under pdd-3m"),
+        ("--as-of noon", "not a time"),
+    ],
+)
+def test_budget_refuses_what_it_cannot_read(sanfen: Sanfen, scored: Path, given: str, words: str) -> None:
+    done = sanfen("budget", scored, *given.split())
+
+    assert done.code == 2
+    assert words in done.err
+
+
 def test_report_counts_what_no_policy_does(sanfen: Sanfen, scored: Path) -> None:
     (row,) = sanfen("report", scored, "--by", "agent", "--json").json
 

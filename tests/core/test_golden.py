@@ -59,7 +59,7 @@ def scored(case: dict[str, Any]) -> dict[str, Any]:
         each.wait(as_of_ms)
         rows += each.rounds(as_of_ms)
     for one, outcome in rows:
-        tally.add(one, outcome)
+        tally.add(one, outcome.outcome)
 
     def local(at_ms: int) -> str | None:
         return None if at_ms >= NEVER else datetime.fromtimestamp(at_ms / 1000, zone).strftime("%Y-%m-%dT%H:%M:%S")

@@ -35,7 +35,7 @@ def tally(policy: Policy) -> Tally:
     out = Tally(plan)
     for customer, events in CHAT.items():
         for one, scored in fold(Conversation(Key("default", "default", customer)), events, plan).rounds():
-            out.add(one, scored)
+            out.add(one, scored.outcome)
     return out
 
 
@@ -85,7 +85,7 @@ def test_a_first_round_that_is_left_out_takes_its_unit_out() -> None:
     events = [ask(night), ask(night + 2 * MINUTE), reply(night + 3 * MINUTE)]
     found = Tally(plan)
     for one, scored in fold(Conversation(Key("default", "default", "A")), events, plan).rounds():
-        found.add(one, scored)
+        found.add(one, scored.outcome)
 
     assert (found.numerator, found.denominator) == (0, 0)
     assert [str(outcome) for outcome, count in found.counts.items() if count] == ["met", "excluded"]
@@ -103,7 +103,7 @@ def test_units_are_filed_by_their_deadline_where_the_period_says_so() -> None:
     dated = Tally(plan_of(policy))
     dated.keep_units()
     for one, scored in fold(Conversation(Key("default", "default", "A")), CHAT["A"], plan_of(policy)).rounds():
-        dated.add(one, scored)
+        dated.add(one, scored.outcome)
 
     assert {unit.day for unit in dated.units} == {"2023-01-08"}
 
@@ -123,7 +123,7 @@ def test_a_mean_of_a_period_is_a_mean() -> None:
     found.keep_units()
     for events in CHAT.values():
         for one, scored in fold(Conversation(events[0].key), events, plan_of(policy)).rounds():
-            found.add(one, scored)
+            found.add(one, scored.outcome)
     inside, outside = found.assess(date(2023, 1, 8)), found.assess(date(2023, 1, 9))
 
     assert (inside.value, inside.waited, inside.targets) == (Fraction(160), 3, {"t": True})

@@ -2,8 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.engine.shop import MINUTE, SPLIT, START, TAOBAO, Rows, Shop, open_shop
 
 from sanfen.core.classify import Rule
 from sanfen.core.days import NEVER
@@ -18,74 +18,19 @@ from sanfen.core.drive import fold
 from sanfen.core.events import Event, Key, Message, Mode, Store, Tag
 from sanfen.core.facts import Conversation
 from sanfen.core.plan import plan_of
-from sanfen.core.policy import DueRule, Hours, Ladder, Policy, Step
 from sanfen.engine.ingest import Engine, Receipt
 from sanfen.engine.recover import recover
-from sanfen.engine.timers import Ticker
 from sanfen.store import journal, projection
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
 from sanfen.testing import FakeClock, ask, reply
 from sanfen.wire import read_event
 
-START = 1_673_056_800_000  # 2023-01-07 10:00 in Shanghai
-MINUTE = 60_000
-TAOBAO = Policy(
-    id="taobao",
-    hours=Hours(480, 1440),
-    midnight="exclude_pending",
-    exclude=frozenset({"spam", "closed_shop"}),
-    ladders=(Ladder("default", (Step(90_000, ("lead",)), Step(150_000, ("boss",)))),),
-)
-SPLIT = Policy(id="split", transfer="split", agent_clock="assigned", away="defer")
-
-Rows = list[tuple[Any, ...]]
-
-
-class Shop:
-    """An engine with its clock, as the service has it, but moved by hand."""
-
-    def __init__(self, path: Path, clock: FakeClock, policies: tuple[Policy, ...] = (TAOBAO, SPLIT)) -> None:
-        self.clock = clock
-        self.db = Database.open(path)
-        self.ticker = Ticker(clock)
-        self.told = 0
-        self.engine = Engine(self.db, policies, (), clock, on_due=self.ticker.push, on_escalated=lambda: None)
-
-    async def send(self, *events: Event) -> Receipt:
-        """One delivery, committed."""
-        delivery = Delivery(self.clock.now_ms(), "default", "in", "POST", "", b"{}")
-        return await self.engine.submit(delivery, events)
-
-    async def tick(self, now_ms: int) -> None:
-        """Move the clock and serve all that is due."""
-        self.clock._now_ms = max(self.clock.now_ms(), now_ms)
-        while keys := self.ticker.due(self.clock.now_ms()):
-            await self.engine.tick(keys)
-
-    def rows(self, query: str = "SELECT * FROM rounds ORDER BY policy, opened_ms, id") -> Rows:
-        """What a reader sees."""
-        connection = self.db.reader()
-        try:
-            return [tuple(row) for row in connection.execute(query)]
-        finally:
-            connection.close()
-
-
-@contextmanager
-def closing_shop(path: Path, policies: tuple[Policy, ...], clock: FakeClock | None = None) -> Iterator[Shop]:
-    made = Shop(path, clock or FakeClock(START + 60 * 60 * MINUTE), policies)
-    try:
-        yield made
-    finally:
-        made.db.close()
-
 
 @pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    made = Shop(tmp_path / "log.db", FakeClock(START + 60 * 60 * MINUTE))
-    yield made
-    made.db.close()
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    with open_shop(tmp_path / "log.db") as made:
+        yield made
 
 
 async def test_a_round_is_scored_with_its_reply(shop: Shop) -> None:
@@ -128,93 +73,6 @@ async def test_a_tag_takes_closed_rounds_out(shop: Shop) -> None:
     await shop.send(Tag(START + 2 * MINUTE, Key("default", "default", "A"), "t1", "spam"))
 
     assert [("split", "met"), ("taobao", "excluded")] == shop.rows("SELECT policy, status FROM rounds ORDER BY policy")
-
-
-async def test_what_a_correction_changed_is_on_record(shop: Shop) -> None:
-    """A late reply, a late question, a tag, a recall: each with what the round was before and after."""
-    shop.clock._now_ms = START + 60 * MINUTE
-    await shop.send(ask(START), ask(START + 60 * MINUTE, name="q2"))
-    await shop.send(reply(START + MINUTE))
-    await shop.send(Tag(START + 61 * MINUTE, Key("default", "default", "A"), "t1", "spam"))
-    query = "SELECT cause, event, before, after FROM changes WHERE policy = 'taobao' ORDER BY id"
-
-    assert shop.rows(query) == [
-        ("message", f"mA{START + MINUTE}", "missed no_valid_reply -", "met answered_in_time 60000ms a1"),
-        ("message", f"mA{START + MINUTE}", None, "pending within_deadline a1"),
-        ("tag", "t1", "met answered_in_time 60000ms a1", "excluded spam 60000ms a1"),
-        ("tag", "t1", "pending within_deadline a1", "excluded spam a1"),
-    ]
-
-
-async def test_a_correction_writes_only_what_differs(shop: Shop) -> None:
-    """Rounds of other days keep their rows as they are."""
-    day = 24 * 60 * MINUTE
-    shop.clock._now_ms = START + 5 * day
-    for number in range(5):
-        await shop.send(ask(START + number * day), reply(START + number * day + MINUTE))
-    statements: list[str] = []
-    shop.db.write(lambda connection: connection.set_trace_callback(statements.append)).result()
-    await shop.send(reply(START + 2 * day + 30_000, agent="a2"))
-    written = {one for one in statements if one.startswith("INSERT INTO round_rows")}  # triggers repeat their statement
-
-    assert len(written) == 2  # one round, under two policies
-    assert shop.rows("SELECT wait_ms, agent FROM rounds WHERE policy = 'taobao' AND wait_ms < 60000") == [
-        (30_000, "a2")
-    ]
-
-
-async def test_a_recalled_question_is_left_out_where_the_policy_says_so(tmp_path: Path) -> None:
-    policy = Policy("p", exclude=frozenset({"recalled"}))
-    with closing_shop(tmp_path / "log.db", (policy,)) as shop:
-        await shop.send(ask(START, name="q1"), ask(START + 5 * MINUTE, name="q2"), ask(START, "B", name="q3"))
-        await shop.send(reply(START + MINUTE), reply(START + 6 * MINUTE), ask(START + MINUTE, "B", name="q4"))
-        for customer, name in (("A", "q1"), ("B", "q3")):
-            recall = {"id": f"r{name}", "at": START + 7 * MINUTE, "from": "system", "event": "recall", "message": name}
-            await shop.send(read_event(recall | {"customer": customer}))
-
-        assert shop.rows("SELECT customer, status, because FROM rounds ORDER BY customer, opened_ms") == [
-            ("A", "excluded", "recalled"),
-            ("A", "met", "answered_in_time"),
-            ("B", "missed", "no_valid_reply"),  # more than the recalled question was asked
-        ]
-
-
-async def test_a_round_keeps_the_policy_it_opened_under(tmp_path: Path) -> None:
-    """Three minutes until the change, one minute from then on, whatever comes late and however often it restarts."""
-    old, new = Policy("p", version="v1"), Policy("p", due=(DueRule(after_ms=MINUTE),), version="v2")
-    clock = FakeClock(START)
-    with closing_shop(tmp_path / "log.db", (old,), clock) as shop:
-        await shop.engine.adopt()
-        await shop.send(ask(START, name="q1"), ask(START, "B"), reply(START + 1, "B"))
-    clock._now_ms = START + 30_000
-    query = "SELECT customer, opened_ms - ?, status, policy_version FROM rounds ORDER BY customer, opened_ms"
-    for _ in range(2):
-        with closing_shop(tmp_path / "log.db", (new,), clock) as shop:
-            await shop.engine.adopt()
-            await shop.send(ask(START + MINUTE, "B", name="q2"))
-            await shop.send(reply(START + 2 * MINUTE), reply(START + 3 * MINUTE, "B"))
-            rows = shop.rows(query.replace("?", str(START)))
-
-            assert rows == [
-                ("A", 0, "met", "v1"),
-                ("B", 0, "met", "v1"),
-                ("B", MINUTE, "late", "v2"),
-            ]
-
-            await shop.send(reply(START + 90_000))  # late: the conversation is folded again
-            assert shop.rows("SELECT wait_ms, policy_version FROM rounds WHERE customer = 'A'") == [(90_000, "v1")]
-            assert shop.rows("SELECT count(*) FROM change_rows WHERE conversation = 'B'") == [(0,)]
-
-
-async def test_open_rounds_of_a_policy_that_is_gone_are_not_due(tmp_path: Path) -> None:
-    clock = FakeClock(START)
-    with closing_shop(tmp_path / "log.db", (Policy("p"), Policy("q")), clock) as shop:
-        await shop.engine.adopt()
-        await shop.send(ask(START))
-    with closing_shop(tmp_path / "log.db", (Policy("p"),), clock) as shop:
-        await shop.engine.adopt()
-
-        assert shop.rows("SELECT policy FROM round_rows WHERE next_ms IS NOT NULL") == [("p",)]
 
 
 async def test_steps_fire_when_due_and_once(tmp_path: Path) -> None:

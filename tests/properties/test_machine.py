@@ -154,8 +154,8 @@ def test_tallies_add_up(policy: Policy, first: list[Event], second: list[Event])
         for event in log:
             fold.feed(event)
         for one, scored in fold.rounds():
-            both.add(one, scored)
-            part.add(one, scored)
+            both.add(one, scored.outcome)
+            part.add(one, scored.outcome)
         merged.merge(part)
 
     assert (merged.numerator, merged.denominator, merged.counts) == (both.numerator, both.denominator, both.counts)

@@ -17,7 +17,7 @@ from sanfen.clock import Clock
 from sanfen.config.settings import Settings
 from sanfen.errors import InputError, SanfenError
 from sanfen.notify.notice import clock_text
-from sanfen.store import queries
+from sanfen.store import queries, units
 from sanfen.store.db import Database
 from sanfen.store.figures import figures
 from sanfen.store.projection import LIVE
@@ -99,7 +99,17 @@ class _Board:
             name: request.query[name] for name in (*_FILTERS[:5], "first_day", "last_day") if name in request.query
         }
         by = tuple(filter(None, request.query.get("by", "").split(",")))
-        return _json({"rates": await self._read(lambda c: queries.rates(c, by=by, **given))})
+        return _json({"rates": await self._read(lambda c: units.rates(c, by=by, **given))})
+
+    async def budget(self, request: web.Request) -> web.Response:
+        given: dict[str, Any] = {n: request.query[n] for n in ("shop", "channel", "agent") if n in request.query}
+        now_ms = self._clock.now_ms()
+
+        def ask(connection: Any) -> list[dict[str, Any]]:
+            found = (units.known(connection, LIVE, name) for _, name in queries.policies(connection, LIVE))
+            return [row for one in found if one for row in units.budgets(connection, one, LIVE, now_ms, **given)]
+
+        return _json({"budget": await self._read(ask)})
 
     async def report(self, request: web.Request) -> web.Response:
         names = ("shop", "channel", "agent", "first_day", "last_day")
@@ -170,6 +180,7 @@ def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.A
     app.router.add_get("/api/v1/now", board.now)
     app.router.add_get("/api/v1/rounds", board.rounds)
     app.router.add_get("/api/v1/rates", board.rates)
+    app.router.add_get("/api/v1/budget", board.budget)
     app.router.add_get("/api/v1/report", board.report)
     app.router.add_get("/healthz", board.health)
     app.router.add_get("/readyz", board.ready)

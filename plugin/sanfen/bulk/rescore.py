@@ -168,7 +168,7 @@ class Rescore:
         kept.append(one)
 
     def _emit(self, number: int, one: Round, scored: Score) -> None:
-        self.results[number].tally.add(one, scored)
+        self.results[number].tally.add(one, scored.outcome)
         if self._on_round is not None:
             self._on_round(number, one, scored)
 

@@ -1,24 +1,27 @@
 """What the verbs that read a log share."""
 
+import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from datetime import UTC, datetime
 from difflib import get_close_matches
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sanfen.clock import SystemClock
-from sanfen.config import presets
 from sanfen.config.types import parse_duration
-from sanfen.core.periods import span
+from sanfen.core.policy import Policy, Target
 from sanfen.core.sessions import Settings
-from sanfen.errors import InputError
-from sanfen.store import queries
+from sanfen.errors import InputError, ParseError
+from sanfen.store import queries, units
 from sanfen.store.db import open_reader, store_error
+from sanfen.store.projection import LIVE
+from sanfen.wire import parse_instant
 
-__all__ = ["asked", "figure_settings", "period_days"]
+__all__ = ["asked", "asked_policies", "figure_settings", "instant_of", "own_target"]
 
 
 @contextmanager
@@ -56,17 +59,39 @@ _FIELDS = {field.name for field in fields(Settings)} - {"marks"}
 _NAMES = sorted(name.removesuffix("_ms") for name in _FIELDS)
 
 
-def period_days(connection: sqlite3.Connection, filters: Mapping[str, str | None]) -> tuple[str, str]:
-    """First and last day of the policy's own period, as it stands today. Raises InputError, PolicyError."""
-    known = [policy for _, policy in queries.policies(connection, filters.get("score_set"))]
-    name = filters.get("policy") or (known[0] if known else None)
-    if name is None:
-        raise InputError("the log holds no rounds yet", hint="leave --period out")
-    if len(set(known)) > 1 and not filters.get("policy"):
-        raise InputError("the log holds several policies", hint="say which: --policy " + " | ".join(sorted(set(known))))
-    policy = presets.policy(name)
-    if policy.period is None:
-        raise InputError(f"policy {name} states no period", hint="give --from and --to")
-    now = datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC)
-    first, last = span(policy.period, now.astimezone(ZoneInfo(policy.tz)).date())
-    return first.isoformat(), last.isoformat()
+def asked_policies(
+    connection: sqlite3.Connection, score_set: str | None = None, policy: str | None = None
+) -> list[tuple[str, Policy]]:
+    """Score sets and policies of a log: of the live set if there is one, else of all. Raises InputError."""
+    found = queries.policies(connection, score_set)
+    if score_set is None and any(name == LIVE for name, _ in found):
+        found = [(name, one) for name, one in found if name == LIVE]
+    names = sorted({one for _, one in found})
+    if policy is not None and policy not in names:
+        raise InputError(f"the log holds no rounds under {policy}", hint="it holds " + (", ".join(names) or "none yet"))
+    out = []
+    for name, one in found:
+        used = units.known(connection, name, one) if policy in (None, one) else None
+        if used is not None:
+            out.append((name, used))
+    return out
+
+
+def instant_of(text: str | None, zone: str) -> int:
+    """Epoch milliseconds of ``--as-of``; now without it. Raises InputError."""
+    if text is None:
+        return SystemClock().now_ms()
+    try:
+        return parse_instant(text, ZoneInfo(zone))
+    except ParseError as error:
+        raise InputError(f"--as-of: {error.message}", hint=error.hint) from None
+
+
+def own_target(policy: Policy, text: str) -> Policy:
+    """A policy with one target: ``>= 90%``, or ``90%``. Raises InputError."""
+    found = re.fullmatch(r"\s*(>=|<=|>|<)?\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*", text)
+    if not found:
+        raise InputError(f"--target: not a target: {text!r}", hint="write '>= 90%', or '< 40' for a mean in seconds")
+    value = Fraction(found[2]) / (100 if found[3] else 1)
+    sign: Any = found[1] or (">=" if policy.report.kind == "share" else "<=")
+    return replace(policy, targets=(Target("target", sign, value),))

@@ -43,18 +43,33 @@ def command(
     form: str | None,
     **filters: str | None,
 ) -> None:
-    """Rounds, outcomes and rates; the score set, the policy and what --by names are the rows."""
+    """Rounds, outcomes and rates; the score set, the policy and what --by names are the rows.
+
+    ``rate`` is the share of rounds that were met; ``units``, ``hits`` and ``value`` are what the policy counts, where that
+    differs: sessions, a customer's days, a mean in seconds.
+    """
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
-    from sanfen.cli.asking import asked, period_days  # noqa: PLC0415
+    from sanfen.cli.asking import asked, asked_policies, instant_of  # noqa: PLC0415
     from sanfen.cli.tables import show  # noqa: PLC0415
-    from sanfen.store import queries  # noqa: PLC0415
+    from sanfen.store import units  # noqa: PLC0415
 
     language = (context.obj or {}).get("language", "en")
     with asked(log) as connection:
-        if period is not None:
-            filters["first_day"], filters["last_day"] = period_days(connection, filters)
-        rows = queries.rates(connection, by=by, **filters)
+        if period is None:
+            rows = units.rates(connection, by=by, **filters)
+        elif by or filters["first_day"] or filters["last_day"]:
+            raise click.UsageError("--period policy names its own days: leave --by, --from and --to out")
+        else:
+            score_set, policy = filters.pop("score_set"), filters.pop("policy")
+            rows = [
+                units.assessed(connection, one, name, instant_of(None, one.tz), **filters)
+                for name, one in asked_policies(connection, score_set, policy)
+            ]
     columns = ["policy", *by, "rounds", "met", "late", "missed", "pending", "excluded", "rate", "mean_wait_ms"]
+    if any(row["value"] != row.get("rate") for row in rows):
+        columns += ["units", "hits", "value"]
+    if period is not None:
+        columns = ["policy", "first", "last", "units", "hits", "value", "assessed", "targets"]
     if len({row["score_set"] for row in rows}) > 1:
         columns.insert(0, "score_set")
     show(rows, form, columns, t("nothing_found", language))

@@ -2,12 +2,13 @@
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sanfen.bulk.replay import round_fields
 from sanfen.catalogue import t
-from sanfen.cli.tables import clock
+from sanfen.cli.tables import clock, percent
 from sanfen.config import presets
 from sanfen.core.days import NEVER
 from sanfen.core.drive import fold
@@ -18,7 +19,7 @@ from sanfen.core.reasons import Reason, sentence
 from sanfen.store import journal
 from sanfen.wire import instant_text
 
-__all__ = ["lines", "what_if"]
+__all__ = ["budget_lines", "lines", "what_if"]
 
 _COUNTED = {"met": "explain_counted_both", "late": "explain_counted", "missed": "explain_counted"}
 
@@ -41,6 +42,34 @@ def lines(found: dict[str, Any], language: str, other: dict[str, Any] | None = N
         why = sentence(Reason(other["because"]), language)
         out.append(t("explain_whatif", language, policy=other["policy"], outcome=word, sentence=why))
     return out
+
+
+def budget_lines(rows: Sequence[dict[str, Any]], language: str) -> list[str]:
+    """Error budgets, a paragraph for each target."""
+    out = []
+    for row in rows:
+        shown = percent if row["wanted"] <= 1 else _seconds
+        word = {True: "budget_holds", False: "budget_broken", None: "budget_few"}[row["holds"]]
+        facts = {name: row[name] for name in ("policy", "target", "op", "first_day", "last_day")}
+        facts |= {"wanted": shown(row["wanted"]), "value": shown(row["value"]), "word": t(word, language)}
+        out.append(t("budget_head", language, **facts))
+        if row["left"] is not None:
+            names = ("used", "units", "allowed", "left", "in_a_row")
+            out.append("  " + t("budget_left", language, **{name: row[name] for name in names}))
+            burn = {
+                name: "–" if row[f"burn_{name}"] is None else f"{row[f'burn_{name}']:.2f}" for name in ("hour", "day")
+            }
+            out.append("  " + t("budget_burn", language, **burn))
+            out.append("  " + t("budget_leaves", language, **row["leaves"]))
+        out.append("  " + t("budget_today", language, **row["today"]))
+        if row["holds"] is not False:
+            broken = t("budget_breaks", language, day=row["breaks"]) if row["breaks"] else t("budget_lasts", language)
+            out.append("  " + broken)
+    return out
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else clock(value * 1000)
 
 
 def what_if(connection: sqlite3.Connection, row: dict[str, Any], policy: str) -> dict[str, Any] | None:

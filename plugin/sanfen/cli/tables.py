@@ -81,6 +81,10 @@ def _cell(name: str, value: Any) -> str:
         return clock(value)
     if name in _SECONDS:
         return clock(value * 1000)
+    if name == "value":
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return " ".join(f"{key}={one}" for key, one in value.items())
     return " ".join(str(value).split()).replace("|", "¦")
 
 

@@ -27,7 +27,7 @@ from sanfen.core.policy import Policy
 from sanfen.core.rounds import advance, tick
 from sanfen.core.score import Score, score
 from sanfen.log import Throttle
-from sanfen.store import changes, journal, orders, outbox, projection
+from sanfen.store import journal, orders, outbox, projection
 from sanfen.store import policies as versions
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
@@ -272,7 +272,7 @@ class Engine:
                 rounds += [(one, scored, version.plan) for one, scored in found if version.holds(one.opened_ms)]
             changed = projection.replace_conversation(connection, LIVE, policy.id, key, rounds)
             if before is not None:  # not the first we hear of it
-                changes.record(connection, policy.id, cause, key, changed, self._clock.now_ms())
+                projection.record_changes(connection, policy.id, cause, key, changed, self._clock.now_ms())
             for version, effects, _ in mine:
                 # Steps of rounds answered meanwhile are not told late.
                 escalated |= self._carry_out(connection, version, effects, open_only=True)

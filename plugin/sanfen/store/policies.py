@@ -25,17 +25,18 @@ def remember(connection: sqlite3.Connection, score_set: str, policies: Iterable[
     """Note the versions in force from now on; those that are in force already stay as they are."""
     for policy in policies:
         row = connection.execute(
-            "SELECT version FROM policy_rows WHERE score_set = ? AND policy = ? ORDER BY since_ms DESC LIMIT 1",
+            "SELECT version, since_ms FROM policy_rows WHERE score_set = ? AND policy = ? ORDER BY since_ms DESC LIMIT 1",
             (score_set, policy.id),
         ).fetchone()
-        if row is None or row[0] != policy.version:
-            since_ms = now_ms if row else 0  # the first holds for whatever comes, however late
-            facts = _POLICY.dump_json(replace(policy, ladders=())).decode()
-            connection.execute(
-                "INSERT INTO policy_rows (score_set, policy, since_ms, version, facts) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET version = excluded.version, facts = excluded.facts",
-                (score_set, policy.id, since_ms, policy.version, facts),
-            )
+        since_ms = now_ms if row else 0  # the first holds for whatever comes, however late
+        if row and row[0] == policy.version:  # the same version may have other targets
+            since_ms = row[1]
+        facts = _POLICY.dump_json(replace(policy, ladders=())).decode()
+        connection.execute(
+            "INSERT INTO policy_rows (score_set, policy, since_ms, version, facts) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET version = excluded.version, facts = excluded.facts",
+            (score_set, policy.id, since_ms, policy.version, facts),
+        )
 
 
 def epochs(connection: sqlite3.Connection, score_set: str, policy: str) -> list[Epoch]:

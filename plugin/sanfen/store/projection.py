@@ -4,27 +4,28 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sanfen.core.days import NEVER
 from sanfen.core.effects import Judged
-from sanfen.core.events import Key
+from sanfen.core.events import Event, Key
 from sanfen.core.facts import Round
 from sanfen.core.plan import Plan
 from sanfen.core.policy import Policy
 from sanfen.core.rounds import next_due
 from sanfen.core.score import Score, mark
-from sanfen.store.changes import Change
 from sanfen.wire import instant_text
 
 __all__ = [
     "LIVE",
+    "Change",
     "bulk_save",
     "conversations_since",
     "drift",
     "let_go",
     "open_rounds",
+    "record_changes",
     "replace_conversation",
     "round_row",
     "save_round",
@@ -33,6 +34,15 @@ __all__ = [
 
 LIVE = "live"
 """The score set of the running service."""
+
+
+class Change(NamedTuple):
+    """A round before and after; None: it was not there, or is no more."""
+
+    round: str
+    before: str | None
+    after: str | None
+
 
 _NAMES = (
     "score_set", "policy", "id", "policy_version", "shop", "channel", "conversation", "customer", "customer_type",
@@ -126,6 +136,18 @@ def conversations_since(connection: sqlite3.Connection, score_set: str, shop: st
         (score_set, shop, at_ms),
     )
     return [Key(*row) for row in rows]
+
+
+def record_changes(
+    connection: sqlite3.Connection, policy: str, event: Event, key: Key, found: Iterable[Change], now_ms: int
+) -> None:
+    """Keep the changes an event made to a conversation's rounds."""
+    cause = type(event).__name__.lower()
+    connection.executemany(
+        "INSERT INTO change_rows (at_ms, cause, event, policy, round, shop, channel, conversation, before, after) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(now_ms, cause, event.id, policy, one.round, *key, one.before, one.after) for one in found],
+    )
 
 
 def let_go(connection: sqlite3.Connection, score_set: str, policies: Iterable[str]) -> None:

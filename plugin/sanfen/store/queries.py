@@ -7,7 +7,7 @@ from typing import Any
 
 from sanfen.errors import InputError
 
-__all__ = ["GROUPS", "escalations", "explain", "mask", "outcomes", "policies", "rates", "rounds"]
+__all__ = ["GROUPS", "escalations", "explain", "mask", "outcomes", "policies", "rates", "rounds", "where"]
 
 GROUPS = ("shop", "channel", "agent", "day", "week", "month", "hour")
 _SPANS = {"week": "date(day, 'weekday 0', '-6 days')", "month": "substr(day, 1, 7)"}  # a week is named by its Monday
@@ -39,9 +39,9 @@ def mask(customer: str) -> str:
 
 def policies(connection: sqlite3.Connection, score_set: str | None = None) -> list[tuple[str, str]]:
     """Score sets and policies that have rounds, the live ones first."""
-    where, values = _where({"score_set": score_set})
+    clause, values = where({"score_set": score_set})
     rows = connection.execute(
-        f"SELECT DISTINCT score_set, policy FROM rate_hours {where} ORDER BY score_set <> 'live', score_set, policy",
+        f"SELECT DISTINCT score_set, policy FROM rate_hours {clause} ORDER BY score_set <> 'live', score_set, policy",
         values,
     )
     return [(str(score_set), str(policy)) for score_set, policy in rows]
@@ -52,11 +52,11 @@ def rates(connection: sqlite3.Connection, *, by: Sequence[str] = (), **filters: 
     for name in by:
         if name not in GROUPS:
             raise InputError(f"cannot group by {name!r}", hint="choose from " + ", ".join(GROUPS))
-    where, values = _where(filters)
+    clause, values = where(filters)
     names = ", ".join(["score_set", "policy", *by])
     keys = ", ".join(["score_set", "policy", *(f"{_SPANS[name]} AS {name}" if name in _SPANS else name for name in by)])
     rows = connection.execute(
-        f"SELECT {keys}, {_SUMS} FROM rate_hours {where} GROUP BY {names} ORDER BY {names}",
+        f"SELECT {keys}, {_SUMS} FROM rate_hours {clause} GROUP BY {names} ORDER BY {names}",
         values,
     )
     return [row for row in map(dict, rows) if row["rounds"] or row["pending"] or row["excluded"]]
@@ -66,10 +66,10 @@ def rounds(
     connection: sqlite3.Connection, *, longest: bool = False, limit: int | None = None, **filters: str | None
 ) -> list[dict[str, Any]]:
     """Rounds, newest first, or longest wait first. Filters as in ``rates``, and status, reason, conversation."""
-    where, values = _where(filters)
+    clause, values = where(filters)
     order = "wait_ms DESC NULLS LAST" if longest else "opened_ms DESC, id"
     rows = connection.execute(
-        f"SELECT * FROM rounds {where} ORDER BY {order} LIMIT ?", (*values, -1 if limit is None else limit)
+        f"SELECT * FROM rounds {clause} ORDER BY {order} LIMIT ?", (*values, -1 if limit is None else limit)
     )
     return [dict(row) | {"evidence": json.loads(row["evidence"])} for row in rows]
 
@@ -77,9 +77,9 @@ def rounds(
 def outcomes(connection: sqlite3.Connection, **filters: str | None) -> dict[str, int]:
     """How many rounds have each outcome."""
     found = {"met": 0, "late": 0, "missed": 0, "pending": 0, "excluded": 0}
-    where, values = _where(filters)
+    clause, values = where(filters)
     sums = ", ".join(f"sum({name})" for name in found)
-    row = connection.execute(f"SELECT {sums} FROM rate_hours {where}", values).fetchone()
+    row = connection.execute(f"SELECT {sums} FROM rate_hours {clause}", values).fetchone()
     return {name: int(count or 0) for name, count in zip(found, row, strict=True)}
 
 
@@ -96,9 +96,9 @@ def explain(
     connection: sqlite3.Connection, round_id: str, *, policy: str | None = None, score_set: str | None = None
 ) -> dict[str, Any] | None:
     """A round's row, the messages around it with what became of each, and its escalations. None if unknown."""
-    where, values = _where({"id": round_id, "policy": policy, "score_set": score_set}, {"id": "id = ?"})
+    clause, values = where({"id": round_id, "policy": policy, "score_set": score_set}, {"id": "id = ?"})
     row = connection.execute(
-        f"SELECT * FROM rounds {where} ORDER BY score_set <> 'live', policy LIMIT 1", values
+        f"SELECT * FROM rounds {clause} ORDER BY score_set <> 'live', policy LIMIT 1", values
     ).fetchone()
     if row is None:
         return None
@@ -134,7 +134,7 @@ def _attempts(connection: sqlite3.Connection, number: int) -> list[dict[str, Any
     return [dict(row) for row in rows]
 
 
-def _where(filters: Mapping[str, str | None], more: Mapping[str, str] | None = None) -> tuple[str, tuple[str, ...]]:
+def where(filters: Mapping[str, str | None], more: Mapping[str, str] | None = None) -> tuple[str, tuple[str, ...]]:
     """The WHERE of the filters that are set; a name that is none is a mistake of ours."""
     known = {**_FILTERS, **(more or {})}
     given = {name: value for name, value in filters.items() if value is not None}

@@ -5,9 +5,46 @@ Times stand twice: ``*_ms`` are epoch milliseconds, the others local ISO text in
 
 import sqlite3
 
-from sanfen.store.talk import TALK, VALID
-
 __all__ = ["NAMES", "refresh"]
+
+_GAP_MS = 600_000  # silence that ends a session
+_VALID = "mode IN ('human', 'shortcut', 'action', 'assisted')"
+
+_KEY = "shop, channel, conversation"
+_TALK_LOCAL = "at_ms / 1000 + offset_min * 60, 'unixepoch'"
+
+
+# Messages, each marked: ``asks`` and ``valid`` (a person gave it) say what it is; ``opens``: the first question of an
+# unanswered run; ``starts``: the first of its session; ``wait_ms``: until a valid reply came; ``held_by``: who gave it,
+# sent the message, or holds the conversation. ``core.sessions`` says the same, and a test holds the two together.
+_TALK = f"""
+SELECT seq, id, {_KEY}, customer, customer_type, sender, agent, mode, tags, chars, at_ms, offset_min, day, hour, asks, valid,
+  session, coalesce(CASE WHEN asks AND answered_ms IS NOT NULL THEN answered_by ELSE holder END, '') AS held_by,
+  CASE WHEN asks THEN answered_ms - at_ms END AS wait_ms,
+  CASE WHEN asks AND answered_in = session THEN answered_ms - at_ms END AS first_wait_ms,
+  asks AND 1 = row_number() OVER (PARTITION BY {_KEY}, turn, asks ORDER BY at_ms, seq) AS opens,
+  asks AND 1 = row_number() OVER (PARTITION BY {_KEY}, session, asks ORDER BY at_ms, seq) AS starts
+FROM (
+  SELECT *,
+    max(CASE WHEN valid THEN at_ms END) OVER (PARTITION BY {_KEY}, turn) AS answered_ms,
+    max(CASE WHEN valid THEN agent END) OVER (PARTITION BY {_KEY}, turn) AS answered_by,
+    max(CASE WHEN valid THEN session END) OVER (PARTITION BY {_KEY}, turn) AS answered_in,
+    max(agent) OVER (PARTITION BY {_KEY}, hand) AS holder
+  FROM (
+    SELECT *,
+      sum(fresh) OVER (PARTITION BY {_KEY} ORDER BY at_ms, seq) AS session,
+      coalesce(sum(valid) OVER (PARTITION BY {_KEY} ORDER BY at_ms, seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
+        AS turn,
+      sum(agent IS NOT NULL) OVER (PARTITION BY {_KEY} ORDER BY at_ms, seq) AS hand
+    FROM (
+      SELECT seq, id, {_KEY}, customer, customer_type, sender, agent, mode, tags, chars, at_ms, offset_min,
+        strftime('%Y-%m-%d', {_TALK_LOCAL}) AS day, CAST(strftime('%H', {_TALK_LOCAL}) AS INTEGER) AS hour,
+        sender = 'customer' AS asks, sender = 'merchant' AND {_VALID} AS valid,
+        coalesce(at_ms - lag(at_ms) OVER (PARTITION BY {_KEY} ORDER BY at_ms, seq) >= {_GAP_MS}, 1) AS fresh
+      FROM events WHERE kind = 'message'
+    )
+  )
+)"""
 
 _SUMS = """
   sum(met + late + missed) AS rounds, sum(met) AS met, sum(late) AS late, sum(missed) AS missed,
@@ -50,25 +87,25 @@ FROM rate_hours GROUP BY score_set, policy, shop, channel, agent, day""",
 SELECT shop, channel, conversation, customer, held_by AS agent, session, starts AS first, day, hour,
   {_UTC.format("at_ms")} AS asked, {_UTC.format("(at_ms + wait_ms)")} AS answered, wait_ms, at_ms AS asked_ms,
   at_ms + wait_ms AS answered_ms
-FROM ({TALK}) WHERE opens""",
+FROM ({_TALK}) WHERE opens""",
     "sessions": f"""
 SELECT shop, channel, conversation, max(customer) AS customer, session AS number, min(day) AS day,
   {_UTC.format("min(at_ms)")} AS began, {_UTC.format("max(at_ms)")} AS ended,
   sum(asks) AS customer_messages, sum(sender = 'merchant') AS merchant_messages, sum(valid) AS valid_messages,
   max(CASE WHEN starts THEN first_wait_ms END) AS first_reply_ms,
   max(CASE WHEN starts AND first_wait_ms IS NOT NULL THEN held_by END) AS first_reply_by, min(at_ms) AS began_ms, max(at_ms) AS ended_ms
-FROM ({TALK}) GROUP BY shop, channel, conversation, session""",
+FROM ({_TALK}) GROUP BY shop, channel, conversation, session""",
     "customers_daily": f"""
 SELECT shop, channel, customer, day, sum(asks) AS buyer_msg_num, sum(valid) AS seller_msg_num, sum(valid) > 0 AS replied,
   sum(opens AND wait_ms > 120000) >= 3 AS slow,
   sum(CASE WHEN opens THEN wait_ms END) AS reply_ms, sum(opens AND wait_ms IS NOT NULL) AS replies
-FROM ({TALK}) GROUP BY shop, channel, customer, day HAVING sum(asks) > 0""",
+FROM ({_TALK}) GROUP BY shop, channel, customer, day HAVING sum(asks) > 0""",
     "orders": f"""
 SELECT shop, channel, conversation, order_id, {_LOCAL_DAY.format("coalesce(created_ms, paid_ms, received_ms)")} AS day,
   {_UTC.format("created_ms")} AS created, {_UTC.format("paid_ms")} AS paid, {_UTC.format("received_ms")} AS received,
   amount, silent, order_by, paid_by,
   (SELECT e.agent FROM events e WHERE e.shop = o.shop AND e.channel = o.channel AND e.conversation = o.conversation
-    AND e.at_ms > o.received_ms AND e.sender = 'merchant' AND e.agent IS NOT NULL AND e.{VALID}
+    AND e.at_ms > o.received_ms AND e.sender = 'merchant' AND e.agent IS NOT NULL AND e.{_VALID}
     ORDER BY e.at_ms, e.seq LIMIT 1) AS aftersale_by,
   created_ms, paid_ms, received_ms
 FROM order_rows o""",

@@ -1,0 +1,183 @@
+"""Rounds of the log counted as their policy counts them (units hit, a late share, a mean), and the error budget."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from sanfen.config import presets
+from sanfen.core.budget import Day, budget, burn_rate, running_span
+from sanfen.core.days import NEVER
+from sanfen.core.events import Key
+from sanfen.core.metrics import Tally
+from sanfen.core.plan import plan_of
+from sanfen.core.policy import Policy
+from sanfen.core.score import Outcome
+from sanfen.errors import PolicyError
+from sanfen.store import policies, queries
+from sanfen.wire import instant_text
+
+__all__ = ["assessed", "budgets", "known", "rates"]
+
+_HOUR_MS = 3_600_000
+_BEFORE_DAYS = 31  # the pace, and units filed under another day than their rounds opened on
+_ROUNDS = (
+    "SELECT score_set, policy, id, shop, channel, conversation, customer, agent, day, session_ms, opened_ms, due_ms, wait_ms, "
+    "status, hour FROM round_rows"
+)
+
+
+class _Opened(NamedTuple):
+    opened_ms: int
+
+
+class _Row(NamedTuple):
+    """A round as the log has it."""
+
+    id: str
+    key: Key
+    customer: str
+    agent: str | None
+    date: str
+    session: _Opened
+    opened_ms: int
+    due_ms: int
+    wait_ms: int | None
+
+
+def known(connection: sqlite3.Connection, score_set: str, policy: str) -> Policy | None:
+    """The policy of a score set: as the log noted it, or the preset of that name; None if it is neither."""
+    found = policies.latest(connection, score_set, policy)
+    if found is None:
+        try:
+            found = presets.policy(policy)
+        except PolicyError:
+            return None
+    return found
+
+
+def rates(connection: sqlite3.Connection, *, by: Sequence[str] = (), **filters: str | None) -> list[dict[str, Any]]:
+    """Counts of rounds as ``queries.rates`` gives them, and beside them the policy's own: ``units``, ``hits``, ``value``.
+
+    ``value`` is the number the policy reports: a share, or a mean in seconds. Raises InputError.
+    """
+    rows = queries.rates(connection, by=by, **filters)
+    tallies: dict[tuple[Any, ...], Tally] = {}
+    for score_set, name in {(row["score_set"], row["policy"]) for row in rows}:
+        policy = known(connection, score_set, name)
+        if policy is not None and not _plain(policy):
+            wanted = {**filters, "score_set": score_set, "policy": name}
+            for facts, one, outcome in _rounds(connection, wanted, by):
+                group = (score_set, name, *(facts[key] for key in by))
+                if group not in tallies:
+                    tallies[group] = Tally(plan_of(policy))
+                tallies[group].add(one, outcome)
+    for row in rows:
+        tally = tallies.get((row["score_set"], row["policy"], *(row[name] for name in by)))
+        if tally is None:
+            row |= {"units": row["rounds"], "hits": row["met"], "value": row["rate"]}
+        else:
+            value = tally.value
+            row |= {"units": tally.denominator, "hits": tally.numerator}
+            row["value"] = None if value is None else float(value)
+    return rows
+
+
+def _plain(policy: Policy) -> bool:
+    """Whether a policy's number is the share of its rounds that were met."""
+    return policy.unit in ("round", "message") and policy.report.kind == "share" and policy.report.recent_share is None
+
+
+def assessed(
+    connection: sqlite3.Connection, policy: Policy, score_set: str, now_ms: int, **filters: str | None
+) -> dict[str, Any]:
+    """The policy's own period as it stands: its days, units, value, whether it is assessed, each target met or not."""
+    today = _today(policy, now_ms)
+    found = _tally(connection, policy, {**filters, "score_set": score_set, "policy": policy.id}).assess(today)
+    return {
+        "score_set": score_set, "policy": policy.id, "first": found.first_day, "last": found.last_day,
+        "units": found.units, "hits": found.numerator, "value": _number(found.value), "assessed": found.assessed,
+        "targets": found.targets,
+    }  # fmt: skip
+
+
+def budgets(
+    connection: sqlite3.Connection, policy: Policy, score_set: str, now_ms: int, **filters: str | None
+) -> list[dict[str, Any]]:
+    """The error budget of each target of a policy, its burn rates, forecast, and how today's units stand."""
+    today = _today(policy, now_ms)
+    first, _ = running_span(policy, today)
+    since = min(first, today) - timedelta(days=_BEFORE_DAYS)
+    wanted = {**filters, "score_set": score_set, "policy": policy.id, "first_day": since.isoformat()}
+    tally = _tally(connection, policy, wanted)
+    days = _days(tally)
+    out = []
+    for target, found in zip(policy.targets, budget(policy, days, today), strict=True):
+        row = found._asdict() | {"wanted": float(found.wanted), "value": _number(found.value)}
+        row |= {"policy": policy.id, "score_set": score_set, "leaves": found.leaves._asdict()}
+        for name, span_ms in (("burn_hour", _HOUR_MS), ("burn_day", 24 * _HOUR_MS)):
+            part = _since(tally, now_ms - span_ms, now_ms)
+            row[name] = _number(burn_rate(part, target, policy.report))
+        out.append(row | {"today": tally.standings(today.isoformat())})
+    return out
+
+
+def _today(policy: Policy, now_ms: int) -> date:
+    return date.fromisoformat((instant_text(now_ms, ZoneInfo(policy.tz)) or "")[:10])
+
+
+def _tally(connection: sqlite3.Connection, policy: Policy, filters: Mapping[str, str | None]) -> Tally:
+    tally = Tally(plan_of(policy))
+    tally.keep_units()
+    for _, one, outcome in _rounds(connection, filters):
+        tally.add(one, outcome)
+    return tally
+
+
+def _days(tally: Tally) -> dict[str, Day]:
+    days: dict[str, Day] = {}
+    for unit in tally.units:
+        days[unit.day] = days.get(unit.day, Day()).plus(Day(1, not unit.hit))
+    for wait in tally.waits:
+        days[wait.day] = days.get(wait.day, Day()).plus(Day(0, 0, wait.wait_ms, 1))
+    return days
+
+
+def _since(tally: Tally, from_ms: int, now_ms: int) -> Day:
+    part = Day()
+    for unit in tally.units:
+        if from_ms <= unit.at_ms <= now_ms:
+            part = part.plus(Day(1, not unit.hit))
+    return part
+
+
+def _rounds(
+    connection: sqlite3.Connection, filters: Mapping[str, str | None], by: Sequence[str] = ()
+) -> Iterable[tuple[dict[str, Any], _Row, Outcome]]:
+    """Rounds with what they are grouped by."""
+    where, values = queries.where(filters)
+    for row in connection.execute(f"{_ROUNDS} {where}", values):
+        day = row["day"]
+        facts = {
+            "shop": row["shop"],
+            "channel": row["channel"],
+            "agent": row["agent"] or "",
+            "hour": row["hour"],
+            "day": day,
+        }
+        if "week" in by or "month" in by:
+            monday = date.fromisoformat(day) - timedelta(days=date.fromisoformat(day).weekday())
+            facts |= {"week": monday.isoformat(), "month": day[:7]}
+        due_ms = NEVER if row["due_ms"] is None else row["due_ms"]
+        key = Key(row["shop"], row["channel"], row["conversation"])
+        one = _Row(
+            row["id"], key, row["customer"], row["agent"], day, _Opened(row["session_ms"]), row["opened_ms"], due_ms,
+            row["wait_ms"],
+        )  # fmt: skip
+        yield facts, one, Outcome(row["status"])
+
+
+def _number(value: Fraction | None) -> float | None:
+    return None if value is None else float(value)
