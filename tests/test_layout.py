@@ -35,7 +35,7 @@ TESTED_ELSEWHERE = {
     "cli/budget.py": "tests/cli/test_cli.py",
     "cli/check.py": "tests/cli/test_cli.py",
     "cli/demo.py": "tests/e2e/test_demo.py: the real command",
-    "cli/explain.py": "tests/cli/test_cli.py",
+    "cli/explain.py": "tests/cli/test_cli.py, tests/store/test_explanation.py",
     "cli/policies.py": "tests/cli/test_cli.py",
     "cli/progress.py": "tests/cli/test_cli.py",
     "cli/rates.py": "tests/cli/test_cli.py",

@@ -65,17 +65,6 @@ def test_rounds_by_status_and_by_length(filled: Database) -> None:
     assert late[0]["evidence"] == [EVENTS[0].id, EVENTS[1].id]
 
 
-def test_an_explanation_has_the_round_its_messages_and_their_verdicts(filled: Database) -> None:
-    with closing(filled.reader()) as reader:
-        (late,) = queries.rounds(reader, policy="q", status="late")
-        found = queries.explain(reader, late["id"], policy="q")
-        assert queries.explain(reader, "r0") is None
-    assert found is not None
-
-    assert [message["valid"] for message in found["messages"][:4]] == [None, 1, None, 1]
-    assert found["round"]["policy"] == "q"
-
-
 @pytest.mark.parametrize(
     ("name", "shown"), [("tb_赵47", "tb**47"), ("abcd", "ab**"), ("ab", "ab**"), ("a", "a"), ("", "")]
 )

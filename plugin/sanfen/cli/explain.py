@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +12,9 @@ __all__ = ["command"]
 @click.command("explain")
 @click.argument("log", type=click.Path(path_type=Path), metavar="DB")
 @click.argument("round_id", metavar="ROUND")
-@click.option("--policy", help="Under this policy: one that the log holds, a preset or a file.")
+@click.option(
+    "--policy", "names", multiple=True, help="Also under this policy: a preset or a file; or of the log's, this one."
+)
 @click.option("--score-set", help="live, replay, or another.")
 @click.option("--unmask", is_flag=True, help="Show the customer in full.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -21,7 +24,7 @@ def command(
     /,
     log: Path,
     round_id: str,
-    policy: str | None,
+    names: tuple[str, ...],
     score_set: str | None,
     unmask: bool,
     as_json: bool,
@@ -29,24 +32,34 @@ def command(
     """Why a round got its outcome. Exit 1 if there is no such round."""
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
     from sanfen.cli.asking import asked  # noqa: PLC0415
-    from sanfen.cli.story import lines, what_if  # noqa: PLC0415
+    from sanfen.cli.story import lines  # noqa: PLC0415
+    from sanfen.config import presets  # noqa: PLC0415
     from sanfen.store import queries  # noqa: PLC0415
+    from sanfen.store.explanation import explain  # noqa: PLC0415
 
     language = (context.obj or {}).get("language", "en")
     with asked(log) as connection:
-        found = queries.explain(connection, round_id, policy=policy, score_set=score_set)
-        other = None
-        if found is None and policy is not None:
-            found = queries.explain(connection, round_id, score_set=score_set)
-            other = what_if(connection, found["round"], policy) if found is not None else None
+        held = {name for _, name in queries.policies(connection, score_set)}
+        own = next((name for name in names if name in held), None)
+        others = [presets.policy(name) for name in names if name not in held]
+        found = explain(connection, round_id, policy=own, score_set=score_set, others=others)
     if found is None:
         click.echo(t("nothing_found", language), err=True)
         context.exit(1)
     if not unmask:
-        found["round"]["customer"] = queries.mask(found["round"]["customer"])
+        hide(found)
     if as_json:
-        found |= {"what_if": other} if other is not None else {}
         click.echo(json.dumps(found, ensure_ascii=False, indent=1, default=str))
         return
-    for line in lines(found, language, other):
+    for line in lines(found, language):
         click.echo(line)
+
+
+def hide(found: dict[str, Any]) -> None:
+    """Show customers as far as they may be shown."""
+    from sanfen.store.queries import mask  # noqa: PLC0415
+
+    for one in (found["round"], *found["messages"], *found["events"]):
+        for name in ("customer", "conversation"):
+            if one.get(name):
+                one[name] = mask(one[name])

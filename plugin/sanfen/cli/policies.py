@@ -14,7 +14,7 @@ __all__ = ["command"]
 @click.pass_context
 def command(context: click.Context, /, names: tuple[str, ...], as_json: bool) -> None:
     """Without a name: all shipped policies. With one: its keys and sources. With two: where they differ."""
-    from sanfen.cli.tables import show  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.cli.tables import plain, show  # noqa: PLC0415  # loaded only for this verb
     from sanfen.config import presets  # noqa: PLC0415
 
     language = (context.obj or {}).get("language", "en")
@@ -32,10 +32,10 @@ def command(context: click.Context, /, names: tuple[str, ...], as_json: bool) ->
             click.echo(json.dumps(trees[0], ensure_ascii=False, indent=1))
             return
         for key, value in trees[0].items():
-            click.echo(f"{key}: {_text(value)}")
+            click.echo(f"{key}: {plain(value)}")
         return
     keys = [key for key in dict.fromkeys([*trees[0], *trees[1]]) if trees[0].get(key) != trees[1].get(key)]
-    rows = [{"key": key, names[0]: _text(trees[0].get(key)), names[1]: _text(trees[1].get(key))} for key in keys]
+    rows = [{"key": key, names[0]: plain(trees[0].get(key)), names[1]: plain(trees[1].get(key))} for key in keys]
     prose = {"id", "title", "status", "sources", "valid"}
     show([row for row in rows if row["key"] not in prose], form, ("key", *dict.fromkeys(names)), "no difference")
 
@@ -53,11 +53,3 @@ def _line(name: str, language: str) -> dict[str, Any]:
         "as_of": (status.as_of or "") if status else "",
         "title": shown,
     }
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_text(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_text(one) for one in value) + "]"
-    return "" if value is None else str(value)

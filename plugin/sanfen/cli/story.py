@@ -1,30 +1,22 @@
-"""An explanation as lines for a person, and a round looked at under another policy."""
+"""Explanations and error budgets as lines for a person."""
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sanfen.bulk.replay import round_fields
 from sanfen.catalogue import t
-from sanfen.cli.tables import clock, percent
-from sanfen.config import presets
-from sanfen.core.days import NEVER
-from sanfen.core.drive import fold
-from sanfen.core.events import Key
-from sanfen.core.facts import Conversation
-from sanfen.core.plan import plan_of
+from sanfen.cli.tables import clock, percent, plain
 from sanfen.core.reasons import Reason, sentence
-from sanfen.store import journal
 from sanfen.wire import instant_text
 
-__all__ = ["budget_lines", "lines", "what_if"]
+__all__ = ["budget_lines", "lines"]
 
+_HELD = {True: "check_yes", False: "check_no", None: "check_unasked"}
 _COUNTED = {"met": "explain_counted_both", "late": "explain_counted", "missed": "explain_counted"}
 
 
-def lines(found: dict[str, Any], language: str, other: dict[str, Any] | None = None) -> list[str]:
+def lines(found: dict[str, Any], language: str) -> list[str]:
     """The story of a round."""
     row = found["round"]
     outcome = t(f"outcome_{row['status']}", language)
@@ -37,10 +29,33 @@ def lines(found: dict[str, Any], language: str, other: dict[str, Any] | None = N
     told = [(one["due_ms"], _told(one, row, language)) for one in found["escalations"]]
     said = [(one["at_ms"], _said(one, row, language)) for one in found["messages"]]
     out += [line for _, line in sorted(said + told, key=lambda pair: pair[0])]
-    if other is not None:
-        word = t(f"outcome_{other['status']}", language)
-        why = sentence(Reason(other["because"]), language)
-        out.append(t("explain_whatif", language, policy=other["policy"], outcome=word, sentence=why))
+    out += _grounds(found, language)
+    for other in found["elsewhere"]:
+        if other["status"] is None:
+            out.append(t("explain_elsewhere_none", language, policy=other["policy"]))
+        else:
+            word, why = t(f"outcome_{other['status']}", language), sentence(Reason(other["because"]), language)
+            out.append(t("explain_whatif", language, policy=other["policy"], outcome=word, sentence=why))
+    return out
+
+
+def _grounds(found: dict[str, Any], language: str) -> list[str]:
+    """The clauses and their sources, and what was checked."""
+    out = []
+    for clause in found.get("clauses", ())[:1]:
+        value, place = plain(clause["value"]), clause["place"] or found["round"]["policy"]
+        out.append(t("explain_clause", language, key=clause["key"], value=value, place=place))
+    asked = [
+        (one["name"] if language == "en" else sentence(Reason(one["name"]), language))
+        + " "
+        + t(_HELD[one["holds"]], language)
+        for one in found.get("checks", ())
+    ]
+    if asked:
+        out.append(t("explain_checked", language, checks=" · ".join(asked)))
+    for source in found.get("sources", ()):
+        date = f" ({source['date']})" if source.get("date") else ""
+        out.append(t("explain_source", language, at=source["at"] + date, says=source.get("says", "")))
     return out
 
 
@@ -72,16 +87,6 @@ def _seconds(value: float | None) -> str:
     return "–" if value is None else clock(value * 1000)
 
 
-def what_if(connection: sqlite3.Connection, row: dict[str, Any], policy: str) -> dict[str, Any] | None:
-    """The round of the same question under another policy, folded from the journal; nothing is written."""
-    key = Key(row["shop"], row["channel"], row["conversation"])
-    plan = plan_of(presets.policy(policy))
-    for one, scored in fold(Conversation(key), journal.read(connection, key), plan, NEVER - 1).rounds():
-        if one.opening_id == row["evidence"][0]:
-            return {"policy": plan.policy.id} | round_fields(one, scored, plan)
-    return None
-
-
 def _clock_of(at_ms: int, row: dict[str, Any]) -> str:
     """The local time, in the zone the round's own row is written in."""
     opened = row["opened"]
@@ -109,6 +114,8 @@ def _said(one: dict[str, Any], row: dict[str, Any], language: str) -> str:
         marks.append(f"{one['mode']}{':' + one['bot'] if one['bot'] else ''}")
         if one["reason"]:
             marks.append(sentence(Reason(one["reason"]), language))
+        if one["clause"]:
+            marks.append(one["clause"])
         marks.append(f"{one['evidence']}{' ' + one['rule'] if one['rule'] else ''}")
         if row["closed_ms"] is not None and one["id"] == row["evidence"][-1]:
             marks.append(t("explain_closes", language))

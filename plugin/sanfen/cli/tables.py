@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["clock", "formats", "percent", "show"]
+__all__ = ["clock", "formats", "percent", "plain", "show"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SECONDS = frozenset({"first_reply_mean", "total_reply_mean", "cut_reply_mean", "longest_reply"})
@@ -104,6 +104,15 @@ def clock(duration_ms: float | None) -> str:
     hours, minutes = divmod(seconds // 60, 60)
     parts = [f"{hours}h" if hours else "", f"{minutes}m" if hours or minutes else "", f"{seconds % 60}s"]
     return "".join(parts)
+
+
+def plain(value: Any) -> str:
+    """A value as it could stand in YAML, on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {plain(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(plain(one) for one in value) + "]"
+    return "" if value is None else str(value)
 
 
 def _width(text: str) -> int:

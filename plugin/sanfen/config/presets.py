@@ -15,7 +15,20 @@ from sanfen.config.yaml import Document, read_file, read_text
 from sanfen.core.policy import Policy
 from sanfen.errors import InputError, PolicyError
 
-__all__ = ["DEFAULT", "apply_set", "model", "names", "policy", "scoring", "tree", "unverified", "validate"]
+__all__ = [
+    "DEFAULT",
+    "apply_set",
+    "model",
+    "names",
+    "place",
+    "policy",
+    "scoring",
+    "sources",
+    "stated",
+    "tree",
+    "unverified",
+    "validate",
+]
 
 DEFAULT = "taobao-2022-01"
 _CHAIN = 8  # how long a chain of based_on may be
@@ -90,6 +103,27 @@ def validate(made: Mapping[str, Any], name: str) -> PolicyModel:
             close = get_close_matches(where, PolicyModel.model_fields, n=1)
             message = "not a key of a policy" + (f"; did you mean {close[0]}?" if close else "")
         raise PolicyError(f"policy {name}: {where}: {message}", hint="docs/policies.md lists every key") from None
+
+
+def sources(name: str) -> list[dict[str, Any]]:
+    """Where a shipped preset's statements come from; empty for a policy that is none."""
+    return list(_plain(_shipped(name)).get("sources", ())) if name in names() else []
+
+
+def stated(found: Policy) -> dict[str, Any]:
+    """What a preset's file says, key by key; empty for a policy that is no preset, or a changed one."""
+    if found.id not in names():
+        return {}
+    shipped = policy(found.id, tz=found.tz, holidays=found.holidays)
+    return tree(found.id) if shipped.version == found.version else {}
+
+
+def place(name: str, key: str) -> str | None:
+    """``taobao-2022-01.yaml:17``: where a shipped preset states a key; None if it does not, or is no preset."""
+    if name not in names():
+        return None
+    found = _shipped(name).places.get((key,))
+    return f"{name}.yaml:{found.line}" if found else None
 
 
 def apply_set(made: dict[str, Any], dotted: str, text: str) -> None:

@@ -41,6 +41,11 @@ class Rule(NamedTuple):
     place: str = ""  # file:line, for explanations
 
     @property
+    def label(self) -> str:
+        """The rule's name and where it stands."""
+        return f"{self.name} ({self.place})" if self.place else self.name
+
+    @property
     def grade(self) -> Evidence:
         """The weakest kind of evidence the rule leans on."""
         if self.text or self.min_length is not None or self.max_length is not None or self.within_ms is not None:
@@ -74,7 +79,7 @@ def classify(message: Message, rules: tuple[Rule, ...], since_ms: int | None = N
         if _matches(rule, message, since_ms):
             mode = _resolve(rule, message.mode)
             grade = message.evidence if mode == message.mode != Mode.unknown else rule.grade
-            return message._replace(mode=mode, evidence=grade, rule=rule.name, bot=rule.bot or message.bot)
+            return message._replace(mode=mode, evidence=grade, rule=rule.label, bot=rule.bot or message.bot)
     return message
 
 

@@ -11,10 +11,9 @@ from functools import partial
 from sanfen.core.events import Event
 from sanfen.engine.ingest import Engine, Receipt
 from sanfen.errors import StoreError
-from sanfen.store import gaps
+from sanfen.store import journal
 from sanfen.store.db import Database
-from sanfen.store.gaps import Gap
-from sanfen.store.journal import Delivery
+from sanfen.store.journal import Delivery, Gap
 
 __all__ = ["Front"]
 
@@ -60,7 +59,7 @@ class Front:
         if self._db is None or not self.gaps:
             return
         found, self.gaps = self.gaps, {}
-        written = self._db.write(lambda connection: gaps.save(connection, found.values()))
+        written = self._db.write(lambda connection: journal.save_gaps(connection, found.values()))
         asyncio.wrap_future(written).add_done_callback(partial(self._written, found))
 
     def _written(self, found: dict[str, Gap], future: "asyncio.Future[None]") -> None:

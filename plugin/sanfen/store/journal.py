@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 from sanfen.core.events import Event, Key, Message, Store
 from sanfen.wire import event_fields, read_event
 
-__all__ = ["Delivery", "append", "erase_customer", "export", "forget_text", "offset_min", "read"]
+__all__ = [
+    "Delivery", "Gap", "append", "erase_customer", "export", "forget_text", "offset_min", "read", "save_gaps",
+]  # fmt: skip
 
 
 class Delivery(NamedTuple):
@@ -24,6 +26,20 @@ class Delivery(NamedTuple):
     path: str
     body: bytes
     error: str | None = None
+
+
+class Gap(NamedTuple):
+    """Deliveries of one channel that were relayed and not journaled, from the first to the last of them."""
+
+    channel: str
+    from_ms: int
+    until_ms: int
+    deliveries: int
+    reason: str
+
+    def grown(self, at_ms: int) -> "Gap":
+        """One delivery more."""
+        return self._replace(until_ms=max(self.until_ms, at_ms), deliveries=self.deliveries + 1)
 
 
 _COLUMNS = (
@@ -115,6 +131,13 @@ def erase_customer(connection: sqlite3.Connection, shop: str, customer: str) -> 
     return connection.execute(
         "UPDATE events SET text = NULL WHERE shop = ? AND customer = ?", (shop, customer)
     ).rowcount
+
+
+def save_gaps(connection: sqlite3.Connection, gaps: Iterable[Gap]) -> None:
+    """Keep gaps once there is a log again."""
+    connection.executemany(
+        "INSERT INTO gap_rows (channel, from_ms, until_ms, deliveries, reason) VALUES (?, ?, ?, ?, ?)", gaps
+    )
 
 
 def _row(event: Event) -> tuple[Any, ...]:

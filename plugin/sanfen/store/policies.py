@@ -3,13 +3,13 @@
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from sanfen.core.policy import Policy
 
-__all__ = ["Epoch", "epochs", "latest", "remember"]
+__all__ = ["Epoch", "epochs", "fields", "latest", "of_version", "remember"]
 
 _POLICY = TypeAdapter(Policy)
 
@@ -52,6 +52,17 @@ def epochs(connection: sqlite3.Connection, score_set: str, policy: str) -> list[
         except ValidationError:
             continue
     return out
+
+
+def of_version(connection: sqlite3.Connection, score_set: str, policy: str, version: str) -> Policy | None:
+    """The policy as it was in a version; None if the log does not know it."""
+    return next((one.policy for one in epochs(connection, score_set, policy) if one.policy.version == version), None)
+
+
+def fields(policy: Policy) -> dict[str, Any]:
+    """A policy as plain data, in the words of the core."""
+    found: dict[str, Any] = _POLICY.dump_python(replace(policy, ladders=()), mode="json")
+    return found
 
 
 def latest(connection: sqlite3.Connection, score_set: str, policy: str) -> Policy | None:

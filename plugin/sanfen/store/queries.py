@@ -7,7 +7,7 @@ from typing import Any
 
 from sanfen.errors import InputError
 
-__all__ = ["GROUPS", "escalations", "explain", "mask", "outcomes", "policies", "rates", "rounds", "where"]
+__all__ = ["GROUPS", "escalations", "mask", "outcomes", "policies", "rates", "round_of", "rounds", "where"]
 
 GROUPS = ("shop", "channel", "agent", "day", "week", "month", "hour")
 _SPANS = {"week": "date(day, 'weekday 0', '-6 days')", "month": "substr(day, 1, 7)"}  # a week is named by its Monday
@@ -29,7 +29,6 @@ _SUMS = (
     "1.0 * sum(met) / nullif(sum(met + late + missed), 0) AS rate, "
     "CAST(round(1.0 * sum(wait_ms) / nullif(sum(met + late), 0)) AS INTEGER) AS mean_wait_ms"
 )
-_AROUND_MS = 3_600_000  # an explanation shows the messages this long before and after its round
 
 
 def mask(customer: str) -> str:
@@ -92,39 +91,15 @@ def escalations(
     return [dict(row) | {"tries": _attempts(connection, row["id"])} for row in rows]
 
 
-def explain(
+def round_of(
     connection: sqlite3.Connection, round_id: str, *, policy: str | None = None, score_set: str | None = None
 ) -> dict[str, Any] | None:
-    """A round's row, the messages around it with what became of each, and its escalations. None if unknown."""
+    """A round's row; the live one where several score sets have it. None if unknown."""
     clause, values = where({"id": round_id, "policy": policy, "score_set": score_set}, {"id": "id = ?"})
     row = connection.execute(
         f"SELECT * FROM rounds {clause} ORDER BY score_set <> 'live', policy LIMIT 1", values
     ).fetchone()
-    if row is None:
-        return None
-    found = dict(row) | {"evidence": json.loads(row["evidence"])}
-    first_ms = found["opened_ms"] - _AROUND_MS
-    last_ms = max(found["closed_ms"] or 0, found["due_ms"] or 0, found["opened_ms"]) + _AROUND_MS
-    messages = connection.execute(
-        "SELECT e.seq, e.id, e.at_ms, e.kind, e.sender, e.customer, e.agent, e.mode, e.bot, e.evidence, e.rule, e.text, "
-        "e.fields, v.valid, v.effect, v.reason FROM events e LEFT JOIN verdicts v ON v.shop = e.shop "
-        "AND v.channel = e.channel AND v.event = e.id AND v.score_set = ? AND v.policy = ? "
-        "WHERE e.shop = ? AND e.channel = ? AND e.conversation = ? AND e.at_ms BETWEEN ? AND ? ORDER BY e.at_ms, e.seq",
-        (
-            found["score_set"],
-            found["policy"],
-            found["shop"],
-            found["channel"],
-            found["conversation"],
-            first_ms,
-            last_ms,
-        ),
-    )
-    return {
-        "round": found,
-        "messages": [dict(message) for message in messages],
-        "escalations": escalations(connection, round_id=round_id),
-    }
+    return None if row is None else dict(row) | {"evidence": json.loads(row["evidence"])}
 
 
 def _attempts(connection: sqlite3.Connection, number: int) -> list[dict[str, Any]]:

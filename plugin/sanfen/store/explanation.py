@@ -1,0 +1,170 @@
+"""Why a round got its outcome, as plain data: the round folded again from the journal under the version of the policy it
+opened under, every test it went through, each message with its verdict and the clause that gave it, and what other
+policies make of the same question. It holds what is needed to decide the round once more without this program.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sanfen.config import presets
+from sanfen.core.checks import checks, clause_of
+from sanfen.core.days import NEVER
+from sanfen.core.drive import fold
+from sanfen.core.events import Event, Key, Mode
+from sanfen.core.facts import Conversation, Round
+from sanfen.core.plan import plan_of
+from sanfen.core.policy import Policy
+from sanfen.core.reasons import Reason
+from sanfen.core.score import Score
+from sanfen.store import journal, policies, queries, units
+from sanfen.wire import event_fields, instant_text
+
+__all__ = ["explain"]
+
+_AROUND_MS = 3_600_000  # an explanation shows the messages this long before and after its round
+_BY_MODE = frozenset({Reason.reply_counts, Reason.reply_ignored, Reason.reply_excuses, Reason.reply_voids})
+
+
+def explain(
+    connection: sqlite3.Connection,
+    round_id: str,
+    *,
+    policy: str | None = None,
+    score_set: str | None = None,
+    others: Sequence[Policy] = (),
+) -> dict[str, Any] | None:
+    """A round's row, policy, clauses, checks, messages, events, escalations. None if the log has no such round.
+
+    ``others``: policies to look at the question under, besides those of its score set.
+    """
+    row = queries.round_of(connection, round_id, policy=policy, score_set=score_set)
+    if row is None:
+        return None
+    key = Key(row["shop"], row["channel"], row["conversation"])
+    used = policies.of_version(connection, row["score_set"], row["policy"], row["policy_version"])
+    used = used or units.known(connection, row["score_set"], row["policy"])
+    last_ms = max(row["closed_ms"] or 0, row["due_ms"] or 0, row["opened_ms"]) + _AROUND_MS
+    events = journal.read(connection, key)
+    found: dict[str, Any] = {
+        "round": row,
+        "messages": _messages(connection, row, (row["opened_ms"] - _AROUND_MS, last_ms), used),
+        "escalations": queries.escalations(connection, round_id=round_id),
+        "events": [event_fields(event) for event in events if event.at_ms <= last_ms],
+    }
+    if used is not None:
+        found |= _decided(events, row, used)
+    elsewhere = [units.known(connection, row["score_set"], name) for name in _beside(connection, row)]
+    found["elsewhere"] = [
+        under for one in (*filter(None, elsewhere), *others) for under in _under(events, key, row, one)
+    ]
+    return found
+
+
+def _decided(events: list[Event], row: dict[str, Any], policy: Policy) -> dict[str, Any]:
+    """The policy, its clauses with their sources, the facts of the round and every test it went through."""
+    model = policies.fields(policy)
+    out: dict[str, Any] = {
+        "policy": model,
+        "sources": presets.sources(policy.id),
+        "clauses": [],
+        "checks": [],
+        "facts": {},
+    }
+    one, scored = _folded(events, row, policy, row["id"])
+    if one is None or scored is None:
+        return out
+    tests = checks(one, plan_of(policy), scored)
+    out["checks"] = [{"name": test.name, "clause": test.clause, "holds": test.holds} for test in tests]
+    named = dict.fromkeys([clause_of(scored.reason), *(test.clause for test in tests)])
+    stated = presets.stated(policy)
+    out["clauses"] = [
+        {"key": clause, "value": stated[clause], "place": presets.place(policy.id, clause)}
+        if clause in stated
+        else {"key": clause, "value": _short(model.get(clause)), "place": None}
+        for clause in named
+    ]
+    out["facts"] = _facts(one)
+    return out
+
+
+def _short(value: Any) -> Any:
+    """A value of the core without what it does not say."""
+    if isinstance(value, dict):
+        return {name: _short(one) for name, one in value.items() if one is not None}
+    return [_short(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _facts(one: Round) -> dict[str, Any]:
+    return {
+        "opened_ms": one.opened_ms, "clock_ms": _known(one.clock_ms), "due_ms": _known(one.due_ms),
+        "closed_ms": one.closed_ms, "wait_ms": one.wait_ms, "day": one.date, "day_end_ms": one.day_end_ms,
+        "holiday": one.holiday, "opened_in_hours": one.inside, "replied_in_hours": one.replied_inside,
+        "session_opened_ms": one.session.opened_ms, "session_opened_in_hours": one.session.inside,
+        "session_by_merchant": one.session.by_merchant, "session_tags": dict(one.session.tags), "store": one.store,
+        "customer_type": one.customer_type, "excused_by": one.excused_id, "voided": one.voided,
+        "transferred_by": one.transferred_id, "left_behind": one.left, "last_question_ms": one.last_ms,
+    }  # fmt: skip
+
+
+def _folded(
+    events: list[Event], row: dict[str, Any], policy: Policy, name: str | None = None
+) -> tuple[Round | None, Score | None]:
+    """The round of a name, or else of the same question, seen when the log saw it."""
+    key = Key(row["shop"], row["channel"], row["conversation"])
+    now_ms = row["opened_ms"] if row["status"] == "pending" else NEVER - 1
+    seen = [event for event in events if row["status"] != "pending" or event.at_ms <= now_ms]
+    for one, scored in fold(Conversation(key), seen, plan_of(policy), now_ms).rounds(now_ms):
+        if one.id == name or (name is None and one.opening_id == row["evidence"][0]):
+            return one, scored
+    return None, None
+
+
+def _under(events: list[Event], key: Key, row: dict[str, Any], policy: Policy) -> list[dict[str, Any]]:
+    """What a policy makes of the same question: a round of each agent where it splits; it may open none."""
+    zone = ZoneInfo(policy.tz)
+    found = [
+        {
+            "policy": policy.id, "status": str(scored.outcome), "because": str(scored.reason), "agent": one.agent,
+            "wait_ms": one.wait_ms, "due": instant_text(_known(one.due_ms), zone), "evidence": list(scored.evidence),
+        }
+        for one, scored in fold(Conversation(key), events, plan_of(policy), NEVER - 1).rounds()
+        if one.opening_id == row["evidence"][0]
+    ]  # fmt: skip
+    none = {"policy": policy.id, "status": None, "because": None, "agent": None, "wait_ms": None, "due": None}
+    return found or [none | {"evidence": []}]
+
+
+def _beside(connection: sqlite3.Connection, row: dict[str, Any]) -> list[str]:
+    return [name for _, name in queries.policies(connection, row["score_set"]) if name != row["policy"]]
+
+
+def _messages(
+    connection: sqlite3.Connection, row: dict[str, Any], span: tuple[int, int], policy: Policy | None
+) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        "SELECT e.seq, e.id, e.at_ms, e.kind, e.sender, e.customer, e.agent, e.mode, e.bot, e.evidence, e.rule, e.text, "
+        "e.fields, v.valid, v.effect, v.reason FROM events e LEFT JOIN verdicts v ON v.shop = e.shop "
+        "AND v.channel = e.channel AND v.event = e.id AND v.score_set = ? AND v.policy = ? "
+        "WHERE e.shop = ? AND e.channel = ? AND e.conversation = ? AND e.at_ms BETWEEN ? AND ? ORDER BY e.at_ms, e.seq",
+        (row["score_set"], row["policy"], row["shop"], row["channel"], row["conversation"], *span),
+    )
+    return [dict(one) | {"clause": _clause(one, policy)} for one in rows]
+
+
+def _clause(one: sqlite3.Row, policy: Policy | None) -> str | None:
+    """The clause that gave a reply its effect: ``replies.auto: ignored``."""
+    if one["reason"] is None:
+        return None
+    reason = Reason(one["reason"])
+    if reason in _BY_MODE or reason == Reason.mode_unknown:
+        mode = one["mode"] or Mode.unknown
+        return f"replies.{mode}: {one['effect']}"
+    if reason == Reason.unlisted_bot and policy is not None:
+        return "bots: [" + ", ".join(sorted(policy.bots)) + "]"
+    return clause_of(reason)
+
+
+def _known(at_ms: int) -> int | None:
+    return None if at_ms >= NEVER else at_ms
