@@ -85,10 +85,17 @@ TEXTS: dict[str, tuple[str, str]] = {
     "explain_source": ("source: {at}  {says}", "来源：{at}  {says}"),
     "check_yes": ("YES", "是"),
     "check_no": ("no", "否"),
-    "check_unasked": ("–", "–"),
+    "check_unasked": ("not asked", "未问"),
     "explain_counted": ("counts in the denominator", "计入分母"),
     "explain_counted_both": ("counts in numerator and denominator", "计入分子和分母"),
     "explain_not_counted": ("counts nowhere", "不计入"),
+    # compare
+    "compare_side": (
+        "{score_set}/{policy}: {met} of {rounds} rounds met",
+        "{score_set}/{policy}：{rounds} 轮中 {met} 轮达标",
+    ),
+    "compare_differ": ("{differ} rounds differ, {same} do not", "{differ} 轮不同，{same} 轮相同"),
+    "compare_none": ("no round", "没有这一轮"),
     # budget
     "budget_head": (
         "{policy}, target {target} {op} {wanted}: {value} from {first_day} to {last_day}, {word}",

@@ -5,70 +5,16 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
+from tests.cli.command import Sanfen
 
-from sanfen.cli import VERBS, main
+from sanfen.cli import VERBS
 
 GOLDEN = Path(__file__).parent.parent / "data" / "golden.jsonl"
 TRIED = 52  # worked cases of the family
-CHAT = [
-    ("2023-01-07T10:10:15+08:00", "customer", None),
-    ("2023-01-07T10:15:20+08:00", "customer", None),
-    ("2023-01-07T10:18:10+08:00", "merchant", "human"),
-    ("2023-01-07T10:18:30+08:00", "customer", None),
-    ("2023-01-07T10:19:00+08:00", "merchant", "human"),
-]
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Sanfen = Callable[..., Done]
-
-
-@pytest.fixture
-def sanfen(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Sanfen:
-    """The command in this process."""
-    monkeypatch.setenv("LANG", "C.UTF-8")
-    monkeypatch.delenv("LC_ALL", raising=False)
-
-    def call(*arguments: object) -> Done:
-        with pytest.raises(SystemExit) as end:
-            main([str(one) for one in arguments])
-        said = capsys.readouterr()
-        return Done(int(end.value.code or 0), said.out, said.err)
-
-    return call
-
-
-@pytest.fixture
-def chat(tmp_path: Path) -> Path:
-    rows = [
-        {"id": str(n), "at": at, "from": who, "customer": "tb_赵1234", "agent": "小美" if mode else None, "mode": mode}
-        for n, (at, who, mode) in enumerate(CHAT)
-    ]
-    path = tmp_path / "chat.jsonl"
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def scored(sanfen: Sanfen, chat: Path) -> Path:
-    log = chat.with_name("scored.db")
-    assert sanfen("replay", chat, "--out", log, "--policy", "taobao-2022-01", "--policy", "taote-2023").code == 0
-    return log
 
 
 def test_replay_gives_the_published_figures(sanfen: Sanfen, chat: Path) -> None:
@@ -95,59 +41,6 @@ def test_the_three_published_examples(sanfen: Sanfen, name: str, figures: tuple[
     (one,) = sanfen("replay", path, "--json").json["policies"]
 
     assert (one["numerator"], one["denominator"]) == figures
-
-
-def test_budget_says_how_many_more_misses_a_target_bears(sanfen: Sanfen, scored: Path) -> None:
-    at = ("--as-of", "2023-01-07T12:00")
-    none = sanfen("budget", scored, "--policy", "taobao-2022-01", *at)
-    own = sanfen("budget", scored, "--policy", "taobao-2022-01", "--target", "50%", *at)
-    broken = sanfen("budget", scored, "--policy", "taobao-2022-01", "--target", ">= 90%", *at, "--json")
-
-    assert none.code == 0
-    assert "the policy states no target" in none.err
-    assert "1 misses of 2 units; 1 allowed, 0 left; 0 more in a row break it" in own.out
-    assert own.code == 0
-    assert (broken.code, broken.json[0]["left"], broken.json[0]["breaks"]) == (1, -1, "2023-01-07")
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ("--target many", "not a target"),
-        ("--policy pdd-3m", "the log holds no rounds under pdd-3m"),
-        ("--as-of noon", "not a time"),
-    ],
-)
-def test_budget_refuses_what_it_cannot_read(sanfen: Sanfen, scored: Path, given: str, words: str) -> None:
-    done = sanfen("budget", scored, *given.split())
-
-    assert done.code == 2
-    assert words in done.err
-
-
-def test_report_counts_what_no_policy_does(sanfen: Sanfen, scored: Path) -> None:
-    (row,) = sanfen("report", scored, "--by", "agent", "--json").json
-
-    assert (row["agent"], row["consult_num"], row["no_reply_num"]) == ("小美", 1, 0)
-    assert (row["first_reply_cost"], row["total_reply_times"], row["total_reply_mean"]) == (475, 2, 252.5)
-    assert sanfen("report", scored, "--set", "cap=5m", "--json").json[0]["total_reply_cost"] == 330
-    assert "4m12s" in sanfen("report", scored).out
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ("--set slo=90s", "did you mean slow?"),
-        ("--set slow=fast", "not a duration"),
-        ("--set slow_times=x", "not a whole number"),
-        ("--from yesterday", "not a day"),
-    ],
-)
-def test_report_refuses_what_it_cannot_read(sanfen: Sanfen, scored: Path, given: str, words: str) -> None:
-    done = sanfen("report", scored, *given.split())
-
-    assert done.code == 2
-    assert words in done.err
 
 
 def test_the_worked_cases_through_the_command(sanfen: Sanfen, tmp_path: Path) -> None:

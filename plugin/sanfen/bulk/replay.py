@@ -1,7 +1,9 @@
 """A replay from options to a report: policies made, logs scored, results as plain data, rounds kept if asked."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from sanfen.bulk.rescore import Collected, LateTag, Rescore, carries_tags
-from sanfen.bulk.save import Saver
+from sanfen.bulk.save import REPLAY, Saver
 from sanfen.bulk.sources import Log, OutOfOrder, merged
 from sanfen.config import presets
 from sanfen.config.load import inspect_rules
@@ -22,6 +24,9 @@ from sanfen.core.plan import Plan, plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.score import Outcome, Score
 from sanfen.errors import InputError, ParseError
+from sanfen.store import queries
+from sanfen.store.db import open_reader
+from sanfen.store.projection import LIVE
 from sanfen.wire import instant_text, parse_instant
 
 __all__ = ["Replay", "Request", "round_fields"]
@@ -40,6 +45,7 @@ class Request(NamedTuple):
     with_rounds: bool
     period: bool
     out: Path | None
+    score_set: str = REPLAY
 
     @classmethod
     def of(cls, options: Mapping[str, Any], now_ms: int) -> Self:
@@ -57,8 +63,7 @@ class Request(NamedTuple):
         rules = inspect_rules(options["classify_file"]) if options["classify_file"] else ()
         if options["unknown"] == "human":
             rules = (*rules, _UNKNOWN_IS_HUMAN)
-        if options["out"] is not None and options["out"].exists():
-            raise InputError(f"{options['out']} is there already", hint="name a new file, or move that one away")
+        _may_write(options["out"], options["score_set"])
         return cls(
             policies,
             zone,
@@ -68,6 +73,7 @@ class Request(NamedTuple):
             options["with_rounds"],
             options["period"] == "policy",
             options["out"],
+            options["score_set"],
         )
 
 
@@ -105,7 +111,8 @@ class Replay:
         if self._request.out is None:
             return None
         zone = self._request.zone
-        return Saver(self._request.out, self._plans, zone.key if zone else self._plans[0].policy.tz)
+        zone_name = zone.key if zone else self._plans[0].policy.tz
+        return Saver(self._request.out, self._plans, zone_name, self._request.score_set)
 
     def _tagged(self) -> frozenset[Key]:
         """The conversations that have tags anywhere in the logs."""
@@ -212,6 +219,22 @@ def _policy(name: str, sets: tuple[str, ...], tz: str | None, holidays: frozense
             raise InputError(f"--set {one}: no value", hint="write --set KEY=VALUE, such as midnight=exclude_crossing")
         presets.apply_set(made, key.strip(), value)
     return presets.scoring(presets.validate(made, name), tz=tz or "Asia/Shanghai", holidays=holidays)
+
+
+def _may_write(out: Path | None, score_set: str) -> None:
+    """Raises InputError for a file that is there already, unless the scores have a name that it does not hold."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", score_set) or score_set == LIVE:
+        raise InputError(
+            f"--score-set: not a name for scores of a replay: {score_set!r}", hint="write a name such as strict"
+        )
+    if out is None or not out.exists():
+        return
+    if score_set == REPLAY:
+        hint = "name a new file, or give these scores a name of their own: --score-set strict"
+        raise InputError(f"{out} is there already", hint=hint)
+    with closing(open_reader(out)) as connection:
+        if queries.policies(connection, score_set):
+            raise InputError(f"{out} holds a score set {score_set} already", hint="give these scores another name")
 
 
 def _zone(name: str) -> ZoneInfo:

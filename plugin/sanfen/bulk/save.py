@@ -25,8 +25,13 @@ _BATCH = 5_000
 class Saver:
     """Writes in batches; memory is bounded by the batch."""
 
-    def __init__(self, path: Path, plans: Sequence[Plan], zone: str) -> None:
-        """``zone``: of the local days of figures. Raises StoreError if the file cannot be made."""
+    def __init__(self, path: Path, plans: Sequence[Plan], zone: str, score_set: str = REPLAY) -> None:
+        """``zone``: of the local days of figures. A log that is there keeps its events and all its other score sets.
+
+        Raises StoreError if the file cannot be made or written.
+        """
+        self._there = path.exists()
+        self._score_set = score_set
         self._path = path
         self._plans = plans
         self._zone = zone
@@ -34,10 +39,12 @@ class Saver:
         self._events: list[Event] = []
         self._rounds: list[tuple[int, Round, Score]] = []
         self._verdicts: list[tuple[int, Judged]] = []
-        self._db.write(lambda connection: policies.remember(connection, REPLAY, [plan.policy for plan in plans], 0))
+        self._db.write(lambda connection: policies.remember(connection, score_set, [plan.policy for plan in plans], 0))
 
     def event(self, event: Event) -> None:
         """Keep an event."""
+        if self._there:
+            return
         self._events.append(event)
         self._flush_full()
 
@@ -54,12 +61,17 @@ class Saver:
     def close(self) -> None:
         """Write what is left, and credit the orders."""
         self._flush()
-        self._db.write(self._credit).result()
+        if not self._there:
+            self._db.write(self._credit).result()
         self._db.close()
 
     def discard(self) -> None:
-        """Remove the file: the replay did not end well."""
+        """Remove what was written: the replay did not end well."""
+        if self._there:
+            self._db.write(lambda connection: projection.drop_score_set(connection, self._score_set)).result()
         self._db.close()
+        if self._there:
+            return
         for ending in ("", "-wal", "-shm", ".lock"):
             with contextlib.suppress(OSError):
                 self._path.with_name(self._path.name + ending).unlink()
@@ -84,6 +96,6 @@ class Saver:
             for number, plan in enumerate(self._plans):
                 mine = [(one, score) for at, one, score in rounds if at == number]
                 said = [judged for at, judged in verdicts if at == number]
-                projection.bulk_save(connection, REPLAY, plan, mine, said)
+                projection.bulk_save(connection, self._score_set, plan, mine, said)
 
         self._db.write(job).result()

@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "replay": ("score a chat log", "给聊天记录计分"),
     "rates": ("rates of a scored log", "响应率"),
     "rounds": ("rounds of a scored log", "列出轮次"),
+    "compare": ("which rounds two policies see differently, and why", "两种规则看法不同的轮次及原因"),
     "budget": ("how many more misses each target can bear", "错误预算：还能错几轮"),
     "report": ("first and average response, unreplied, messages, orders", "首响、平响、未回复、消息数、订单"),
     "explain": ("why a round got its outcome", "一轮为什么是这个结果"),

@@ -21,7 +21,7 @@ from sanfen.store.db import open_reader, store_error
 from sanfen.store.projection import LIVE
 from sanfen.wire import parse_instant
 
-__all__ = ["asked", "asked_policies", "figure_settings", "instant_of", "own_target"]
+__all__ = ["asked", "asked_policies", "figure_settings", "instant_of", "own_target", "scored_by"]
 
 
 @contextmanager
@@ -75,6 +75,16 @@ def asked_policies(
         if used is not None:
             out.append((name, used))
     return out
+
+
+def scored_by(connection: sqlite3.Connection, text: str) -> tuple[str, str]:
+    """``SCORE_SET/POLICY``, or a policy of the log's only score set that has it, the live one first. Raises InputError."""
+    known = queries.policies(connection)
+    found = [one for one in known if text in (one[1], "/".join(one))]
+    if not found:
+        names = ", ".join("/".join(one) for one in known)
+        raise InputError(f"the log holds nothing scored by {text!r}", hint=f"it holds {names or 'none yet'}")
+    return found[0]
 
 
 def instant_of(text: str | None, zone: str) -> int:

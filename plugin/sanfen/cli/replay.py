@@ -50,6 +50,12 @@ __all__ = ["command"]
     type=click.Path(path_type=Path),
     help="Keep events and rounds in a new log, for rates, rounds, explain and SQL.",
 )
+@click.option(
+    "--score-set",
+    default="replay",
+    show_default=True,
+    help="The name of these scores in --out. With a name of your own --out may be a log that is there: events stay as they are.",
+)
 @click.option("--rounds", "with_rounds", is_flag=True, help="Show every round.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context

@@ -23,6 +23,7 @@ __all__ = [
     "bulk_save",
     "conversations_since",
     "drift",
+    "drop_score_set",
     "let_go",
     "open_rounds",
     "record_changes",
@@ -148,6 +149,12 @@ def record_changes(
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(now_ms, cause, event.id, policy, one.round, *key, one.before, one.after) for one in found],
     )
+
+
+def drop_score_set(connection: sqlite3.Connection, score_set: str) -> None:
+    """Forget a score set that is not the live one."""
+    for table in ("round_rows", "verdicts", "policy_rows", "rate_hours"):
+        connection.execute(f"DELETE FROM {table} WHERE score_set = ? AND score_set <> ?", (score_set, LIVE))
 
 
 def let_go(connection: sqlite3.Connection, score_set: str, policies: Iterable[str]) -> None:

@@ -2,12 +2,13 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sanfen.errors import InputError
 
-__all__ = ["GROUPS", "escalations", "mask", "outcomes", "policies", "rates", "round_of", "rounds", "where"]
+__all__ = ["GROUPS", "compare", "escalations", "mask", "outcomes", "policies", "rates", "round_of", "rounds", "where"]
 
 GROUPS = ("shop", "channel", "agent", "day", "week", "month", "hour")
 _SPANS = {"week": "date(day, 'weekday 0', '-6 days')", "month": "substr(day, 1, 7)"}  # a week is named by its Monday
@@ -100,6 +101,62 @@ def round_of(
         f"SELECT * FROM rounds {clause} ORDER BY score_set <> 'live', policy LIMIT 1", values
     ).fetchone()
     return None if row is None else dict(row) | {"evidence": json.loads(row["evidence"])}
+
+
+def compare(
+    connection: sqlite3.Connection, one: tuple[str, str], beside: sqlite3.Connection, other: tuple[str, str]
+) -> dict[str, Any]:
+    """The rounds that two score sets see differently, each ``(score_set, policy)``: counts, groups by reason, rounds.
+
+    Rounds are held together by their id, which is that of their question; a side that opened none has None.
+    """
+    left, right = _outcomes(connection, one), _outcomes(beside, other)
+    rows = []
+    for name in left.keys() | right.keys():
+        a, b = left.get(name), right.get(name)
+        if a is None or b is None or a[:2] != b[:2]:
+            opened_ms, opened, customer, agent = (a or b or ())[2:]
+            said = {"a": a and a[0], "because_a": a and a[1], "b": b and b[0], "because_b": b and b[1]}
+            rows.append(
+                {"id": name, "opened_ms": opened_ms, "opened": opened, "customer": mask(customer), "agent": agent}
+                | said
+            )
+    rows.sort(key=lambda row: (row["opened_ms"], row["id"]))
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in _SIDES), []).append(row["id"])
+    return {
+        "a": _side(one, left),
+        "b": _side(other, right),
+        "same": len(left.keys() | right.keys()) - len(rows),
+        "differ": len(rows),
+        "groups": [
+            dict(zip(_SIDES, key, strict=True)) | {"rounds": len(names), "examples": names[:_EXAMPLES]}
+            for key, names in sorted(groups.items(), key=lambda pair: (-len(pair[1]), str(pair[0])))
+        ],
+        "rounds": rows,
+    }
+
+
+_SIDES = ("a", "because_a", "b", "because_b")
+_EXAMPLES = 3
+
+
+def _outcomes(connection: sqlite3.Connection, which: tuple[str, str]) -> dict[str, tuple[Any, ...]]:
+    rows = connection.execute(
+        "SELECT id, status, because, opened_ms, opened, customer, agent FROM round_rows WHERE score_set = ? AND policy = ?",
+        which,
+    )
+    return {row[0]: tuple(row)[1:] for row in rows}
+
+
+def _side(which: tuple[str, str], found: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+    statuses = Counter(row[0] for row in found.values())
+    counted = statuses["met"] + statuses["late"] + statuses["missed"]
+    return {
+        "score_set": which[0], "policy": which[1], "rounds": counted, "met": statuses["met"],
+        "rate": statuses["met"] / counted if counted else None,
+    }  # fmt: skip
 
 
 def _attempts(connection: sqlite3.Connection, number: int) -> list[dict[str, Any]]:

@@ -1,0 +1,114 @@
+"""The verbs that ask a scored log: figures, budget, comparison, what-if."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.cli.command import Sanfen
+
+
+def test_budget_says_how_many_more_misses_a_target_bears(sanfen: Sanfen, scored: Path) -> None:
+    at = ("--as-of", "2023-01-07T12:00")
+    none = sanfen("budget", scored, "--policy", "taobao-2022-01", *at)
+    own = sanfen("budget", scored, "--policy", "taobao-2022-01", "--target", "50%", *at)
+    broken = sanfen("budget", scored, "--policy", "taobao-2022-01", "--target", ">= 90%", *at, "--json")
+
+    assert none.code == 0
+    assert "the policy states no target" in none.err
+    assert "1 misses of 2 units; 1 allowed, 0 left; 0 more in a row break it" in own.out
+    assert own.code == 0
+    assert (broken.code, broken.json[0]["left"], broken.json[0]["breaks"]) == (1, -1, "2023-01-07")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("--target many", "not a target"),
+        ("--policy pdd-3m", "the log holds no rounds under pdd-3m"),
+        ("--as-of noon", "not a time"),
+    ],
+)
+def test_budget_refuses_what_it_cannot_read(sanfen: Sanfen, scored: Path, given: str, words: str) -> None:
+    done = sanfen("budget", scored, *given.split())
+
+    assert done.code == 2
+    assert words in done.err
+
+
+def test_report_counts_what_no_policy_does(sanfen: Sanfen, scored: Path) -> None:
+    (row,) = sanfen("report", scored, "--by", "agent", "--json").json
+
+    assert (row["agent"], row["consult_num"], row["no_reply_num"]) == ("小美", 1, 0)
+    assert (row["first_reply_cost"], row["total_reply_times"], row["total_reply_mean"]) == (475, 2, 252.5)
+    assert sanfen("report", scored, "--set", "cap=5m", "--json").json[0]["total_reply_cost"] == 330
+    assert "4m12s" in sanfen("report", scored).out
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("--set slo=90s", "did you mean slow?"),
+        ("--set slow=fast", "not a duration"),
+        ("--set slow_times=x", "not a whole number"),
+        ("--from yesterday", "not a day"),
+    ],
+)
+def test_report_refuses_what_it_cannot_read(sanfen: Sanfen, scored: Path, given: str, words: str) -> None:
+    done = sanfen("report", scored, *given.split())
+
+    assert done.code == 2
+    assert words in done.err
+
+
+def test_compare_groups_what_differs_by_its_reasons(sanfen: Sanfen, scored: Path) -> None:
+    done = sanfen("compare", scored, "taobao-2022-01", "taote-2023", "--json", "--rounds")
+    same = sanfen("compare", scored, "taobao-2022-01", "replay/taobao-2022-01")
+    with closing(sqlite3.connect(scored)) as connection:
+        rows = connection.execute("SELECT policy, id, status, because FROM rounds").fetchall()
+    by = {policy: {(name, status, why) for one, name, status, why in rows if one == policy} for policy, *_ in rows}
+
+    assert done.json["differ"] == len({name for name, *_ in by["taobao-2022-01"] ^ by["taote-2023"]})
+    assert sum(group["rounds"] for group in done.json["groups"]) == done.json["differ"] == len(done.json["rounds"])
+    assert done.code == (1 if done.json["differ"] else 0)
+    assert (same.code, "0 rounds differ, 2 do not" in same.out) == (0, True)
+
+
+def test_what_if_under_a_name_of_its_own_touches_nothing_else(sanfen: Sanfen, scored: Path) -> None:
+    """Scores of another rule in the same log; a third time the name is taken, and the live set cannot be written."""
+    before = sanfen("rates", scored, "--json").json
+    strict = ("--policy", "taobao-2022-01", "--set", "due=[{after: 20s}]", "--out", scored, "--score-set")
+    done = sanfen("replay", scored, *strict, "strict", "--json").json["policies"][0]
+    found = sanfen("compare", scored, "replay/taobao-2022-01", "strict/taobao-2022-01", "--json").json
+
+    assert (done["numerator"], done["denominator"]) == (0, 2)
+    assert [row for row in sanfen("rates", scored, "--json").json if row["score_set"] == "replay"] == before
+    assert found["groups"] == [
+        {"a": "met", "because_a": "answered_in_time", "b": "late", "because_b": "answered_late", "rounds": 1}
+        | {"examples": found["groups"][0]["examples"]}
+    ]
+    with closing(sqlite3.connect(scored)) as connection:
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (5,)
+    for name, words in (("strict", "holds a score set strict already"), ("live", "not a name"), ("a b", "not a name")):
+        refused = sanfen("replay", scored, *strict, name)
+        assert refused.code == 2
+        assert words in refused.err
+
+
+def test_a_what_if_that_fails_leaves_nothing(sanfen: Sanfen, scored: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jsonl"
+    row = {"id": "x", "at": "2023-01-08T10:00:00+08:00", "from": "customer", "customer": "Z"}
+    bad.write_text(json.dumps(row) + "\nnonsense\n", encoding="utf-8")
+    before = sanfen("rates", scored, "--json").json
+
+    assert sanfen("replay", bad, "--out", scored, "--score-set", "bad").code == 2
+    assert sanfen("rates", scored, "--json").json == before
+
+
+@pytest.mark.parametrize(("one", "other"), [("pdd-3m", "taote-2023"), ("taote-2023", "live/taote-2023")])
+def test_compare_refuses_what_the_log_does_not_hold(sanfen: Sanfen, scored: Path, one: str, other: str) -> None:
+    done = sanfen("compare", scored, one, other)
+
+    assert done.code == 2
+    assert "it holds replay/taobao-2022-01, replay/taote-2023" in done.err
