@@ -39,6 +39,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{policy}: {numerator} of {denominator} = {value}",
         "{policy}：{numerator}/{denominator} = {value}",
     ),
+    "replay_limit": (
+        "{policy}: {free} of {sent} messages were free to send, {outside} needed a template",
+        "{policy}：{sent} 条消息中 {free} 条在免费回复期内，{outside} 条须用模板",
+    ),
+    "replay_compare": (
+        "what differs: sanfen compare {file} {one} {other}",
+        "差异：sanfen compare {file} {one} {other}",
+    ),
     "replay_mean": ("{policy}: mean {value} over {n}", "{policy}：平均 {value}（{n} 轮）"),
     "replay_counts": (
         "met {met}, late {late}, missed {missed}, pending {pending}, excluded {excluded}",

@@ -106,6 +106,24 @@ def test_a_what_if_that_fails_leaves_nothing(sanfen: Sanfen, scored: Path, tmp_p
     assert sanfen("rates", scored, "--json").json == before
 
 
+def test_a_limit_on_sending_counts_what_was_free(sanfen: Sanfen, tmp_path: Path) -> None:
+    rows = [("01T09:00", "customer"), ("01T09:15", "merchant"), ("02T08:59", "merchant"), ("02T09:00", "merchant")]
+    path = tmp_path / "chat.jsonl"
+    path.write_text(
+        "".join(
+            json.dumps({"id": str(n), "at": f"2026-03-{at}:00Z", "from": who, "customer": "A"}) + "\n"
+            for n, (at, who) in enumerate(rows)
+        ),
+        encoding="utf-8",
+    )
+    alone = sanfen("replay", path, "--policy", "whatsapp-window", "--json").json["policies"]
+    both = sanfen("replay", path, "--policy", "whatsapp-window", "--policy", "etsy")
+
+    assert [(one["numerator"], one["denominator"], one["counts"]["outside"]) for one in alone] == [(2, 3, 1)]
+    assert "whatsapp-window: 2 of 3 messages were free to send, 1 needed a template" in both.out
+    assert "etsy: 0 of 1" in both.out
+
+
 @pytest.mark.parametrize(("one", "other"), [("pdd-3m", "taote-2023"), ("taote-2023", "live/taote-2023")])
 def test_compare_refuses_what_the_log_does_not_hold(sanfen: Sanfen, scored: Path, one: str, other: str) -> None:
     done = sanfen("compare", scored, one, other)

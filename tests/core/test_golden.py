@@ -17,11 +17,12 @@ from sanfen.core.metrics import Tally
 from sanfen.core.periods import Unit, assess, span
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
+from sanfen.core.sending import SendingLimit
 from sanfen.wire import parse_instant, read_event
 
 DATA = Path(__file__).parent.parent / "data" / "golden.jsonl"
 CASES = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
-KINDS = ("events", "period", "span", "due")
+KINDS = ("events", "period", "span", "due", "window")
 READY = [case for case in CASES if case["kind"] in KINDS and case.get("preset") in presets.names()]
 
 
@@ -121,6 +122,15 @@ def deadlines(case: dict[str, Any]) -> dict[str, Any]:
     return {"due": out}
 
 
+def sending(case: dict[str, Any]) -> dict[str, Any]:
+    """Until when a reply is free after each event."""
+    zone, constraint = ZoneInfo(case["tz"]), presets.model(case["preset"]).constraint
+    assert constraint is not None
+    limit = SendingLimit(constraint.free_reply_until.after)
+    until = [limit.feed(event) or 0 for event in events_of(case)]
+    return {"free_reply_until": [datetime.fromtimestamp(ms / 1000, zone).strftime("%Y-%m-%dT%H:%M:%S") for ms in until]}
+
+
 def stated(expected: Any, actual: Any) -> Any:
     """The part of what is actual that the case speaks of."""
     if isinstance(expected, dict):
@@ -134,11 +144,14 @@ def stated(expected: Any, actual: Any) -> Any:
 
 @pytest.mark.parametrize("case", READY, ids=lambda case: case["id"])
 def test_case(case: dict[str, Any]) -> None:
-    actual = {"events": scored, "period": period, "span": days, "due": deadlines}[case["kind"]](case)
+    told = {"events": scored, "period": period, "span": days, "due": deadlines, "window": sending}
+    actual = told[case["kind"]](case)
 
     assert case["expect"] == stated(case["expect"], actual)
 
 
 def test_no_case_of_a_rule_is_left_out() -> None:
-    """The other kinds, metric and window, have none yet."""
-    assert len(READY) == len([case for case in CASES if case["kind"] in KINDS]) == 132
+    """Those of the kind metric are in tests/store/test_figures.py."""
+    assert len(READY) == len([case for case in CASES if case["kind"] in KINDS]) == 133
+    assert {case["kind"] for case in CASES} == {*KINDS, "metric"}
+    assert len(CASES) == 146

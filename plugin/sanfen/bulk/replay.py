@@ -15,14 +15,16 @@ from sanfen.bulk.save import REPLAY, Saver
 from sanfen.bulk.sources import Log, OutOfOrder, merged
 from sanfen.config import presets
 from sanfen.config.load import inspect_rules
+from sanfen.config.policies import PolicyModel
 from sanfen.core.classify import Rule
 from sanfen.core.days import NEVER
-from sanfen.core.events import Key, Mode
+from sanfen.core.events import Event, Key, Mode
 from sanfen.core.facts import Round
 from sanfen.core.periods import meets
 from sanfen.core.plan import Plan, plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.score import Outcome, Score
+from sanfen.core.sending import SendingLimit
 from sanfen.errors import InputError, ParseError
 from sanfen.store import queries
 from sanfen.store.db import open_reader
@@ -46,18 +48,21 @@ class Request(NamedTuple):
     period: bool
     out: Path | None
     score_set: str = REPLAY
+    limits: tuple[tuple[str, int], ...] = ()  # policies that limit sending: name, milliseconds
 
     @classmethod
     def of(cls, options: Mapping[str, Any], now_ms: int) -> Self:
         """From the options of the command. Raises InputError or PolicyError."""
         zone = _zone(options["tz"]) if options["tz"] else None
         holidays = frozenset(_holidays(options["holidays"]))
-        names = options["policies"] or (presets.DEFAULT,)
-        policies = tuple(_policy(name, options["sets"], options["tz"], holidays) for name in names)
+        models = [_model(name, options["sets"]) for name in options["policies"] or (presets.DEFAULT,)]
+        limits = tuple((m.id, m.constraint.free_reply_until.after) for m in models if m.constraint is not None)
+        tz = options["tz"] or "Asia/Shanghai"
+        policies = tuple(presets.scoring(m, tz=tz, holidays=holidays) for m in models if m.constraint is None)
         as_of_ms = None
         if options["as_of"]:
             try:
-                as_of_ms = parse_instant(options["as_of"], zone or ZoneInfo(policies[0].tz))
+                as_of_ms = parse_instant(options["as_of"], zone or ZoneInfo(policies[0].tz if policies else tz))
             except ParseError as error:
                 raise InputError(f"--as-of: {error.message}", hint=error.hint) from None
         rules = inspect_rules(options["classify_file"]) if options["classify_file"] else ()
@@ -74,6 +79,7 @@ class Request(NamedTuple):
             options["period"] == "policy",
             options["out"],
             options["score_set"],
+            limits,
         )
 
 
@@ -111,7 +117,7 @@ class Replay:
         if self._request.out is None:
             return None
         zone = self._request.zone
-        zone_name = zone.key if zone else self._plans[0].policy.tz
+        zone_name = zone.key if zone else self._plans[0].policy.tz if self._plans else "UTC"
         return Saver(self._request.out, self._plans, zone_name, self._request.score_set)
 
     def _tagged(self) -> frozenset[Key]:
@@ -131,6 +137,14 @@ class Replay:
             if saver is not None:
                 saver.round(number, one, scored)
 
+        limits = [SendingLimit(after_ms) for _, after_ms in self._request.limits]
+
+        def see(event: Event) -> None:
+            for limit in limits:
+                limit.feed(event)
+            if saver is not None:
+                saver.event(event)
+
         rescore = Rescore(
             self._plans,
             as_of_ms=self._request.as_of_ms,
@@ -139,7 +153,7 @@ class Replay:
             with_units=self._request.period,
             on_round=keep,
             on_verdict=saver.verdict if saver else None,
-            on_event=saver.event if saver else None,
+            on_event=see,
         )
         for _ in rescore.feed(merged(self._logs)):
             progress()
@@ -150,7 +164,10 @@ class Replay:
         if saver is not None:
             saver.close()
         self.replies, self.unknown, self.duplicates = rescore.replies, rescore.unknown, rescore.duplicates
-        return [self._report(number, found, as_of_ms) for number, found in enumerate(results)]
+        told = [self._report(number, found, as_of_ms) for number, found in enumerate(results)]
+        return told + [
+            _limit_report(name, limit) for (name, _), limit in zip(self._request.limits, limits, strict=True)
+        ]
 
     def _report(self, number: int, found: Collected, as_of_ms: int) -> dict[str, Any]:
         plan, tally = found
@@ -211,14 +228,24 @@ def round_fields(one: Round, scored: Score, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _policy(name: str, sets: tuple[str, ...], tz: str | None, holidays: frozenset[str]) -> Policy:
+def _limit_report(name: str, limit: SendingLimit) -> dict[str, Any]:
+    """The merchant's messages that a limit on sending lets pass free."""
+    sent = limit.inside + limit.outside
+    value = limit.inside / sent if sent else None
+    counts = {"free": limit.inside, "outside": limit.outside}
+    return {"policy": name, "kind": "constraint", "numerator": limit.inside, "denominator": sent, "value": value} | {
+        "counts": counts
+    }
+
+
+def _model(name: str, sets: tuple[str, ...]) -> PolicyModel:
     made = presets.tree(name)
     for one in sets:
         key, sign, value = one.partition("=")
         if not sign:
             raise InputError(f"--set {one}: no value", hint="write --set KEY=VALUE, such as midnight=exclude_crossing")
         presets.apply_set(made, key.strip(), value)
-    return presets.scoring(presets.validate(made, name), tz=tz or "Asia/Shanghai", holidays=holidays)
+    return presets.validate(made, name)
 
 
 def _may_write(out: Path | None, score_set: str) -> None:

@@ -100,6 +100,8 @@ def command(context: click.Context, /, files: tuple[Path, ...], **options: Any) 
         say("replay_duplicates", count=replay.duplicates)
     if options["out"]:
         say("replay_saved", file=options["out"])
+        if len(request.policies) > 1:
+            say("replay_compare", file=options["out"], one=request.policies[0].id, other=request.policies[1].id)
     if options["as_json"]:
         click.echo(json.dumps({"policies": report}, ensure_ascii=False, indent=1))
     else:
@@ -112,6 +114,10 @@ def _print(one: dict[str, Any], language: str) -> None:
     from sanfen.catalogue import t  # noqa: PLC0415
     from sanfen.cli.tables import clock, percent, show  # noqa: PLC0415
 
+    if one.get("kind") == "constraint":
+        shown = {"policy": one["policy"], **one["counts"]}
+        click.echo(t("replay_limit", language, sent=one["denominator"], **shown))
+        return
     if "mean_ms" in one:
         value = clock(one["mean_ms"]) if one["mean_ms"] is not None else "–"
         click.echo(t("replay_mean", language, policy=one["policy"], value=value, n=one["n"]))

@@ -5,7 +5,7 @@ Rules between keys are checked here too, so a policy that loads can be run.
 
 import re
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -248,6 +248,21 @@ class TargetModel(_Model):
     """What follows where it is not met."""
 
 
+class FreeReplyModel(_Model):
+    """How long free replies may be sent."""
+
+    after: Duration
+    since: Literal["last_customer_message"] = "last_customer_message"
+
+
+class ConstraintModel(_Model):
+    """A limit on sending."""
+
+    free_reply_until: FreeReplyModel
+    """This long after the customer's last message."""
+    afterwards: Literal["template_only"] = "template_only"
+
+
 class PolicyModel(_Model):
     """One rule of one platform."""
 
@@ -297,7 +312,7 @@ class PolicyModel(_Model):
     report: ReportModel = ReportModel()
     marks: MarksModel = MarksModel()
     targets: tuple[TargetModel, ...] = ()
-    constraint: dict[str, Any] | None = None
+    constraint: ConstraintModel | None = None
     """Of ``kind: constraint`` only: a rule that limits sending instead of judging replies."""
 
     @field_validator("tz")
@@ -329,6 +344,8 @@ class PolicyModel(_Model):
 
     @model_validator(mode="after")
     def _fits(self) -> "PolicyModel":
+        if (self.kind == "constraint") != (self.constraint is not None):
+            raise ValueError("kind: constraint and constraint: go together")
         if self.judge == "mean" and self.due[0].after is None:
             raise ValueError("judge: mean needs a first due rule with after")
         single = self.unit in ("round", "message")
