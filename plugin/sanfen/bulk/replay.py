@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from sanfen.bulk.rescore import Collected, LateTag, Rescore, carries_tags
+from sanfen.bulk.rescore import Collected, LateTag, Rescore, carries_tags, seldom_collected
 from sanfen.bulk.save import REPLAY, Saver
 from sanfen.bulk.sources import Log, OutOfOrder, merged
 from sanfen.config import presets
@@ -100,7 +100,8 @@ class Replay:
         while True:
             saver = self._saver()
             try:
-                return self._once(progress, saver)
+                with seldom_collected():
+                    return self._once(progress, saver)
             except (OutOfOrder, LateTag) as found:
                 if saver is not None:
                     saver.discard()

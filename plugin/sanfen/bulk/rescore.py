@@ -1,6 +1,8 @@
 """Score a stream of events under one policy or several, with memory for what is open, not for the whole log."""
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from sanfen.core.classify import Rule, classify
@@ -12,7 +14,7 @@ from sanfen.core.plan import Plan
 from sanfen.core.rounds import advance, tick
 from sanfen.core.score import Score, score
 
-__all__ = ["Collected", "LateTag", "Rescore", "carries_tags"]
+__all__ = ["Collected", "LateTag", "Rescore", "carries_tags", "seldom_collected"]
 
 _SILENT_MS = 7 * 86_400_000  # a conversation with nothing open is let go after this much silence of the log's time
 _SWEEP = 50_000  # events between looks for such conversations
@@ -41,6 +43,17 @@ class _State:
         self.may_lack = False  # earlier rounds of it may have been let go
         # Closed rounds that a later tag can still change; None for policies that no tag concerns.
         self.closed: list[list[Round] | None] = [[] if plan.left_out_tags else None for plan in plans]
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Let the garbage collector look seldom: a stream of events makes many small objects and hardly a cycle."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 RoundSink = Callable[[int, Round, Score], None]
@@ -142,6 +155,8 @@ class Rescore:
 
     def _advance(self, number: int, plan: Plan, state: _State, event: Event) -> None:
         effects = advance(state.states[number], event, plan)
+        if not effects:
+            return
         if self._on_verdict is not None:
             for effect in effects:
                 if type(effect) is Judged:
@@ -150,10 +165,11 @@ class Rescore:
 
     def _take(self, number: int, plan: Plan, state: _State, effects: list[Effect]) -> None:
         """Close the rounds that became final; one that was told overdue and then answered comes twice."""
-        ended = {
-            effect.round.id: effect.round for effect in effects if type(effect) is Scored and _final(effect.round, plan)
-        }
-        for one in ended.values():
+        ended: list[Round] = []
+        for effect in effects:
+            if type(effect) is Scored and effect.round not in ended and _final(effect.round, plan):
+                ended.append(effect.round)
+        for one in ended:
             self._close(number, plan, state, one)
 
     def _close(self, number: int, plan: Plan, state: _State, one: Round) -> None:
@@ -195,7 +211,7 @@ class Rescore:
             self._take(number, plan, state, tick(one, self.last_ms, plan))
             session: Session | None = one.session
             gone = plan.policy.session.gap_ms is not None and plan.policy.session.gap_ms < _SILENT_MS
-            if one.rounds or one.held is not None:
+            if one.rounds or one.held:
                 return False
             if session is not None and not gone and (session.tags or session.by_merchant or session.handed):
                 return False

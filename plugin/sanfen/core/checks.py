@@ -69,10 +69,10 @@ def _tests(one: Round, plan: Plan, scored: Score) -> list[tuple[Reason, bool]]:
     if "opened_by_merchant" in exclude:
         found.append((Reason.opened_by_merchant, one.session.by_merchant))
     found += [(Reason(name), one.store == name) for name in _STORE if name in exclude]
-    if policy.away == "exclude":
-        found.append((Reason.away, one.store == "away"))
     if plan.tests_holiday:
         found.append((Reason.public_holiday, one.holiday))
+    if policy.away == "exclude":
+        found.append((Reason.away, one.store == "away"))
     # What follows looks at the reply, the day's end or the clock: the score has looked.
     effects = set(policy.replies.values())
     last = (

@@ -118,8 +118,11 @@ class Calendar:
                 break
             target = self.day(target.end_ms)
             left -= target.works
-        minute_ms = clock_ms - day.start_ms
-        return self._at(target, rule.at_min) if rule.at_min is not None else self._at(target, 0) + minute_ms
+        if rule.at_min is not None:
+            return self._at(target, rule.at_min)
+        same = (_EPOCH + timedelta(milliseconds=clock_ms)).astimezone(self._zone).time()
+        local = datetime.combine(date.fromisoformat(target.date), same, self._zone)
+        return min(max(_ms(local), target.start_ms), target.end_ms)
 
     def _at(self, day: Day, minute: int) -> int:
         """The instant of a local clock time of a day; 1440 is its end."""

@@ -29,7 +29,9 @@ class Round:
     """From the first unanswered question to the reply that ends it. Times are epoch milliseconds."""
 
     __slots__ = (
+        "_id",
         "agent",
+        "base_ms",
         "clock_ms",
         "closed_ms",
         "closing_id",
@@ -40,7 +42,6 @@ class Round:
         "due_ms",
         "excused_id",
         "holiday",
-        "id",
         "inside",
         "key",
         "ladder",
@@ -50,6 +51,7 @@ class Round:
         "open_wait",
         "opened_ms",
         "opening_id",
+        "ordinal",
         "overdue_told",
         "replied_inside",
         "session",
@@ -62,7 +64,8 @@ class Round:
     )
 
     def __init__(self, key: Key, question: Message, session: Session, ordinal: int = 0) -> None:
-        self.id = round_id(key, question.id, ordinal)
+        self._id: str | None = None  # made when somebody asks
+        self.ordinal = ordinal  # of the rounds of one question, where a transfer splits
         self.key = key
         self.customer = question.customer
         self.customer_type = question.customer_type
@@ -74,6 +77,7 @@ class Round:
         self.day_end_ms = NEVER
         self.inside = True
         self.holiday = False
+        self.base_ms = NEVER  # when its clock starts, if the shop is there then
         self.clock_ms = NEVER  # NEVER while it waits for the shop to come online
         self.due_ms = NEVER
         self.open_wait = False  # the wait counts open hours only
@@ -92,6 +96,13 @@ class Round:
         self.overdue_told = False
         self.ladder = -1
         self.step = 0  # escalation steps already taken
+
+    @property
+    def id(self) -> str:
+        """The round's name."""
+        if self._id is None:
+            self._id = round_id(self.key, self.opening_id, self.ordinal)
+        return self._id
 
     @property
     def answerable(self) -> bool:
@@ -116,6 +127,7 @@ class Conversation:
     __slots__ = (
         "agent",
         "closed_ms",
+        "heard_ms",
         "held",
         "key",
         "last_customer_ms",
@@ -125,6 +137,7 @@ class Conversation:
         "session",
         "settled_ms",
         "splits",
+        "spoken_ms",
         "store",
     )
 
@@ -133,9 +146,11 @@ class Conversation:
         self.store = store
         self.session: Session | None = None
         self.rounds: list[Round] = []  # not final yet
-        self.held: Held | None = None
+        self.held: list[Held] = []  # more than one where each day has rounds of its own
         self.agent: str | None = None  # who holds the conversation
         self.last_ms: int | None = None  # the last event, of any kind
+        self.heard_ms: int | None = None  # the last event of its own, not the shop's
+        self.spoken_ms: int | None = None  # the last message
         self.last_customer_ms: int | None = None
         self.closed_ms: int | None = None
         self.settled_ms = -NEVER  # the last midnight that settled something: earlier events mean a refold

@@ -21,8 +21,10 @@ class Plan:
         "away",
         "calendar",
         "defer_hours",
+        "due_after_ms",
         "empty",
         "fresh_days",
+        "gap_ms",
         "hours_by",
         "ignore_outside",
         "left_out_tags",
@@ -30,6 +32,7 @@ class Plan:
         "policy",
         "settles",
         "tests_holiday",
+        "tests_reply_hours",
     )
 
     def __init__(self, policy: Policy) -> None:
@@ -44,6 +47,11 @@ class Plan:
         self.defer_hours = hours is not None and hours.outside == "defer"
         asks_hours = any(rule.when_hours is not None for rule in policy.due)
         self.hours_by = hours.by if hours is not None and hours.outside == "exclude" and not asks_hours else None
+        self.tests_reply_hours = self.hours_by in ("replied", "either")
+        self.gap_ms = policy.session.gap_ms
+        first = policy.due[0]
+        plain = first.when_days is None and first.when_hours is None and first.clock == "wall"
+        self.due_after_ms = first.after_ms if plain and not self.defer_hours else None  # the usual deadline
         # these two settle every open round when its day ends
         self.settles = policy.midnight in ("exclude_pending", "missed")
         self.fresh_days = policy.midnight != "none" or policy.unit in ("customer_day", "agent_customer_day")

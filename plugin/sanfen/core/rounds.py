@@ -8,22 +8,23 @@ The rules, in one place:
 - A session ends by silence (``session``). What it leaves open can no longer be answered.
 - Under ``midnight: exclude_pending`` and ``missed`` an open round is settled for good when its local day ends.
 - Time is an event. Before an event at *t* everything due before *t* happens; at the very instant of a Tick the event
-  goes first. A Tick that changes nothing is harmless, so live (many Ticks) and replay (none) give the same rounds.
+  goes first, but for the end of a day: what happens at midnight belongs to the new day. A Tick that changes nothing is
+  harmless, so live (many Ticks) and replay (none) give the same rounds.
 
 ``advance`` and ``tick`` change the conversation they are given and return the effects. They read no clock and raise
 nothing for odd data.
 """
 
 from sanfen.core.classify import judge
+from sanfen.core.clocks import next_due, place, start_clock, store_changed
 from sanfen.core.days import NEVER
 from sanfen.core.effects import Effect, Escalated, Judged, Opened, Scored, Tagged
-from sanfen.core.escalation import choose, next_step_ms
 from sanfen.core.events import Close, Event, Handoff, Message, Recall, Sender, Store, Tag, Transfer
 from sanfen.core.facts import Conversation, Held, Round, Session
 from sanfen.core.plan import Plan
 from sanfen.core.score import Outcome, score
 
-__all__ = ["advance", "next_due", "tick"]
+__all__ = ["advance", "tick"]
 
 _FORGET_MS = 7 * 86_400_000
 """After this much silence with nothing open, who held the conversation is forgotten."""
@@ -33,10 +34,10 @@ def advance(state: Conversation, event: Event, plan: Plan) -> list[Effect]:
     """Apply one event, after everything due before it. Events come in order of time; ties in order of arrival."""
     out: list[Effect] = []
     at_ms = event.at_ms
-    if state.next_ms < at_ms:
-        _run_due(state, at_ms - 1, plan, out)
-    if state.last_ms is not None and at_ms - state.last_ms > _FORGET_MS and not state.rounds:
-        state.agent = None
+    if state.next_ms <= at_ms:
+        _run_due(state, at_ms, plan, out, before_event=True)
+    if type(event) is not Store:
+        _hear(state, at_ms)
     if type(event) is Message:
         if event.sender == Sender.customer:
             _question(state, event, plan, out)
@@ -49,7 +50,7 @@ def advance(state: Conversation, event: Event, plan: Plan) -> list[Effect]:
     elif type(event) is Tag:
         _tag(state, event.at_ms, event.tag, event.id, out)
     elif type(event) is Store:
-        _store(state, event, plan)
+        store_changed(state, event, plan)
     elif type(event) is Close:
         state.closed_ms = at_ms
     elif type(event) is Recall and "recalled" in plan.left_out_tags:
@@ -60,28 +61,23 @@ def advance(state: Conversation, event: Event, plan: Plan) -> list[Effect]:
     return out
 
 
+def _hear(state: Conversation, at_ms: int) -> None:
+    """The conversation itself speaks; after a long silence nobody is known to hold it."""
+    if state.heard_ms is not None and at_ms - state.heard_ms > _FORGET_MS and not state.rounds:
+        state.agent = None
+    state.heard_ms = at_ms
+
+
 def tick(state: Conversation, now_ms: int, plan: Plan) -> list[Effect]:
     """Let everything due up to and including ``now_ms`` happen, each at the instant it was due."""
     out: list[Effect] = []
     if state.next_ms <= now_ms:
-        _run_due(state, now_ms, plan, out)
+        _run_due(state, now_ms, plan, out, before_event=False)
         _plan_next(state, plan)
     return out
 
 
 # --- time -------------------------------------------------------------------------------------------------------------
-
-
-def next_due(one: Round, plan: Plan) -> int:
-    """When something about a round that is not final is due next: a step, its deadline passing, its day's end."""
-    due = (
-        NEVER if one.left else next_step_ms(plan.policy.ladders, one)
-    )  # of a round left behind only the outcome matters
-    if not one.overdue_told and one.due_ms < due:
-        due = one.due_ms + 1
-    if plan.settles and one.day_end_ms < due:
-        due = one.day_end_ms
-    return due
 
 
 def _plan_next(state: Conversation, plan: Plan) -> None:
@@ -92,11 +88,18 @@ def _plan_next(state: Conversation, plan: Plan) -> None:
     state.next_ms = soonest
 
 
-def _run_due(state: Conversation, until_ms: int, plan: Plan, out: list[Effect]) -> None:
-    while state.rounds:
-        due_ms, one = min(((next_due(one, plan), one) for one in state.rounds), key=lambda pair: pair[0])
-        if due_ms > until_ms:
+def _run_due(state: Conversation, until_ms: int, plan: Plan, out: list[Effect], *, before_event: bool) -> None:
+    """Everything due up to an instant; before an event of that very instant only the ends of days."""
+    while True:
+        due = [
+            (due_ms, one)
+            for one in state.rounds
+            if (due_ms := next_due(one, plan)) < until_ms
+            or (due_ms == until_ms and (not before_event or (plan.settles and due_ms == one.day_end_ms)))
+        ]
+        if not due:
             return
+        due_ms, one = min(due, key=lambda pair: pair[0])
         _fire(state, one, due_ms, plan, out)
 
 
@@ -126,6 +129,8 @@ def _fire(state: Conversation, one: Round, now_ms: int, plan: Plan, out: list[Ef
 def _session(state: Conversation, at_ms: int, plan: Plan, sender: str, out: list[Effect]) -> Session:
     """The session an event falls in; a customer's message, or a merchant's with nothing open, can begin one."""
     session = state.session
+    if session is not None and session.started and plan.gap_ms is None:
+        return session  # one session for good
     if session is None or (_gap_passed(state, at_ms, plan) and (sender == Sender.customer or not _answerable(state))):
         session = _begin(state, at_ms, plan, out)
     if not session.started and sender != Sender.system:
@@ -137,21 +142,21 @@ def _session(state: Conversation, at_ms: int, plan: Plan, sender: str, out: list
 
 
 def _gap_passed(state: Conversation, at_ms: int, plan: Plan) -> bool:
-    rule = plan.policy.session
-    if rule.gap_ms is None:
+    if plan.gap_ms is None:
         return False
-    if rule.since == "close":
+    rule = plan.policy.session.since
+    if rule == "close":
         since = state.closed_ms
-    elif rule.since == "last_customer":
+    elif rule == "last_customer":
         since = state.last_customer_ms
     else:
-        since = state.last_ms
-    return since is not None and at_ms - since >= rule.gap_ms
+        since = state.spoken_ms
+    return since is not None and at_ms - since >= plan.gap_ms
 
 
 def _begin(state: Conversation, at_ms: int, plan: Plan, out: list[Effect]) -> Session:
     session = state.session = Session(at_ms)
-    state.held = None
+    state.held = []
     state.closed_ms = None
     for one in [one for one in state.rounds if not one.left]:
         one.left = True
@@ -172,9 +177,9 @@ def _question(state: Conversation, message: Message, plan: Plan, out: list[Effec
     at_ms = message.at_ms
     session = _session(state, at_ms, plan, Sender.customer, out)
     state.closed_ms = None  # asking again inside the gap cancels the close
-    state.last_customer_ms = at_ms
+    state.last_customer_ms = state.spoken_ms = at_ms
     if message.agent is not None:
-        state.agent = message.agent
+        _hold(state, message.agent)
     for name in message.tags:
         _tag(state, at_ms, name, message.id, out)
     if plan.ignore_outside and not plan.calendar.is_open(at_ms):
@@ -184,22 +189,26 @@ def _question(state: Conversation, message: Message, plan: Plan, out: list[Effec
     if one is not None:
         one.messages += 1
         one.last_ms = at_ms
-        if policy.wait_from == "last" and one.clock_ms != NEVER:
-            _start_clock(one, at_ms, plan)
+        if policy.wait_from == "last":
+            start_clock(one, state, at_ms, plan)
     elif policy.starts == "handoff" and not session.handed:
-        if state.held is None:
-            state.held = Held(message)
+        held = state.held[-1] if state.held else None
+        if held is None or (plan.fresh_days and at_ms >= plan.calendar.day(held.question.at_ms).end_ms):
+            state.held.append(Held(message))
         else:
-            state.held.messages += 1
-            state.held.last_ms = at_ms
+            held.messages += 1
+            held.last_ms = at_ms
     else:
         _open(state, message, session, at_ms, plan, out)
 
 
 def _joinable(state: Conversation, at_ms: int, plan: Plan) -> Round | None:
-    for one in reversed(state.rounds):
-        if not one.left:
-            return None if plan.fresh_days and at_ms >= one.day_end_ms else one
+    splits = plan.policy.transfer == "split"
+    for one in state.rounds:
+        if one.left or (plan.fresh_days and at_ms >= one.day_end_ms):
+            continue
+        if not splits or one.agent is None or one.agent == state.agent:  # where rounds split, each agent has their own
+            return one
     return None
 
 
@@ -207,40 +216,22 @@ def _open(
     state: Conversation, question: Message, session: Session, clock_ms: int, plan: Plan, out: list[Effect]
 ) -> Round:
     one = Round(state.key, question, session)
-    one.agent = question.agent or state.agent
-    _place(one, state, clock_ms, plan)
+    one.agent = state.agent
+    place(one, state, clock_ms, plan)
     state.rounds.append(one)
     out.append(Opened(question.at_ms, one))
     return one
 
 
-def _place(one: Round, state: Conversation, clock_ms: int, plan: Plan) -> None:
-    """Give a new round its day, its hours, its clock and its ladder."""
-    calendar, policy = plan.calendar, plan.policy
-    day = calendar.day(one.opened_ms)
-    one.date, one.day_end_ms, one.holiday = day.date, day.end_ms, day.holiday
-    if policy.hours is not None:
-        one.inside = any(start <= one.opened_ms < end for start, end in day.spans)
-    one.store = state.store
-    if not (plan.away == "defer" and state.store == "away"):
-        _start_clock(one, clock_ms, plan)
-    if policy.ladders:
-        one.ladder = choose(policy.ladders, one)
-
-
-def _start_clock(one: Round, clock_ms: int, plan: Plan) -> None:
-    one.clock_ms = plan.calendar.next_opening(clock_ms) if plan.defer_hours else clock_ms
-    one.due_ms, one.open_wait = plan.calendar.due(plan.policy.due, one.clock_ms)
-    one.overdue_told = False
-
-
 def _handoff(state: Conversation, event: Handoff, plan: Plan, out: list[Effect]) -> None:
-    session = _session(state, event.at_ms, plan, Sender.system, out)
+    # A question that waits is what is handed over, however long it has waited.
+    waits = bool(state.held) and state.session is not None
+    session = state.session if waits and state.session else _session(state, event.at_ms, plan, Sender.system, out)
     session.handed = True
-    held, state.held = state.held, None
-    if held is not None and plan.policy.starts == "handoff":
-        one = _open(state, held.question, session, event.at_ms, plan, out)
-        one.messages, one.last_ms = held.messages, held.last_ms
+    held, state.held = state.held, []
+    for one in held:
+        made = _open(state, one.question, session, event.at_ms, plan, out)
+        made.messages, made.last_ms = one.messages, one.last_ms
 
 
 # --- replies ----------------------------------------------------------------------------------------------------------
@@ -248,13 +239,14 @@ def _handoff(state: Conversation, event: Handoff, plan: Plan, out: list[Effect])
 
 def _reply(state: Conversation, message: Message, plan: Plan, out: list[Effect]) -> None:
     _session(state, message.at_ms, plan, Sender.merchant, out)
+    state.spoken_ms = message.at_ms
     for name in message.tags:
         _tag(state, message.at_ms, name, message.id, out)
     verdict = judge(message, plan.policy, plan.empty)
     out.append(Judged(message, verdict))
     effect = verdict.effect
     if effect in ("answers", "voids"):
-        state.held = None
+        state.held = []
         if state.rounds:
             _close(state, message, effect == "voids", plan, out)
     elif effect == "excuses":
@@ -263,9 +255,7 @@ def _reply(state: Conversation, message: Message, plan: Plan, out: list[Effect])
                 one.excused_id = message.id
                 out.append(Scored(message.at_ms, one, score(one, plan, message.at_ms)))
     if message.agent is not None:
-        state.agent = message.agent
-        for one in state.rounds:  # nobody held it yet: now somebody does
-            one.agent = one.agent or message.agent
+        _hold(state, message.agent)
 
 
 def _close(state: Conversation, message: Message, voids: bool, plan: Plan, out: list[Effect]) -> None:
@@ -275,16 +265,24 @@ def _close(state: Conversation, message: Message, voids: bool, plan: Plan, out: 
         if one.left:
             continue
         one.closed_ms, one.closing_id, one.voided = at_ms, message.id, voids
-        one.agent = message.agent or one.agent
+        one.agent = message.agent  # who answers is credited; nobody, where the channel does not say
         start_ms = min(one.clock_ms, at_ms)
         one.wait_ms = plan.calendar.open_between(start_ms, at_ms) if one.open_wait else at_ms - start_ms
-        if plan.hours_by is not None:
+        if plan.tests_reply_hours:
             one.replied_inside = plan.calendar.is_open(at_ms)
         out.append(Scored(at_ms, one, score(one, plan, at_ms)))
     state.rounds = left
 
 
 # --- who holds it, what the shop says ---------------------------------------------------------------------------------
+
+
+def _hold(state: Conversation, agent: str) -> None:
+    """Somebody holds the conversation, and the open rounds that nobody held."""
+    state.agent = agent
+    for one in state.rounds:
+        if one.agent is None and not one.left:
+            one.agent = agent
 
 
 def _transfer(state: Conversation, event: Transfer, plan: Plan, out: list[Effect]) -> None:
@@ -294,8 +292,8 @@ def _transfer(state: Conversation, event: Transfer, plan: Plan, out: list[Effect
     for one in [one for one in state.rounds if not one.left]:
         if policy.transfer == "carry":
             one.agent = event.to
-            if restarts and one.clock_ms != NEVER:
-                _start_clock(one, event.at_ms, plan)
+            if restarts:
+                start_clock(one, state, event.at_ms, plan)
         elif one.agent is None or event.agent is None or one.agent == event.agent:
             _split(state, one, event, plan, out)
 
@@ -311,7 +309,10 @@ def _split(state: Conversation, given: Round, event: Transfer, plan: Plan, out: 
     taken = Round(given.key, question._replace(customer_type=given.customer_type), given.session, state.splits)
     taken.agent = event.to
     taken.messages, taken.last_ms, taken.excused_id = given.messages, given.last_ms, None
-    _place(taken, state, event.at_ms if plan.policy.agent_clock == "assigned" else given.clock_ms, plan)
+    place(taken, state, event.at_ms, plan)
+    if plan.policy.agent_clock == "opened":  # the giver's clock goes on
+        taken.base_ms, taken.clock_ms, taken.due_ms = given.base_ms, given.clock_ms, given.due_ms
+        taken.open_wait, taken.store = given.open_wait, given.store
     state.rounds.append(taken)
     out.append(Opened(event.at_ms, taken))
 
@@ -320,12 +321,3 @@ def _tag(state: Conversation, at_ms: int, name: str, event_id: str, out: list[Ef
     if state.session is not None and name not in state.session.tags:
         state.session.tags[name] = event_id
         out.append(Tagged(at_ms, state.session))
-
-
-def _store(state: Conversation, event: Store, plan: Plan) -> None:
-    state.store = event.state
-    if event.state != "away":
-        for one in state.rounds:
-            if one.clock_ms == NEVER:
-                one.store = event.state
-                _start_clock(one, event.at_ms, plan)

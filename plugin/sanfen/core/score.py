@@ -89,10 +89,12 @@ def _left_out(one: Round, plan: Plan) -> Score | None:
                 return Score(Outcome.excluded, Reason(tag), (one.opening_id, set_by))
     if session.by_merchant and "opened_by_merchant" in policy.exclude:
         return Score(Outcome.excluded, Reason.opened_by_merchant, proof)
-    if one.store in policy.exclude or (one.store == "away" and plan.away == "exclude"):
+    if one.store in policy.exclude:
         return Score(Outcome.excluded, Reason(one.store), proof)
     if one.holiday and plan.tests_holiday:
         return Score(Outcome.excluded, Reason.public_holiday, proof)
+    if one.store == "away" and plan.away == "exclude":
+        return Score(Outcome.excluded, Reason.away, proof)
     if plan.hours_by is not None and not _inside(one, plan.hours_by):
         return Score(Outcome.excluded, Reason.outside_hours, proof)
     if one.voided:
@@ -127,8 +129,6 @@ def _midnight(one: Round, plan: Plan, now_ms: int) -> Score | None:
     if one.excused_id is not None:
         return Score(Outcome.excluded, Reason.bot_only, (one.opening_id, one.excused_id))
     if rule == "missed" or one.due_ms <= end_ms:
-        if plan.policy.no_reply == "excluded":
-            return Score(Outcome.excluded, Reason.no_reply, (one.opening_id,))
         return Score(Outcome.missed, Reason.open_at_midnight, (one.opening_id,))
     return Score(Outcome.excluded, Reason.cross_midnight, (one.opening_id,))
 

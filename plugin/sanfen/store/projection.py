@@ -7,13 +7,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from sanfen.core.clocks import next_due
 from sanfen.core.days import NEVER
 from sanfen.core.effects import Judged
 from sanfen.core.events import Event, Key
 from sanfen.core.facts import Round
 from sanfen.core.plan import Plan
 from sanfen.core.policy import Policy
-from sanfen.core.rounds import next_due
 from sanfen.core.score import Score, mark
 from sanfen.wire import instant_text
 
