@@ -333,8 +333,9 @@ class Judge:
             seen = (start, place)
             if one.ended is not None:  # over before the clock starts: later states are no matter of this round
                 seen = min(seen, (one.ended["at"], one.ended["place"]))
-            elif self.midnight in ("exclude_pending", "missed") and one.base["at"] < night:
-                seen = min(seen, (night - timedelta(microseconds=1), math.inf))
+            elif self.midnight in ("exclude_pending", "missed"):  # over at night, or as soon as it opens after it
+                begun = (one.base["at"], one.base["place"])
+                seen = min(seen, max((night - timedelta(microseconds=1), math.inf), begun))
             state = self.state(*seen)
             if self.policy.get("away") != "defer" or state != "away":
                 return start, state

@@ -63,7 +63,7 @@ def advance(state: Conversation, event: Event, plan: Plan) -> list[Effect]:
 
 def _hear(state: Conversation, at_ms: int) -> None:
     """The conversation itself speaks; after a long silence nobody is known to hold it."""
-    if state.heard_ms is not None and at_ms - state.heard_ms > _FORGET_MS and not state.rounds:
+    if state.heard_ms is not None and at_ms - state.heard_ms > _FORGET_MS and not _answerable(state):
         state.agent = None
     state.heard_ms = at_ms
 
