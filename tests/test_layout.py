@@ -91,6 +91,7 @@ NOT_MIRRORED = {
     "core/test_golden.py": "worked cases, through the whole core",
     "core/test_transcripts.py": "the specification, through the whole core",
     "engine/test_corrections.py": "late, recalled and re-tagged messages, and a policy that changed, through ingest",
+    "core/test_zones.py": "days, in every zone",
     "engine/test_peer_cases.py": "worked cases of other products, through ingest",
     "store/test_cookbook.py": "the queries of docs/sql-cookbook.md",
     "test_docs.py": "the documents",
