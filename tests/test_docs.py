@@ -127,6 +127,20 @@ def test_everything_public_is_documented() -> None:
         assert outcome in text["glossary.md"]
 
 
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_day_of_nine_platforms_is_as_shown(name: str) -> None:
+    text = (DOCS.parent / name).read_text(encoding="utf-8")
+    shown = re.findall(r"([a-z]+(?:-[a-z0-9]+)*) (\d)/(\d)(?: ·|\n)", text)
+    chat = parse((DOCS / "one-day.txt").read_text(encoding="utf-8"), "one-day.txt")
+    rescore = Rescore([plan_of(presets.policy(policy)) for policy, _, _ in shown])
+    for _ in rescore.feed(read_event(fields) for _, fields in chat.rows):
+        pass
+    results = rescore.finish(4_000_000_000_000)
+
+    assert len(shown) == 9
+    assert [(str(one.tally.numerator), str(one.tally.denominator)) for one in results] == [row[1:] for row in shown]
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     root = DOCS.parent
     for path in [*root.glob("*.md"), *DOCS.glob("*.md")]:
