@@ -1,11 +1,11 @@
-# Six verbs. `make demo` and `make test` set everything up by themselves: Python 3.11 or newer, git and make are enough.
+# `make demo` and `make test` set everything up by themselves: Python 3.11 or newer, git and make are enough.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v $$p; break; }; done)
 VENV := .venv
 RUN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: dev demo test check lint docs bench clean
+.PHONY: dev demo test check lint docs mutation oracle bench clean
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "sanfen needs Python 3.11 or newer with venv: install it (Debian: apt install python3 python3-venv), or run make PYTHON=/path/to/python3" >&2; exit 2; }
@@ -41,6 +41,13 @@ check: lint  ## before a commit
 
 docs: $(VENV)/.dev  ## the tests that keep the documents true
 	$(RUN)/python -Im pytest -q tests/test_docs.py tests/store/test_cookbook.py
+
+mutation: $(VENV)/.dev  ## every line of the core changed a little: do the tests notice? (half an hour)
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check 'cosmic-ray>=8.7'
+	$(RUN)/python tests/mutation.py $(ARGS)
+
+oracle: $(VENV)/.dev  ## the core against the second scorer, 10,000 conversations for every rule (three minutes)
+	SANFEN_ORACLE=10000 $(RUN)/python -Im pytest -q -n 2 --timeout 1800 tests/properties/test_oracle.py
 
 bench: $(VENV)/.dev  ## ratios against a floor or a peer in the same run
 	@for one in benchmarks/*.py; do echo "== $$one"; $(RUN)/python $$one || exit 1; done
