@@ -79,6 +79,19 @@ async def test_rounds_and_rates_are_the_same_rows(client: Client) -> None:
     assert (rate["met"], rate["rounds"]) == (1, 2)
 
 
+async def test_the_questions_of_the_command_line_have_an_address(client: Client) -> None:
+    (met,) = (await (await client.get("/api/v1/rounds?status=met")).json())["rounds"]
+    told = await (await client.get(f"/api/v1/rounds/{met['id']}")).json()
+    (report,) = (await (await client.get("/api/v1/report")).json())["report"]
+    budget = (await (await client.get("/api/v1/budget")).json())["budget"]
+
+    assert told["round"]["because"] == "answered_in_time"
+    assert {one["customer"] for one in told["messages"]} == {"tb**ne"}
+    assert (report["consult_num"], report["no_reply_num"]) == (3, 2)
+    assert budget == []  # the policy states no target
+    assert (await client.get("/api/v1/rounds/r0")).status == 404
+
+
 @pytest.mark.parametrize(
     "path", ["/api/v1/rates?by=moon", "/api/v1/rounds?limit=0", "/api/v1/rounds?limit=x", "/api/v1/rounds?limit=9999"]
 )

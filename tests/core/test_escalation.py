@@ -20,6 +20,7 @@ STEPS = (Step(90_000, ("lead",)), Step(150_000, ("boss", "lead")), Step(180_000,
 LADDERS = (Ladder("others", STEPS, shops=frozenset({"other"})), Ladder("here", STEPS, channels=frozenset({"c"})))
 POLICIES = [
     Policy("plain", ladders=LADDERS),
+    Policy("first", ladders=LADDERS[1:]),
     Policy("night", ladders=LADDERS, midnight="exclude_pending", exclude=frozenset({"sub_account"})),
     Policy("missed", ladders=LADDERS, midnight="missed"),
     Policy("gap", ladders=LADDERS, session=Session(600_000)),

@@ -192,6 +192,58 @@ def test_a_span_of_days_is_its_days(filled: tuple[Database, dict[Key, list[Event
         assert span[name] == sum(row[name] for row in wanted)
 
 
+def test_who_asks_before_buying_and_who_after(db: Database, run: Callable[..., Any]) -> None:
+    """The inquiry filter and the 21 days, customer by customer."""
+    day, made = 86_400_000, list[Event]()
+
+    def say(customer: str, at_s: float, who: str, **more: Any) -> None:
+        key, name = Key("s", "c", customer), f"{customer}{len(made)}"
+        message = Message(
+            START + int(at_s * 1000), key, name, who, customer, "human" if who == "merchant" else "unknown"
+        )
+        made.append(message._replace(text="在 的", agent="a" if who == "merchant" else None, **more))
+
+    def order(customer: str, at_ms: int) -> None:
+        made.append(
+            Order(at_ms, Key("s", "c", customer), f"{customer}{len(made)}", f"{customer}-{at_ms}", "created", 5)
+        )
+
+    for customer, gap_s in (("gone", 10), ("stays", 9.999)):
+        say(customer, 0, "customer")
+        say(customer, 5, "merchant")
+        say(customer, 5 + gap_s, "merchant")
+    for customer in ("came back", "sub", "ad", "recent", "again", "long ago", "edge"):
+        say(customer, 0, "customer", customer_type="sub_account" if customer == "sub" else "buyer")
+        say(customer, 5, "merchant")
+        say(customer, 20, "merchant")
+        say(customer, 30, "customer", tags=("ad",) if customer == "ad" else ())
+    for customer, days in (("recent", 10), ("again", 10), ("long ago", 22), ("edge", 21)):
+        order(customer, START - days * day)
+    order("again", START + 3_600_000)
+    for minute in range(0, 33, 4):
+        say("talks long", 60 * minute, "customer")
+
+    def job(connection: Any) -> None:
+        for event in made:
+            journal.append(connection, Delivery(0, "c", "in", "POST", "", b""), [event], zone=ZONE)
+        for key in orders.conversations(connection):
+            orders.save(connection, key, ZONE)
+
+    run(job)
+    with closing(db.reader()) as reader:
+        (row,) = figures(reader, first_day="2023-01-07", last_day="2023-01-07")
+        (short,) = figures(
+            reader, settings=Settings(apart_ms=20_000, long_ms=1_919_999, order_days=9), first_day="2023-01-07"
+        )
+
+    assert (row["consult_num"], row["after_sale_num"]) == (10, 2)  # recent, and exactly 21 days
+    assert row["ask_num"] == 5  # stays, came back, again, long ago, talks long
+    assert (row["long_receive_num"], short["long_receive_num"]) == (1, 1)
+    assert (short["ask_num"], short["after_sale_num"]) == (8, 0)
+    assert (row["no_reply_num"], row["seller_msg_num"], row["seller_word_num"]) == (1, 18, 36)
+    assert (row["order_num"], row["order_amount"], row["silent_order_num"]) == (1, 5, 0)
+
+
 def test_questions_that_cannot_be_answered(db: Database) -> None:
     with closing(db.reader()) as reader:
         with pytest.raises(InputError, match="cannot group by 'moon'"):

@@ -17,7 +17,7 @@ from sanfen.clock import Clock
 from sanfen.config.settings import Settings
 from sanfen.errors import InputError, SanfenError
 from sanfen.notify.notice import clock_text
-from sanfen.store import queries, units
+from sanfen.store import explanation, queries, units
 from sanfen.store.db import Database
 from sanfen.store.figures import figures
 from sanfen.store.projection import LIVE
@@ -93,6 +93,14 @@ class _Board:
             lambda c: queries.rounds(c, limit=int(limit), longest="longest" in request.query, **given)
         )
         return _json({"rounds": [row | {"customer": queries.mask(row["customer"])} for row in rows]})
+
+    async def round(self, request: web.Request) -> web.Response:
+        name, policy = request.match_info["id"], request.query.get("policy")
+        found = await self._read(lambda c: explanation.explain(c, name, policy=policy))
+        if found is None:
+            raise web.HTTPNotFound
+        explanation.hide(found)
+        return _json(found)
 
     async def rates(self, request: web.Request) -> web.Response:
         given = {
@@ -179,6 +187,7 @@ def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.A
     app.router.add_get("/static/{name}", board.static)
     app.router.add_get("/api/v1/now", board.now)
     app.router.add_get("/api/v1/rounds", board.rounds)
+    app.router.add_get("/api/v1/rounds/{id}", board.round)
     app.router.add_get("/api/v1/rates", board.rates)
     app.router.add_get("/api/v1/budget", board.budget)
     app.router.add_get("/api/v1/report", board.report)

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -35,7 +34,7 @@ def command(
     from sanfen.cli.story import lines  # noqa: PLC0415
     from sanfen.config import presets  # noqa: PLC0415
     from sanfen.store import queries  # noqa: PLC0415
-    from sanfen.store.explanation import explain  # noqa: PLC0415
+    from sanfen.store.explanation import explain, hide  # noqa: PLC0415
 
     language = (context.obj or {}).get("language", "en")
     with asked(log) as connection:
@@ -53,13 +52,3 @@ def command(
         return
     for line in lines(found, language):
         click.echo(line)
-
-
-def hide(found: dict[str, Any]) -> None:
-    """Show customers as far as they may be shown."""
-    from sanfen.store.queries import mask  # noqa: PLC0415
-
-    for one in (found["round"], *found["messages"], *found["events"]):
-        for name in ("customer", "conversation"):
-            if one.get(name):
-                one[name] = mask(one[name])

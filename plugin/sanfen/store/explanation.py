@@ -21,7 +21,7 @@ from sanfen.core.score import Score
 from sanfen.store import journal, policies, queries, units
 from sanfen.wire import event_fields, instant_text
 
-__all__ = ["explain"]
+__all__ = ["explain", "hide"]
 
 _AROUND_MS = 3_600_000  # an explanation shows the messages this long before and after its round
 _BY_MODE = frozenset({Reason.reply_counts, Reason.reply_ignored, Reason.reply_excuses, Reason.reply_voids})
@@ -60,6 +60,14 @@ def explain(
         under for one in (*filter(None, elsewhere), *others) for under in _under(events, key, row, one)
     ]
     return found
+
+
+def hide(found: dict[str, Any]) -> None:
+    """Show customers as far as they may be shown."""
+    for one in (found["round"], *found["messages"], *found["events"]):
+        for name in ("customer", "conversation"):
+            if one.get(name):
+                one[name] = queries.mask(one[name])
 
 
 def _decided(events: list[Event], row: dict[str, Any], policy: Policy) -> dict[str, Any]:
