@@ -37,6 +37,23 @@ def test_budget_refuses_what_it_cannot_read(sanfen: Sanfen, scored: Path, given:
     assert words in done.err
 
 
+def test_rates_give_the_policys_own_period(sanfen: Sanfen, scored: Path) -> None:
+    rows = {
+        row["policy"]: row
+        for row in sanfen("rates", scored, "--period", "policy", "--as-of", "2023-01-08T09:00", "--json").json
+    }
+    refused = sanfen("rates", scored, "--period", "policy", "--by", "agent")
+
+    assert (rows["taobao-2022-01"]["first"], rows["taobao-2022-01"]["last"]) == ("2022-12-09", "2023-01-07")
+    assert (rows["taobao-2022-01"]["hits"], rows["taobao-2022-01"]["units"]) == (1, 2)
+    assert (rows["taote-2023"]["units"], rows["taote-2023"]["value"], rows["taote-2023"]["targets"]) == (
+        1,
+        1.0,
+        {"no_penalty": True},
+    )
+    assert (refused.code, "names its own days" in refused.err) == (2, True)
+
+
 def test_report_counts_what_no_policy_does(sanfen: Sanfen, scored: Path) -> None:
     (row,) = sanfen("report", scored, "--by", "agent", "--json").json
 

@@ -11,7 +11,7 @@ from sanfen.core.effects import Escalated, Scored
 from sanfen.core.events import Event, Key, Message, Store, Transfer
 from sanfen.core.facts import Conversation, Round
 from sanfen.core.plan import plan_of
-from sanfen.core.policy import Hours, Ladder, Policy, Session, Step
+from sanfen.core.policy import DueRule, Hours, Ladder, Policy, Session, Step
 from sanfen.core.score import Outcome
 
 KEY = Key("s", "c", "k")
@@ -24,6 +24,7 @@ POLICIES = [
     Policy("night", ladders=LADDERS, midnight="exclude_pending", exclude=frozenset({"sub_account"})),
     Policy("missed", ladders=LADDERS, midnight="missed"),
     Policy("gap", ladders=LADDERS, session=Session(600_000)),
+    Policy("slow", ladders=LADDERS, session=Session(600_000), due=(DueRule(after_ms=7_200_001),)),
     Policy("split", ladders=LADDERS, transfer="split", agent_clock="assigned"),
     Policy("later", ladders=LADDERS, hours=Hours(540, 1080, outside="defer")),
     Policy("nobody's", ladders=LADDERS[:1]),

@@ -30,7 +30,10 @@ def narrow(command: Any) -> Any:
 @click.command("rates")
 @click.argument("log", type=click.Path(path_type=Path), metavar="DB")
 @click.option("--by", "by", multiple=True, type=click.Choice(_GROUPS), help="Group by; may be given several times.")
-@click.option("--period", type=click.Choice(["policy"]), help="The policy's own period, as it stands today.")
+@click.option(
+    "--period", type=click.Choice(["policy"]), help="The policy's own period, as it stands now or at --as-of."
+)
+@click.option("--as-of", metavar="TIME", help="With --period: look from this instant.")
 @narrow
 @formats
 @click.pass_context
@@ -40,6 +43,7 @@ def command(
     log: Path,
     by: tuple[str, ...],
     period: str | None,
+    as_of: str | None,
     form: str | None,
     **filters: str | None,
 ) -> None:
@@ -62,7 +66,7 @@ def command(
         else:
             score_set, policy = filters.pop("score_set"), filters.pop("policy")
             rows = [
-                units.assessed(connection, one, name, instant_of(None, one.tz), **filters)
+                units.assessed(connection, one, name, instant_of(as_of, one.tz), **filters)
                 for name, one in asked_policies(connection, score_set, policy)
             ]
     columns = ["policy", *by, "rounds", "met", "late", "missed", "pending", "excluded", "rate", "mean_wait_ms"]

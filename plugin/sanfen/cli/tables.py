@@ -18,7 +18,7 @@ _SECONDS = frozenset({"first_reply_mean", "total_reply_mean", "cut_reply_mean", 
 _RIGHT = _SECONDS | {
     "rounds", "met", "late", "missed", "pending", "excluded", "rate", "mean_wait", "wait", "messages", "mark", "ok",
     "consult_num", "no_reply_num", "ask_num", "slow_reception_num", "long_receive_num", "seller_msg_num", "buyer_msg_num",
-    "order_num", "paid_num", "paid_amount",
+    "order_num", "paid_num", "paid_amount", "units", "hits", "value",
 }  # fmt: skip
 
 
@@ -51,8 +51,15 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     if names:
         writer.writeheader()
     for row in rows:
-        writer.writerow({name: " ".join(map(str, v)) if isinstance(v, list | tuple) else v for name, v in row.items()})
+        writer.writerow({name: _flat(value) for name, value in row.items()})
     return out.getvalue()
+
+
+def _flat(value: Any) -> Any:
+    """A value as one cell of a CSV."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, markdown: bool) -> str:

@@ -7,7 +7,7 @@ A reply is valid here when a person gave it (``events.VALID``). Lines come in or
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sanfen.core.policy import Marks
 
@@ -173,14 +173,18 @@ class Desk:
             for number, (bound_ms, _) in enumerate(settings.marks.bands):
                 self._within[number] += wait_ms <= bound_ms
 
-    def figures(self) -> dict[str, Any]:
-        """Every figure by name; costs in seconds. ``within``: the share of rounds answered within so many seconds."""
+    def figures(self) -> dict[str, int | float | None]:
+        """Every figure by name; costs in seconds. ``within_60s``: the share of rounds answered within so many seconds."""
         sums, settings = self._sums, self._settings
         asked = {key: one for key, one in self._customers.items() if one.asked}
         unreplied = sum(not one.valid for one in asked.values())
         slow = sum(slow >= settings.slow_times for one in asked.values() for _, slow in one.days.values())
         recent_ms = settings.order_days * _DAY_MS
         after = {key for key, one in asked.items() if one.after_sale(self._orders.get(key, ()), recent_ms)}
+        shares = {
+            f"within_{bound_ms // 1000}s": _ratio(count, sums["rounds"])
+            for (bound_ms, _), count in zip(settings.marks.bands, self._within, strict=True)
+        }
         return {
             "consult_num": len(asked),
             "service_num": len(asked) - unreplied,
@@ -202,10 +206,6 @@ class Desk:
             "rounds": sums["rounds"],
             "ok": sums["ok"],
             "mark": _ratio(sums["marks"], sums["rounds"]),
-            "within": {
-                f"{bound_ms // 1000}": _ratio(count, sums["rounds"])
-                for (bound_ms, _), count in zip(settings.marks.bands, self._within, strict=True)
-            },
             "messages": sums["messages"],
             "messages_in_time": sums["messages_in_time"],
             "message_rate": _ratio(sums["messages_in_time"], sums["messages"]),
@@ -215,7 +215,7 @@ class Desk:
             "answer_ratio": _ratio(sums["seller_msg_num"], sums["buyer_msg_num"]),
             "slow_reception_num": slow,
             "long_receive_num": len(self._long),
-        }
+        } | shares
 
     def _inquires(self, one: _Customer) -> bool:
         """The inquiry filter: strangers, ads, and customers of one line who did not come back are left out."""
