@@ -11,6 +11,7 @@ import argparse
 import ast
 import difflib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,9 +26,10 @@ ROOT = Path(__file__).parent.parent
 CORE = "plugin/sanfen/core"
 MODULES = ("rounds", "clocks", "score", "days", "policy")
 TESTS = ("tests/core/test_transcripts.py", "tests/core/test_golden.py", "tests/core/test_days.py",
-         "tests/core/test_checks.py", "tests/core/test_escalation.py", "tests/properties/test_oracle.py")  # fmt: skip
+         "tests/core/test_escalation.py", "tests/core/test_checks.py", "tests/properties/test_oracle.py")  # fmt: skip
 EXPLAINED = Path(__file__).with_name("mutants.txt")
 ENOUGH = 0.95
+WORDS = re.compile(r"(<|>|<=|>=) (\"|Sender\.|Mode\.|Outcome\.)")  # words have no order: nobody errs that way
 SECONDS = 60
 
 
@@ -50,8 +52,8 @@ def mutants(module: str) -> Iterator[Mutant]:
     plain, seen = bare(source), {source}
     for name in operator_names():
         kind = get_operator(name)
-        # Identity in place of equality says something of the interpreter, not of the program.
-        if kind.arguments() or name.endswith(("_Is", "_IsNot")):
+        # Identity for equality, or the other way round, says something of the interpreter, not of the program.
+        if kind.arguments() or name.endswith(("_Is", "_IsNot", "_Is_Eq", "_IsNot_NotEq")):
             continue
         operator = kind()
         places = sum(1 for node in ast_nodes(get_ast(source)) for _ in operator.mutation_positions(node))
@@ -60,8 +62,9 @@ def mutants(module: str) -> Iterator[Mutant]:
             if code is None or code in seen:
                 continue
             seen.add(code)
-            if bare(code) != plain:
-                yield Mutant(module, code, f"{module}: {change(source, code)}")
+            told = change(source, code)
+            if bare(code) != plain and not WORDS.search(told.partition("  =>  ")[2]):
+                yield Mutant(module, code, f"{module}: {told}")
 
 
 def bare(source: str) -> str:
@@ -103,12 +106,12 @@ def survives(mutant: Mutant, folder: Path) -> bool:
     import pytest  # loaded already by the parent
 
     quiet = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")
-    return pytest.main([*quiet, *TESTS]) == 0
+    return pytest.main([*quiet, "-k", "not worked_cases", *TESTS]) == 0
 
 
-def run(found: list[Mutant], workers: int) -> list[Mutant]:
-    """The mutants that no test notices."""
-    os.environ.setdefault("SANFEN_ORACLE", "40")
+def run(found: list[Mutant], workers: int, conversations: int) -> list[Mutant]:
+    """The mutants that no test notices. ``conversations``: of the second scorer, for each policy."""
+    os.environ["SANFEN_ORACLE"] = str(conversations)
     import click  # noqa: F401  # what the children would each load again
     import hypothesis  # noqa: F401
     import pydantic  # noqa: F401
@@ -147,7 +150,6 @@ def run(found: list[Mutant], workers: int) -> list[Mutant]:
                 raise SystemExit("the tests could not be run")
             if code == 0:
                 alive.append(mutant)
-                print(f"alive  {mutant.told}", flush=True)
     return alive
 
 
@@ -169,7 +171,9 @@ def main() -> int:
     asked = parser.parse_args()
     found = [mutant for module in asked.only.split(",") for mutant in mutants(module)]
     print(f"{len(found)} mutants", flush=True)
-    alive = run(found, asked.workers)
+    alive = run(run(found, asked.workers, 6), asked.workers, 120)  # most die at once; the rest are looked at longer
+    for mutant in alive:
+        print(f"alive  {mutant.told}")
     text = EXPLAINED.read_text(encoding="utf-8") if EXPLAINED.exists() else ""
     known = {line for line in text.splitlines() if line and line[:1] not in "# "}
     new = [mutant.told for mutant in alive if mutant.told not in known]

@@ -72,8 +72,13 @@ def test_steps_fire_while_the_round_is_open(policy: Policy) -> None:
         events, told = chat(dice), list[Escalated]()
         fold = Fold(Conversation(KEY), plan)
         for event in events:
-            told += [effect for effect in fold.feed(event) if isinstance(effect, Escalated)]
+            effects = fold.feed(event)
+            told += [effect for effect in effects if isinstance(effect, Escalated)]
+            assert not [
+                effect for effect in effects if isinstance(effect, Scored) and effect.score.outcome == "pending"
+            ]
         told += [effect for effect in fold.wait(START + 100 * 86_400_000) if isinstance(effect, Escalated)]
+        assert not [one for one in fold.state.rounds if one.left or policy.midnight != "none"]
         ours = policy.ladders and policy.ladders[-1].name == "here"
         wanted = [
             (one.id, step, one.clock_ms + one_step.at_ms, one_step.notify)
@@ -97,6 +102,19 @@ def test_an_overdue_round_is_told_at_the_first_instant_past_its_deadline() -> No
     assert isinstance(told, Scored)
     assert (told.at_ms, told.score.outcome) == (START + 180_001, Outcome.missed)
     assert fold.wait(START + 10_000_000) == []
+
+
+def test_nobody_holds_a_conversation_after_seven_days_of_silence() -> None:
+    """Exactly seven days are not yet too long; an open round keeps its holder."""
+    week = 7 * 86_400_000
+    for pause_ms, answered, holder in ((week, True, "a"), (week + 1, True, None), (week + 1, False, "a")):
+        fold = Fold(Conversation(KEY), plan_of(Policy("p")))
+        fold.feed(Message(START, KEY, "q", "customer", "k", agent="a"))
+        if answered:
+            fold.feed(Message(START, KEY, "r", "merchant", "k", "human", "a"))
+        fold.feed(Message(START + pause_ms, KEY, "q2", "customer", "k"))
+
+        assert fold.state.rounds[-1].agent == holder
 
 
 def test_a_deadline_and_midnight_at_one_instant() -> None:

@@ -60,7 +60,7 @@ def test_every_transcript_says_what_it_shows_and_where_from() -> None:
 def test_every_reason_has_a_transcript() -> None:
     """Reasons only other platforms' policies can give are shown by the worked cases of those policies."""
     seen = {scored.reason for path in FILES for _, scored in outcomes(path)}
-    elsewhere = {"group_chat", "cn_account", "disabled_account", "recalled", "no_response_needed", "holiday_mode"}
+    elsewhere = {"group_chat", "cn_account", "disabled_account", "no_response_needed", "holiday_mode"}
     verdicts = {r for r in Reason if r.startswith("reply_")} | {"unlisted_bot", "empty_reply", "mode_unknown"}
 
     assert set(Reason) - seen - verdicts == elsewhere

@@ -55,8 +55,7 @@ def advance(state: Conversation, event: Event, plan: Plan) -> list[Effect]:
         state.closed_ms = at_ms
     elif type(event) is Recall and "recalled" in plan.left_out_tags:
         _tag(state, at_ms, f"recalled:{event.message}", event.id, out)
-    if state.last_ms is None or at_ms > state.last_ms:
-        state.last_ms = at_ms
+    state.last_ms = at_ms
     _plan_next(state, plan)
     return out
 
