@@ -93,7 +93,9 @@ def main() -> None:
     ratio = median["four policies"] / median["one policy"]
     alone = median["machine, four policies"] / median["machine, one policy"]
     print(f"four policies cost {ratio:.2f} × one, the machine alone {alone:.2f} ×")
-    print(json.dumps({"messages": len(lines), "seconds": median, "four_over_one": ratio, "machine_four_over_one": alone}))
+    print(
+        json.dumps({"messages": len(lines), "seconds": median, "four_over_one": ratio, "machine_four_over_one": alone})
+    )
 
 
 if __name__ == "__main__":
