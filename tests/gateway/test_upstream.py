@@ -46,6 +46,21 @@ async def test_details_stay_on_this_machine(start: Any, client: aiohttp.ClientSe
     assert set(problem) == {"title", "status"}
 
 
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 O\x01K", b"HTTP/1.1 200 OK\r\nX-A: b\x7fc", b"HTTP/1.1 200 OK\r\nX-A\x02: b"]
+)
+async def test_an_answer_that_cannot_be_written_is_502(
+    head: bytes, start: Any, upstream: Any, client: aiohttp.ClientSession, question: bytes
+) -> None:
+    """Control characters in its head: not passed on, and the sender is not left without an answer."""
+    upstream.answer = head + b"\r\nContent-Length: 2\r\n\r\nok"
+    gateway = await start()
+
+    async with client.post(f"{gateway.url}/in/desk", data=question) as answer:
+        assert answer.status == 502
+    assert gateway.counters.undelivered == 1
+
+
 async def test_silence_is_504_after_one_post(
     start: Any, upstream: Any, client: aiohttp.ClientSession, question: bytes
 ) -> None:

@@ -12,6 +12,7 @@ upstream is given a new connection for every request from then on. Only GET, HEA
 
 import asyncio
 import os
+import re
 import select
 import socket
 import ssl
@@ -27,6 +28,7 @@ from sanfen.gateway.limits import Limits
 __all__ = ["Answer", "Upstream", "UpstreamError"]
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # our own server would refuse to write it
 _BROKEN = (aiohttp.ClientError, HttpProcessingError, aiohttp.EofStream, OSError)
 
 _log = structlog.get_logger("sanfen.gateway")
@@ -164,6 +166,7 @@ class Upstream:
             message, content = await handler.read()
             while _is_interim(message.code):
                 message, content = await handler.read()
+            _refuse_odd(message)
             return Answer(self, connection, message, content)
         except TimeoutError:
             handler.abort()
@@ -256,6 +259,13 @@ def _is_interim(status: int) -> bool:
     if status == 101:
         raise aiohttp.ClientPayloadError("switching protocols was not asked for")
     return 100 <= status < 200
+
+
+def _refuse_odd(message: RawResponseMessage) -> None:
+    """Raises UpstreamError for a head that cannot be written again."""
+    head = b" ".join(map(b":".join, message.raw_headers)) + message.reason.encode("utf-8", "replace")
+    if _CONTROL.search(head):
+        raise UpstreamError(502, "the answer's head holds control characters")
 
 
 def _tls() -> ssl.SSLContext:

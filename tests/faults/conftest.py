@@ -1,0 +1,19 @@
+"""Every failure says with which one command it comes again."""
+
+import os
+import shlex
+from collections.abc import Generator
+
+import pytest
+
+SEED = int(os.environ.get("SANFEN_SEED", "1"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        given = {"SANFEN_SEED": str(SEED)} | {k: v for k, v in os.environ.items() if k.startswith("SANFEN_")}
+        settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in sorted(given.items()))
+        report.sections.append(("replay", f"{settings} .venv/bin/python -Im pytest {shlex.quote(item.nodeid)}"))
+    return report

@@ -1,0 +1,187 @@
+"""Every fault of the network and of ours, under open-loop load: what is authentic is passed on, once, or refused aloud.
+
+``make fault-matrix`` sends 2,000 messages a fault at 200 a second; ``SANFEN_FAULT_MESSAGES`` says how many.
+"""
+
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, closing
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from tests.faults.proxy import FAULTS, Proxy
+from tests.faults.seed import SEED
+from tests.faults.service import Ends, Message, Serve, questions_and_replies, send, serving
+
+MESSAGES = int(os.environ.get("SANFEN_FAULT_MESSAGES", "30"))
+TALKS = MESSAGES * 2 // 3  # every second conversation has a reply
+RATE = 200.0
+
+
+@pytest.fixture
+async def ends() -> AsyncIterator[Ends]:
+    async with Ends().running() as made:
+        yield made
+
+
+def people(ports: dict[str, int], at: str = "1s") -> str:
+    """Somebody behind each port, told of every round that waits."""
+    names = "".join(f'  {name}: {{via: ["webhook+http://127.0.0.1:{port}/notice"]}}\n' for name, port in ports.items())
+    steps = f"  - name: default\n    steps: [{{at: {at}, notify: [{', '.join(ports)}]}}]\n"
+    return f"people:\n{names}escalation:\n{steps}"
+
+
+async def assert_scored(serve: Serve, talks: int) -> None:
+    """Every conversation is one round: answered in time where it was, still waiting or missed where it was not."""
+    met = (talks + 1) // 2
+    await serve.until("SELECT count(*) FROM messages", talks + met)
+    found = dict(
+        serve.rows("SELECT CASE status WHEN 'met' THEN 'met' ELSE 'open' END, count(*) FROM rounds GROUP BY 1")
+    )
+    late = serve.rows("SELECT id, status, reason FROM rounds WHERE status NOT IN ('met', 'pending', 'missed')")
+
+    assert found == {"met": met, "open": talks - met}
+    assert late == []
+    counts = await serve.counts()
+    assert counts["received"] == counts["journaled"] + counts["gap"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_faults_of_the_workflow(fault: str, tmp_path: Path, ends: Ends) -> None:
+    """Passed on once and answered, or refused aloud; what the channel sends again gets through; rounds as ever."""
+    proxy = await Proxy(ends.port, seed=SEED).start()
+    messages = questions_and_replies(fault.partition(":")[0], TALKS)
+    async with serving(Serve(tmp_path, proxy.port)) as serve:
+        await proxy.set(fault)
+        first = await send(serve.url, messages, rate=RATE)
+        reached = {message.id: ends.attempts[f"{message.id}/1"] for message in messages}
+        await proxy.set("none")
+        unanswered = [one for one, (status, _) in zip(messages, first, strict=True) if status != 200]
+        second = await send(serve.url, unanswered, rate=RATE, attempt=2)
+        await assert_scored(serve, TALKS)
+        log = serve.log
+    await proxy.stop()
+    statuses = {status for status, _ in first}
+    allowed = {"latency": {200}, "slow": {200}, "blackhole": {504}, "corrupt": statuses}.get(
+        fault.partition(":")[0], {502}
+    )
+
+    assert statuses == allowed
+    # A streamed answer that broke off cannot be taken back: there the connection's end says so.
+    assert 0 not in statuses or fault.startswith("corrupt"), "the service hung up without an answer"
+    assert max(ends.attempts.values()) == 1, "a second POST of ours"
+    for message, (status, _) in zip(messages, first, strict=True):
+        assert reached[message.id] == 1 or status >= 500, (message.id, status)
+        assert status != 200 or reached[message.id] == 1, message.id
+    assert {status for status, _ in second} <= {200}
+    assert ends.bodies == {message.id: message.body for message in messages}
+    assert "Traceback" not in log
+
+
+async def test_faults_of_the_people_to_be_told(tmp_path: Path, ends: Ends) -> None:
+    """A person behind each fault: the chat does not notice, and once the way is free everybody knows, at most twice."""
+    talks = max(4, TALKS // 20)
+    async with AsyncExitStack() as stack:
+        proxies = {}
+        for fault in ("none", *FAULTS):
+            proxy = proxies[fault] = await Proxy(ends.port, seed=SEED).start()
+            stack.push_async_callback(proxy.stop)
+            await proxy.set(fault)
+        named = {f"p{number}": proxy.port for number, proxy in enumerate(proxies.values())}
+        serve = Serve(tmp_path, ends.port, people=people(named))
+        await stack.enter_async_context(serving(serve))
+        messages = questions_and_replies("told", talks)
+        statuses = await send(serve.url, messages, rate=RATE)
+        waiting = talks // 2 * len(named)
+        await serve.until("SELECT count(*) FROM escalations", waiting)
+        await serve.until("SELECT count(DISTINCT person) FROM escalations WHERE attempts > 0", len(named))
+        busy = await send(serve.url, questions_and_replies("busy", TALKS, answered=1), rate=RATE)
+        for proxy in proxies.values():
+            await proxy.set("none")
+        await serve.until(f"SELECT sum(state IN ('told', 'unsure')) = {waiting} FROM escalations", 1, tries=1800)
+        states = serve.rows("SELECT person, round, state FROM escalations")
+
+    assert {status for status, _ in statuses + busy} == {200}
+    assert max(ends.notices.values()) <= 2
+    assert [row for row in states if row[2] == "told" and not ends.notices[(row[0], row[1])]] == []
+    assert {row[2] for row in states} <= {"told", "unsure"}
+
+
+async def test_another_program_holds_the_database(tmp_path: Path, ends: Ends) -> None:
+    """Locked for longer than any budget: every message passed on at once, and what is not kept is counted."""
+    locked, free = questions_and_replies("locked", TALKS), questions_and_replies("free", TALKS)
+    async with serving(Serve(tmp_path, ends.port)) as serve:
+        with closing(sqlite3.connect(tmp_path / "sanfen.db", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            statuses = await send(serve.url, locked, rate=RATE)
+            other.execute("ROLLBACK")
+        # The channel was told 200: it does not send again. What could not be kept is a gap, and the rest goes on.
+        statuses += await send(serve.url, free, rate=RATE)
+        await serve.until("SELECT count(*) FROM rounds WHERE conversation LIKE 'free%'", TALKS)
+        await settled(serve, len(locked) + len(free))
+
+    assert {status for status, _ in statuses} == {200}
+    assert_passed_on(ends, locked + free)
+
+
+SABOTAGE = {
+    "adapter": """
+        from sanfen_adapters.channels.generic import GenericChannel
+        def parse(self, request, direction, received_ms):
+            raise SystemError("planted") if b"locked" in request.body else ZeroDivisionError("planted")
+        GenericChannel.parse = parse
+        """,
+    "rule": """
+        from sanfen.engine import ingest
+        def broken(*_args):
+            raise ZeroDivisionError("planted")
+        ingest.classify = ingest.advance = broken
+        """,
+    "notifier": """
+        from sanfen_adapters.notifiers.webhook import Webhook
+        async def notify(self, notice, address, secret):
+            raise RuntimeError("planted")
+        Webhook.notify = notify
+        """,
+}
+
+
+@pytest.mark.parametrize("part", SABOTAGE)
+async def test_bugs_of_our_own_parts(part: str, tmp_path: Path, ends: Ends) -> None:
+    """A bug planted in the running process, in a part that every message passes: the chat does not notice."""
+    (tmp_path / "saboteur.py").write_text(dedent(SABOTAGE[part]), encoding="utf-8")
+    facts = tmp_path / "saboteur-1.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: saboteur\nVersion: 1\n", encoding="utf-8")
+    (facts / "entry_points.txt").write_text("[sanfen]\nsaboteur = saboteur\n", encoding="utf-8")
+    messages = questions_and_replies("bug", TALKS)
+    serve = Serve(tmp_path, ends.port, people=people({"lead": ends.port}))
+    async with serving(serve, env={"PYTHONPATH": str(tmp_path)}):
+        statuses = await send(serve.url, messages, rate=RATE)
+        await settled(serve, len(messages))
+        if part == "notifier":
+            await serve.until("SELECT count(*) > 0 FROM escalations WHERE attempts > 0", 1)
+        log = serve.log
+
+    assert "planted" in log
+    assert {status for status, _ in statuses} == {200}
+    assert_passed_on(ends, messages)
+
+
+async def settled(serve: Serve, deliveries: int) -> None:
+    """Until every delivery is kept or counted as missing: exactly as many as were sent."""
+    counts: dict[str, int] = {}
+    for _ in range(200):
+        counts = await serve.counts()
+        if counts["received"] == counts["journaled"] + counts["gap"] == deliveries:
+            break
+        await serve.until("SELECT 1", 1)
+    assert counts["received"] == deliveries
+    assert counts["journaled"] + counts["gap"] == deliveries
+
+
+def assert_passed_on(ends: Ends, messages: list[Message]) -> None:
+    assert ends.bodies == {message.id: message.body for message in messages}
+    assert max(ends.attempts.values()) == 1, "a second POST of ours"
