@@ -194,7 +194,10 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 def _connect_writer(path: Path) -> sqlite3.Connection:
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        # Only a file that was not there: closing a descriptor of one that is open drops SQLite's locks on it, and the
+        # next program to look into it would fold the WAL back and remove it under us.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         connection = sqlite3.connect(path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}", hint="check storage: and its rights") from None
