@@ -20,6 +20,7 @@ __all__ = [
     "Event",
     "Evidence",
     "Key",
+    "Limit",
     "Message",
     "Mode",
     "Notice",
@@ -96,13 +97,39 @@ class Notice(NamedTuple):
     question: str | None  # the first unanswered question, if text is kept
     title: str
     text: str  # one message in the shop's language
+    url: str | None = None  # where one click takes the round, if there is such an address
+
+
+class Limit(NamedTuple):
+    """What a service takes from one address, and what it does about one message too many."""
+
+    most: int  # messages
+    per_ms: int  # in any span this long
+    muted_ms: int = 0  # it then takes nothing for this long
 
 
 class Notifier(ABC):
     """One way to reach people."""
 
     name: ClassVar[str]
-    """The scheme of its addresses: ``webhook`` for ``webhook+https://…``."""
+    """Its folder's word, and the scheme of its addresses: ``webhook`` for ``webhook+https://…``."""
+    schemes: ClassVar[tuple[str, ...]] = ()
+    """The schemes of its addresses where they are not just ``name``; ``*``: every scheme no other notifier has."""
+    limits: ClassVar[tuple[Limit, ...]] = ()
+    """What the service takes, for whoever spaces the messages out."""
+    secret_address: ClassVar[bool] = False
+    """Whether the address alone is enough to send by it: then it belongs in the environment."""
+
+    @classmethod  # noqa: B027  # some take any
+    def check(cls, address: str) -> None:
+        """Return if the address is one of this way's, without reaching out. Raises ConfigError with the mend."""
+
+    @classmethod
+    def shown(cls, address: str) -> str:
+        """The address as it may stand in logs, tables and pages: without path, query and user, who may be secrets."""
+        scheme, _, rest = address.partition(":")
+        host = rest.removeprefix("//").partition("?")[0].partition("/")[0].rpartition("@")[2]
+        return f"{scheme}://{host}" if host else scheme
 
     @abstractmethod
     async def notify(self, notice: Notice, address: str, secret: str | None) -> str:

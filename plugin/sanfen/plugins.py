@@ -10,11 +10,12 @@ from sanfen import hookspecs
 from sanfen.abc import ChannelAdapter, Notifier
 from sanfen.errors import ConfigError
 
-__all__ = ["ChannelFacts", "Plugins"]
+__all__ = ["ChannelFacts", "Plugins", "pick"]
 
 GROUP = "sanfen"
 
 _Named = TypeVar("_Named", ChannelAdapter, Notifier)
+_Way = TypeVar("_Way")
 
 
 class _Revealing(Protocol):
@@ -58,7 +59,7 @@ class Plugins:
             for module in modules:
                 self._manager.register(module)
         self.channels: dict[str, type[ChannelAdapter]] = _named("adapter", self._manager.hook.register_adapters())
-        self._notifiers: dict[str, type[Notifier]] = _named("notifier", self._manager.hook.register_notifiers())
+        self.ways: dict[str, type[Notifier]] = _named("notifier", self._manager.hook.register_notifiers())
 
     def names(self) -> list[str]:
         """The plugins that were found."""
@@ -79,17 +80,39 @@ class Plugins:
         return kind(shop, facts.name, secrets, {**facts.options, "signing": facts.signing})
 
     def notifiers(self) -> dict[str, Notifier]:
-        """One notifier for each scheme. The caller closes them."""
-        return {scheme: kind() for scheme, kind in self._notifiers.items()}
+        """The notifier of each scheme; ``pick`` finds an address's. The caller closes them."""
+        made = {kind: kind() for kind in self.ways.values()}
+        return {scheme: made[kind] for scheme, kind in self.ways.items()}
+
+    def check_way(self, address: str) -> type[Notifier]:
+        """The class that carries notices to an address. Raises ConfigError if there is none, or the address is wrong."""
+        kind = pick(self.ways, address)
+        scheme = address.partition(":")[0].partition("+")[0]
+        close = get_close_matches(scheme, self.ways, n=1) if scheme not in self.ways else []
+        if kind is None:
+            known = f"did you mean {close[0]}?" if close else "known: " + (", ".join(self.ways) or "none")
+            raise ConfigError(f"no way to reach people starts like {scheme!r}", hint=known)
+        try:
+            kind.check(address)
+        except ConfigError as error:
+            raise ConfigError(error.message, hint=f"did you mean {close[0]}?" if close else error.hint) from None
+        return kind
+
+
+def pick(ways: Mapping[str, _Way], address: str) -> _Way | None:
+    """What serves an address: by its scheme, or by ``*``."""
+    scheme = address.partition(":")[0].partition("+")[0]
+    return ways.get(scheme) or ways.get("*")
 
 
 def _named(word: str, registered: Sequence[Sequence[type[_Named]]]) -> dict[str, type[_Named]]:
     out: dict[str, type[_Named]] = {}
     for kind in (kind for kinds in registered for kind in kinds):
-        other = out.setdefault(kind.name, kind)
-        if other is not kind:
-            raise ConfigError(
-                f"two plugins bring the {word} {kind.name!r}: {other.__module__} and {kind.__module__}",
-                hint="uninstall one of the two packages",
-            )
+        for name in getattr(kind, "schemes", ()) or (kind.name,):
+            other = out.setdefault(name, kind)
+            if other is not kind:
+                raise ConfigError(
+                    f"two plugins bring the {word} {name!r}: {other.__module__} and {kind.__module__}",
+                    hint="uninstall one of the two packages",
+                )
     return dict(sorted(out.items()))

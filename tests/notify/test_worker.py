@@ -95,11 +95,11 @@ class Desk:
         query = "SELECT state, attempts, unknown, reason, next_try_ms FROM outbox"
         return tuple(await self.do(lambda c: c.execute(query).fetchone()))
 
-    async def settle(self, wanted: Callable[[tuple[Any, ...]], bool]) -> tuple[Any, ...]:
+    async def settle(self, wanted: Callable[[tuple[Any, ...]], bool], turns: int = 400) -> tuple[Any, ...]:
         """Run the worker until the row is as wanted; bounded."""
         if self.task is None:
             self.task = asyncio.create_task(self.worker.run())
-        for _ in range(400):
+        for _ in range(turns):
             row = await self.row()
             if wanted(row):
                 return row

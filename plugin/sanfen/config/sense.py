@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from difflib import get_close_matches
 from fractions import Fraction
+from functools import cache
 from ipaddress import ip_address
 
 from sanfen.config.build import quiet_of
@@ -11,7 +12,8 @@ from sanfen.config.schema import Config, LadderModel
 from sanfen.config.types import duration_text
 from sanfen.config.yaml import Document
 from sanfen.core.policy import Policy, Target
-from sanfen.errors import ParseError
+from sanfen.errors import ConfigError, ParseError
+from sanfen.plugins import Plugins
 
 __all__ = ["doubts", "names", "own_target"]
 
@@ -27,7 +29,8 @@ def names(document: Document, config: Config, wrong: frozenset[str]) -> list[Fin
     ``wrong``: sections that could not be read, whose names nobody knows.
     """
     out = [*_twice(document, config), *_other(document, config)]
-    out += [] if "people" in wrong else _people(document, config)
+    if "people" not in wrong:
+        out += [*_people(document, config), *_addresses(document, config)]
     return out + ([] if "channels" in wrong else list(_channels(document, config)))
 
 
@@ -102,13 +105,25 @@ def _other(document: Document, config: Config) -> Iterator[Finding]:
         yield document.finding(
             "C012", message, ("listen", "board"), help_="listen on 127.0.0.1, behind a proxy with a login"
         )
-    known = ("console:", "webhook+http://", "webhook+https://")
+
+
+@cache
+def _ways() -> Plugins:
+    """The ways to reach people that are installed."""
+    return Plugins()
+
+
+def _addresses(document: Document, config: Config) -> Iterator[Finding]:
     for name, person in config.people.items():
         for index, way in enumerate(person.via):
-            if not way.url.startswith(known):
-                message = f"{name}: no way to reach people starts like {way.url.partition(':')[0]!r}"
-                help_ = "write console: or webhook+https://host/path"
-                yield document.finding("C012", message, ("people", name, "via", index), help_=help_)
+            path = ("people", name, "via", index)
+            try:
+                kind = _ways().check_way(way.url)
+            except ConfigError as error:
+                yield document.finding("C012", f"{name}: {error.message}", (*path, "url"), help_=error.hint)
+            else:
+                if kind.secret_address:
+                    yield from _literal(document, [path, (*path, "url")])
 
 
 def _steps(document: Document, config: Config, policy: Policy) -> Iterator[Finding]:

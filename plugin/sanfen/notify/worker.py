@@ -13,6 +13,7 @@ from sanfen.config.settings import Person, Settings, Way
 from sanfen.errors import StoreError
 from sanfen.notify.notice import make_notice
 from sanfen.notify.stages import STAGES, Drop, Hold, Situation
+from sanfen.notify.ways import send, shown_way
 from sanfen.store import outbox
 from sanfen.store.db import Database
 from sanfen.store.outbox import Row, Transition
@@ -25,7 +26,6 @@ T = TypeVar("T")
 
 _AT_ONCE = 16  # notices under way at the same time
 _LEASE_MS = 60_000  # a claimed row that is not settled by then is taken up again
-_SEND_S = 15  # longest attempt, real seconds
 _LOOK_MS = 5_000  # look into the table at least this often
 _ANSWER = 300  # characters of an answer that are kept
 
@@ -150,28 +150,12 @@ class Worker:
         await self._record(row, to, way, result, answer, self._clock.now_ms() - start_ms)
 
     async def _send(self, row: Row, way: Way) -> str:
-        scheme = way.address.partition(":")[0].partition("+")[0]
-        notifier = self._notifiers.get(scheme)
-        if notifier is None:
-            raise DeliveryError(f"no notifier is called {scheme!r}", reason="no_notifier", retryable=False)
         notice = make_notice(row, self._clock.now_ms(), self._settings.shop.language)
-        secret = way.secret.reveal() if way.secret else None
-        try:
-            async with asyncio.timeout(_SEND_S):
-                return await notifier.notify(notice, way.address, secret)
-        except TimeoutError:
-            raise DeliveryError("no answer in time", reason="timeout", retryable=True, unknown=True) from None
-        except DeliveryError:
-            raise
-        except Exception as error:  # a notifier's bug is a refusal nobody understands
-            _log.exception("a notifier failed", notifier=scheme)
-            raise DeliveryError(
-                f"{type(error).__name__} in {scheme}", reason="bug", retryable=True, unknown=True
-            ) from None
+        return await send(self._notifiers, way, notice)
 
     async def _record(self, row: Row, to: Transition, way: Way, result: str, answer: str, took_ms: int) -> None:
         now_ms = self._clock.now_ms()
-        shown = way.address.partition("?")[0]
+        shown = shown_way(self._notifiers, way)
         said = answer[:_ANSWER]
         await self._do(outbox.record, row, to, now_ms=now_ms, way=shown, result=result, answer=said, took_ms=took_ms)
 

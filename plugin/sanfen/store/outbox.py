@@ -82,10 +82,12 @@ def after_refusal(
 
 
 def after_unknown(row: Row, ways: int, now_ms: int, reason: str) -> Transition:
-    """Perhaps delivered: once more, by the next way if there is one; never a third time."""
+    """Perhaps delivered: once more, at once by the next way if there is one; never a third time."""
     if not may_send(row.unknown):
         return Transition("unsure", row.way, row.unknown, now_ms, reason)
-    return Transition("waiting", min(row.way + 1, ways - 1), row.unknown, now_ms + _BACK_OFF_MS[0], reason)
+    way = min(row.way + 1, ways - 1)
+    pause_ms = 0 if way != row.way else _BACK_OFF_MS[0]
+    return Transition("waiting", way, row.unknown, now_ms + pause_ms, reason)
 
 
 # --- the table --------------------------------------------------------------------------------------------------------

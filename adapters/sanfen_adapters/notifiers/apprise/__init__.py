@@ -1,0 +1,88 @@
+"""Every other service, by Apprise: ntfy, Slack, Telegram, e-mail, Bark, Teams and many more."""
+
+import asyncio
+import logging
+from typing import Any, ClassVar
+
+from sanfen.abc import DeliveryError, Notice, Notifier
+from sanfen.errors import ConfigError
+from sanfen_adapters.posting import short
+
+__all__ = ["Apprise"]
+
+_PATIENCE_S = 10
+_EXTRA = "ntfy, Slack, Telegram, e-mail and many others need Apprise: pip install 'sanfen[notify]'"
+_ROBOTS = frozenset({"dingtalk", "feishu", "lark", "wecombot"})
+
+
+class Apprise(Notifier):
+    """An address of Apprise's: ``ntfy://topic``, ``tgram://…``, ``mailtos://…``."""
+
+    name: ClassVar[str] = "apprise"
+    schemes: ClassVar[tuple[str, ...]] = ("*",)
+
+    async def notify(self, notice: Notice, address: str, secret: str | None) -> str:  # noqa: ARG002  # in the address
+        """Send from a thread, which is given up after ten seconds. Raises DeliveryError."""
+        return await asyncio.to_thread(_send, notice, address)
+
+    @classmethod
+    def check(cls, address: str) -> None:
+        """Raises ConfigError."""
+        _service(address)
+
+    @classmethod
+    def shown(cls, address: str) -> str:
+        """Only the scheme: every service keeps its secrets elsewhere in the address."""
+        return address.partition(":")[0]
+
+
+def _service(address: str) -> Any:
+    """Apprise's own object for an address. Raises ConfigError."""
+    scheme = address.partition(":")[0]
+    unknown = f"no way to reach people starts like {scheme!r}"
+    try:
+        import apprise  # noqa: PLC0415  # an extra, and slow to load
+    except ImportError:
+        raise ConfigError(unknown, hint=_EXTRA) from None
+    logging.getLogger("apprise").propagate = False  # it quotes addresses; what it says of a notice is in the result
+    if not address.isprintable():
+        raise ConfigError("the address holds what cannot be printed", hint="copy it again")
+    if scheme in ("http", "https"):
+        hint = f"write webhook+{scheme}://host/path, or the robot's name and + before its address: dingtalk+https://…"
+        raise ConfigError(unknown, hint=hint)
+    service = apprise.Apprise.instantiate(address)
+    if service is None and scheme in apprise.NotificationManager():  # type: ignore[no-untyped-call]
+        raise ConfigError(f"Apprise cannot read this {scheme}:// address", hint="its documentation shows the parts")
+    if service is None:
+        raise ConfigError(unknown, hint="write one of ours (docs/notifiers.md) or one of Apprise's")
+    if _protocols(service) & _ROBOTS:  # it looks at their HTTP status only, and they answer 200 when they refuse
+        raise ConfigError(f"{scheme}:// is not sent by Apprise", hint="write dingtalk, feishu, lark or wecombot")
+    return service
+
+
+def _protocols(service: Any) -> set[str]:
+    found: set[str] = set()
+    for one in (service.protocol, service.secure_protocol):
+        found |= {one} if isinstance(one, str) else set(one or ())
+    return found
+
+
+def _send(notice: Notice, address: str) -> str:
+    """In a thread: blocking calls inside."""
+    try:
+        service = _service(address)
+    except ConfigError as error:
+        raise DeliveryError(error.message, reason="no_notifier", retryable=False) from None
+    import apprise  # noqa: PLC0415  # it is there, _service has used it
+
+    sender = apprise.Apprise()
+    sender.add(service)
+    text = f"{notice.text}\n{notice.url}" if notice.url else notice.text
+    result = sender.notify(title=notice.title, body=text, body_format="text", timeout=_PATIENCE_S)
+    words = short(" ".join(entry.message for entry in result.logs())) or result.status.name.lower()
+    if result:
+        return f"{service.service_name}: sent"
+    late = result.status == apprise.AppriseResultStatus.TIMEOUT
+    # Its plugins name a broken connection and a time-out alike; the bytes may have arrived.
+    unknown = late or "connection error" in words.lower()
+    raise DeliveryError(words, reason="timeout" if late else "refused", retryable=True, unknown=unknown)

@@ -1,0 +1,143 @@
+"""Notices over HTTP: one client for all who post them, and an honest word on what became of each.
+
+The question is always whether the bytes may have arrived. Before the request has left, a failure is a refusal and may be
+repeated; after that, only an answer can say so.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from sanfen.abc import DeliveryError
+
+__all__ = ["Answer", "Client", "by_status", "fit", "host_of", "short"]
+
+_CONNECT_S = 2
+_ANSWER_BYTES = 65_536
+_LONGEST_PAUSE_S = 3600
+_LATER = (408, 425, 429)
+_GATEWAYS = (502, 504)  # a proxy lost the answer of whoever stands behind it
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    said: str  # the body, or its beginning
+    retry_after_ms: int | None
+
+
+class Client:
+    """Connections of one notifier: no cookies, no redirects, no proxies from the environment, TLS verified."""
+
+    def __init__(self, patience_s: float) -> None:
+        """``patience_s``: how long an answer may take, connecting included."""
+        self._patience = aiohttp.ClientTimeout(total=patience_s, sock_connect=min(_CONNECT_S, patience_s))
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+        """POST JSON. Raises DeliveryError where no answer came; an answer of any status is returned."""
+        way = SimpleNamespace(left=False)
+        all_headers = {"content-type": "application/json", "user-agent": "sanfen", **(headers or {})}
+        said = b""
+        try:
+            async with self._open().post(
+                url, data=body, headers=all_headers, allow_redirects=False, trace_request_ctx=way
+            ) as answer:
+                async for chunk in answer.content.iter_chunked(_ANSWER_BYTES):
+                    said += chunk
+                    if len(said) >= _ANSWER_BYTES:
+                        break
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _lost(error, left=way.left) from None
+        except ValueError:  # of an address that is none; its text would quote it
+            raise DeliveryError("the address cannot be used", reason="bad_address", retryable=False) from None
+        return Answer(answer.status, said.decode("utf-8", "replace"), _pause_ms(answer.headers.get("retry-after")))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            trace = aiohttp.TraceConfig()
+            trace.on_request_headers_sent.append(_mark_left)
+            self._session = aiohttp.ClientSession(
+                timeout=self._patience,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                connector=aiohttp.TCPConnector(force_close=True, limit=32),  # a stale connection would cost an attempt
+                trust_env=False,
+                trace_configs=[trace],
+            )
+        return self._session
+
+
+async def _mark_left(_: object, context: SimpleNamespace, __: object) -> None:
+    context.trace_request_ctx.left = True
+
+
+def _lost(error: Exception, *, left: bool) -> DeliveryError:
+    if isinstance(error, aiohttp.InvalidURL):  # its text would quote the address
+        return DeliveryError("the address cannot be used", reason="bad_address", retryable=False)
+    if left:
+        late = isinstance(error, TimeoutError)
+        word = "no answer in time" if late else f"connection lost: {type(error).__name__}"
+        return DeliveryError(word, reason="timeout" if late else "lost", retryable=True, unknown=True)
+    reason = "tls" if isinstance(error, aiohttp.ClientSSLError) else "unreachable"
+    return DeliveryError(f"cannot connect: {short(str(error)) or 'no answer'}", reason=reason, retryable=True)
+
+
+def by_status(answer: Answer) -> str:
+    """What was said, where the status is a 2xx. Raises DeliveryError for every other."""
+    words = f"{answer.status} {short(answer.said)}".strip()
+    if 200 <= answer.status < 300:
+        return words
+    if answer.status in _GATEWAYS:
+        raise DeliveryError(words, reason=f"http_{answer.status}", retryable=True, unknown=True)
+    later = answer.status in _LATER or answer.status >= 500
+    pause_ms = answer.retry_after_ms if later else None
+    raise DeliveryError(words, reason=f"http_{answer.status}", retryable=later, retry_after_ms=pause_ms)
+
+
+def _pause_ms(header: str | None) -> int | None:
+    """Milliseconds of a Retry-After, in seconds or as a date; an hour at most, None where it says nothing."""
+    if not header:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}", header, re.ASCII):
+        seconds = float(header)
+    else:
+        try:
+            seconds = parsedate_to_datetime(header).timestamp() - time.time()  # noqa: TID251  # the sender's own clock
+        except (ValueError, OverflowError, OSError):
+            return None
+    return int(max(0, min(seconds, _LONGEST_PAUSE_S)) * 1000)
+
+
+def host_of(url: str) -> str:
+    """The host of a web address; nothing where it is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def short(text: str) -> str:
+    """One line of at most 160 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= 160 else line[:159] + "…"
+
+
+def fit(text: str, limit_bytes: int) -> str:
+    """The text, cut so that its UTF-8 is not longer than this."""
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= limit_bytes:
+        return text
+    return raw[: max(0, limit_bytes - len("…".encode()))].decode("utf-8", "ignore") + "…"
