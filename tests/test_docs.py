@@ -17,6 +17,7 @@ from sanfen.config import policies, presets
 from sanfen.config.findings import CODES
 from sanfen.core.plan import plan_of
 from sanfen.core.reasons import Reason, sentence
+from sanfen.plugins import Plugins
 from sanfen.store import views
 from sanfen.transcript import parse
 from sanfen.wire import FIELDS, read_event
@@ -123,6 +124,7 @@ def test_everything_public_is_documented() -> None:
 
     assert not [field for field in FIELDS if f"`{field}`" not in text["events.md"]]
     assert not [name for name in views.NAMES if f"| `{name}` |" not in text["sql-cookbook.md"]]
+    assert not [scheme for scheme in Plugins().ways if scheme != "*" and f"`{scheme}" not in text["notifiers.md"]]
     for outcome in ("met 达标", "late 晚答", "missed 未答", "pending 待答", "excluded 不计"):
         assert outcome in text["glossary.md"]
 

@@ -134,6 +134,57 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the policy states no target: give one with --target '>= 90%'",
         "规则没有规定目标：用 --target '>= 90%' 指定",
     ),
+    # notify
+    "notify_test_title": ("This is a test", "这是一条测试消息"),
+    "notify_test_text": (
+        "{shop} can reach you here when a customer waits. Nobody waits now.",
+        "有顾客在等时，{shop} 可以这样提醒你。现在没有人在等。",
+    ),
+    "notify_told": ("told in {seconds} s: {answer}", "已送达，{seconds} 秒：{answer}"),
+    "notify_refused": ("refused in {seconds} s: {answer}", "被拒绝，{seconds} 秒：{answer}"),
+    "notify_unknown": ("nobody knows, {seconds} s: {answer}", "结果不明，{seconds} 秒：{answer}"),
+    "notify_untried": ("not tried; --all tries every way", "没有尝试；--all 会试每一种方式"),
+    "notify_nobody": ("{name} was not reached", "没有联系上 {name}"),
+    # how a refusal is mended, by its reason
+    "mend_keyword": (
+        "add the word 三分 to the robot's keywords: every message begins with it",
+        "给机器人的关键词加上“三分”：每条消息都以它开头",
+    ),
+    "mend_signature": (
+        "give the way the robot's signing secret (secret: ${{NAME}}), and set this machine's clock by NTP",
+        "给这种方式写上机器人的加签密钥（secret: ${{NAME}}），并用 NTP 校准本机时间",
+    ),
+    "mend_ip": (
+        "add this machine's public address to the robot's list, or let the robot check a keyword or a signature instead",
+        "把本机的公网地址加入机器人的白名单，或改用关键词、加签",
+    ),
+    "mend_token": (
+        "the robot is not there any more, or its token is mistyped: copy the address from the robot's page again",
+        "机器人已不在，或 token 抄错：请从机器人的设置页重新复制地址",
+    ),
+    "mend_gone": (
+        "the robot is switched off or its group is gone: ask the group's owner",
+        "机器人已停用或群已解散：请找群主",
+    ),
+    "mend_limited": (
+        "it has had too many messages and takes none for a while; DingTalk is silent for ten minutes",
+        "消息太多，暂时不再接收；钉钉会限流十分钟",
+    ),
+    "mend_tls": (
+        "its certificate is not trusted here: wrong host, expired, or a proxy in between",
+        "证书不受信任：主机不对、已过期，或中间有代理",
+    ),
+    "mend_unreachable": ("check the address, the name server and the firewall", "检查地址、域名解析和防火墙"),
+    "mend_timeout": ("it may have arrived all the same: ask the person", "也可能已经送达：请问一下本人"),
+    "mend_lost": ("it may have arrived all the same: ask the person", "也可能已经送达：请问一下本人"),
+    "mend_not_understood": (
+        "something else answered in its place: a login page, a proxy or a firewall",
+        "回答的不是它：可能是登录页、代理或防火墙",
+    ),
+    "mend_no_program": (
+        "the program must be there, and this user must be allowed to run it",
+        "程序须存在，且当前用户有权运行",
+    ),
     # demo
     "demo_welcome": (
         "三分 demo: the real service between simulated people, a shop day at {speed} times the speed. Ctrl-C ends it.",

@@ -4,7 +4,7 @@ import sys
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.robots import Robot, Robots, open_robots
+from tests.robots import Robot, Robots
 
 from sanfen.abc import DeliveryError, Notice, Notifier
 from sanfen.errors import ConfigError
@@ -59,12 +59,6 @@ def examples() -> list[str]:
                 address = address.replace(f"${{{name}}}", value or "CANARY-0123456789abcdef")  # noqa: PLW2901
             found.append(address)
     return found
-
-
-@pytest.fixture
-async def robots() -> AsyncIterator[Robots]:
-    async with open_robots() as opened:
-        yield opened
 
 
 @pytest.fixture(params=[name for name, _ in KINDS])

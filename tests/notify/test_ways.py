@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.notify.test_worker import Desk, is_
-from tests.robots import Robot, Robots, open_robots
+from tests.robots import Robot, Robots
 
 from sanfen.abc import DeliveryError, Notice, Notifier
 from sanfen.config.settings import Secret, Way
@@ -15,12 +15,6 @@ from sanfen.store.db import Database
 
 KINDS = ["dingtalk", "feishu", "lark", "wecombot"]
 NOTICE = Notice("n", "r", "s", "ch", "c", "tb**34", None, "l", 0, "lead", 0, None, 0, None, "title", "text")
-
-
-@pytest.fixture
-async def robots() -> AsyncIterator[Robots]:
-    async with open_robots() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "budget": ("how many more misses each target can bear", "错误预算：还能错几轮"),
     "report": ("first and average response, unreplied, messages, orders", "首响、平响、未回复、消息数、订单"),
     "explain": ("why a round got its outcome", "一轮为什么是这个结果"),
+    "notify": ("send a person a test message, and hear what became of it", "给人发一条测试消息，看是否送达"),
     "policies": ("list, show or compare policies", "列出、查看、比较规则"),
     "schema": ("JSON Schema of the configuration, for editors", "配置的 JSON Schema，供编辑器用"),
 }

@@ -194,7 +194,7 @@ class WayModel(_Model):
     """An address with its secret."""
 
     url: str
-    """console:, or webhook+https://…"""
+    """dingtalk://${TOKEN}, feishu://, lark://, wecombot://, webhook+https://…, command:, console:, or Apprise's."""
     secret: str | None = Field(default=None, min_length=8)
     """Notices are signed with it. Write ${NAME}."""
 
@@ -212,7 +212,7 @@ class PersonModel(_Model):
     """Somebody who can be told."""
 
     via: tuple[AnyWay, ...] = Field(min_length=1)
-    """Addresses, tried in order: console:, webhook+https://…"""
+    """Addresses, tried in order: dingtalk://${TOKEN}, wecombot://${KEY}, webhook+https://… (docs/notifiers.md)."""
     hours: Window | None = None
     """When they may be told; absent: always."""
 

@@ -1,11 +1,6 @@
-"""A notice, and the robots to tell it to."""
-
-from collections.abc import AsyncIterator
-from ssl import PROTOCOL_TLS_SERVER, SSLContext
+"""A notice to tell."""
 
 import pytest
-import trustme
-from tests.robots import Robots, open_robots
 
 from sanfen.abc import Notice
 
@@ -32,12 +27,3 @@ NOTICE = Notice(
 @pytest.fixture
 def notice() -> Notice:
     return NOTICE
-
-
-@pytest.fixture
-async def robots() -> AsyncIterator[Robots]:
-    """The TLS port's certificate is by nobody the machine trusts."""
-    context = SSLContext(PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("localhost").configure_cert(context)
-    async with open_robots(context) as opened:
-        yield opened

@@ -1,0 +1,119 @@
+"""``sanfen notify``: a test message to a person, by the real ways, and what became of it in the receivers' own words."""
+
+import asyncio
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sanfen.cli.tables import formats
+
+if TYPE_CHECKING:  # the command line must not load the service to print its help
+    from sanfen.abc import Notice
+    from sanfen.config.settings import Person, Settings
+
+__all__ = ["command"]
+
+
+@click.command("notify")
+@click.argument("name")
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="SANFEN_CONFIG",
+    required=True,
+    help="The configuration file (or SANFEN_CONFIG).",
+)
+@click.option("--all", "every", is_flag=True, help="Try every way, also after one has worked.")
+@formats
+@click.pass_context
+def command(context: click.Context, /, name: str, config: Path, form: str | None, every: bool) -> None:
+    """Tell a person that this is a test, way by way in their order, until one works.
+
+    Says of each way whether the message was taken or refused, in the receiver's own words, and how to mend a refusal.
+    Exit 1 if nobody was reached.
+    """
+    from sanfen.cli.tables import show  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.config.load import load  # noqa: PLC0415
+    from sanfen.errors import InputError  # noqa: PLC0415
+    from sanfen.log import configure  # noqa: PLC0415
+
+    configure("error")
+    settings = load(config).settings
+    person = settings.people.get(name)
+    if person is None:
+        close = get_close_matches(name, settings.people, 1, 0.5)
+        known = f"did you mean {close[0]}?" if close else "people: " + (", ".join(settings.people) or "none")
+        raise InputError(f"{config}: nobody is called {name!r}", hint=known)
+    rows = asyncio.run(_tell(person, settings, every=every))
+    if form is not None:
+        show(rows, form, ("way", "result", "reason", "answer", "took_ms"), "")
+    language = (context.obj or {}).get("language", "en")
+    for line in _story(name, rows, language) if form is None else ():
+        click.echo(line)
+    context.exit(0 if any(row["result"] == "told" for row in rows) else 1)
+
+
+async def _tell(person: "Person", settings: "Settings", *, every: bool) -> list[dict[str, Any]]:
+    """What became of each way."""
+    from sanfen.abc import DeliveryError  # noqa: PLC0415
+    from sanfen.clock import SystemClock  # noqa: PLC0415
+    from sanfen.notify.ways import send, shown_way  # noqa: PLC0415
+    from sanfen.plugins import Plugins  # noqa: PLC0415
+
+    clock, notifiers = SystemClock(), Plugins().notifiers()
+    rows: list[dict[str, Any]] = []
+    for way in person.ways:
+        row: dict[str, Any] = {"way": shown_way(notifiers, way), "result": "untried", "reason": None}
+        start_ms = clock.now_ms()
+        if every or not any(one["result"] == "told" for one in rows):
+            try:
+                row |= {"answer": await send(notifiers, way, _notice(person, settings, start_ms)), "result": "told"}
+            except DeliveryError as error:
+                result = "unknown" if error.unknown else "refused"
+                row |= {"answer": error.message, "result": result, "reason": error.reason}
+        rows.append({"answer": None, **row, "took_ms": clock.now_ms() - start_ms})
+    for notifier in notifiers.values():
+        await notifier.close()
+    return rows
+
+
+def _notice(person: "Person", settings: "Settings", now_ms: int) -> "Notice":
+    from sanfen.abc import Notice  # noqa: PLC0415
+    from sanfen.catalogue import t  # noqa: PLC0415
+
+    language = settings.shop.language
+    return Notice(
+        id=f"test.{now_ms}",
+        round_id="test",
+        shop=settings.shop.id,
+        channel="test",
+        conversation="test",
+        customer="test",
+        agent=None,
+        ladder="test",
+        step=0,
+        person=person.name,
+        opened_ms=now_ms,
+        due_ms=None,
+        waited_ms=0,
+        question=None,
+        title=t("notify_test_title", language),
+        text=t("notify_test_text", language, shop=settings.shop.name),
+    )
+
+
+def _story(name: str, rows: list[dict[str, Any]], language: str) -> list[str]:
+    from sanfen.catalogue import TEXTS, t  # noqa: PLC0415
+
+    lines = [name]
+    for number, row in enumerate(rows, 1):
+        word = t(f"notify_{row['result']}", language, seconds=f"{row['took_ms'] / 1000:.1f}", answer=row["answer"])
+        lines.append(f"  {number}. {row['way']}  {word}")
+        if f"mend_{row['reason']}" in TEXTS:
+            lines.append(f"     = help: {t('mend_' + row['reason'], language)}")
+    if not any(row["result"] == "told" for row in rows):
+        lines.append(t("notify_nobody", language, name=name))
+    return lines

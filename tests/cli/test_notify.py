@@ -1,0 +1,92 @@
+"""``sanfen notify`` as a real process, with robots that take and refuse."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.robots import Robots
+
+
+async def notify(folder: Path, ways: list[Any], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error. ``ways``: addresses, with their secrets or alone."""
+    config = folder / "sanfen.yaml"
+    listed = json.dumps([way if isinstance(way, str) else {"url": way[0], "secret": way[1]} for way in ways])
+    config.write_text(f"version: 1\nshop: {{name: 旗舰店}}\npeople:\n  值班: {{via: {listed}}}\n", encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-Im", "sanfen.cli", *arguments, "-c", str(config)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"LANG": "C.UTF-8", "PYTHONUTF8": "1"},
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_the_first_way_that_works_is_enough(tmp_path: Path, robots: Robots) -> None:
+    """Its order, the robot's words, the mend, and no token in what is printed."""
+    first, second, third = robots.add("dingtalk", keyword="告警"), robots.add("feishu"), robots.add("wecombot")
+    code, out, err = await notify(tmp_path, [first.address, second.address, third.address], "notify", "值班")
+    lines = out.splitlines()
+
+    assert code == 0
+    assert lines[0] == "值班"
+    assert lines[1].startswith("  1. dingtalk+http://…")
+    assert "refused in" in lines[1]
+    assert "310000 keywords not in content" in lines[1]
+    assert lines[2] == "     = help: add the word 三分 to the robot's keywords: every message begins with it"
+    assert "0 success" in lines[3]
+    assert lines[4].endswith("not tried; --all tries every way")
+    assert (first.group, len(second.group), third.asked) == ([], 1, 0)
+    assert second.texts() == ["【三分】这是一条测试消息\n有顾客在等时，旗舰店 可以这样提醒你。现在没有人在等。"]
+    assert not [robot for robot in (first, second, third) if robot.token in out + err]
+
+
+async def test_all_tries_every_way(tmp_path: Path, robots: Robots) -> None:
+    first, second = robots.add("lark"), robots.add("wecombot")
+    code, out, _ = await notify(
+        tmp_path, [first.address, second.address], "--lang", "zh", "notify", "值班", "--all", "--json"
+    )
+
+    assert code == 0
+    assert [(row["result"], row["answer"]) for row in json.loads(out)] == [("told", "0 success"), ("told", "0 ok")]
+    assert (len(first.group), len(second.group)) == (1, 1)
+
+
+async def test_nobody_reached_is_exit_one(tmp_path: Path, robots: Robots) -> None:
+    robot = robots.add("dingtalk", secret="SECsigning")
+    ways = [(robot.address, "SECanother"), "command:/nowhere/tell", "webhook+http://127.0.0.1:1/x"]
+    code, out, err = await notify(tmp_path, ways, "--lang", "zh", "notify", "值班")
+
+    assert code == 1
+    assert "被拒绝" in out
+    assert "加签密钥（secret: ${NAME}）" in out
+    assert out.splitlines()[-1] == "没有联系上 值班"
+    assert "SECanother" not in out + err
+    assert "Traceback" not in out + err
+
+
+async def test_a_secret_makes_it_work(tmp_path: Path, robots: Robots) -> None:
+    robot = robots.add("feishu", secret="SECsigning")
+    code, _, _ = await notify(tmp_path, [(robot.address, "SECsigning")], "notify", "值班")
+
+    assert (code, len(robot.group)) == (0, 1)
+
+
+async def test_nobody_of_that_name(tmp_path: Path) -> None:
+    code, _, err = await notify(tmp_path, ["console:"], "notify", "值斑")
+
+    assert code == 2
+    assert "nobody is called '值斑'" in err
+    assert "did you mean 值班?" in err
+
+
+async def test_a_wrong_address_is_a_finding_with_its_line(tmp_path: Path) -> None:
+    code, _, err = await notify(tmp_path, ["dingtlk://0123456789abcdef"], "notify", "值班")
+
+    assert code == 2
+    assert "error[C012]" in err
+    assert "sanfen.yaml:4:" in err
+    assert "did you mean dingtalk?" in err
