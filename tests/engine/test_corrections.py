@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.engine.shop import MINUTE, START, Shop, open_shop
 
-from sanfen.core.events import Key, Tag
+from sanfen.core.events import Key, Store, Tag
 from sanfen.core.policy import DueRule, Policy
 from sanfen.testing import FakeClock, ask, reply
 from sanfen.wire import read_event
@@ -51,6 +51,21 @@ async def test_a_correction_writes_only_what_differs(shop: Shop) -> None:
     ]
 
 
+async def test_a_closed_shop_is_closed_for_whoever_waits_in_vain_too(tmp_path: Path) -> None:
+    """An overdue question is final and not answered; the customer's next question falls under the shop's new state."""
+    clock = FakeClock(START)
+    with open_shop(tmp_path / "log.db", (Policy("p", exclude=frozenset({"closed_shop"})),), clock) as shop:
+        await shop.send(ask(START))
+        await shop.tick(START + 12 * MINUTE)
+        await shop.send(Store(START + 10 * MINUTE, Key("default", "", ""), "s1", "closed_shop"))
+        await shop.send(reply(START + 11 * MINUTE), ask(START + 12 * MINUTE))
+
+        assert shop.rows("SELECT status, because FROM rounds ORDER BY opened_ms") == [
+            ("late", "answered_late"),
+            ("excluded", "closed_shop"),
+        ]
+
+
 async def test_a_recalled_question_is_left_out_where_the_policy_says_so(tmp_path: Path) -> None:
     policy = Policy("p", exclude=frozenset({"recalled"}))
     with open_shop(tmp_path / "log.db", (policy,)) as shop:
@@ -92,6 +107,30 @@ async def test_a_round_keeps_the_policy_it_opened_under(tmp_path: Path) -> None:
             await shop.send(reply(START + 90_000))  # late: the conversation is folded again
             assert shop.rows("SELECT wait_ms, policy_version FROM rounds WHERE customer = 'A'") == [(90_000, "v1")]
             assert shop.rows("SELECT count(*) FROM change_rows WHERE conversation = 'B'") == [(0,)]
+
+
+async def test_a_question_from_before_the_change_that_comes_after_it(tmp_path: Path) -> None:
+    """Asked while the service was restarted with another policy: of a customer new to us, and of one known."""
+    old, new = Policy("p", version="v1"), Policy("p", due=(DueRule(after_ms=MINUTE),), version="v2")
+    clock = FakeClock(START)
+    with open_shop(tmp_path / "log.db", (old,), clock) as shop:
+        await shop.engine.adopt()
+        await shop.send(ask(START - 2 * MINUTE, "B"), reply(START - MINUTE, "B"))
+    clock._now_ms = START + 500
+    with open_shop(tmp_path / "log.db", (new,), clock) as shop:
+        await shop.engine.adopt()
+        await shop.send(ask(START + 100, "A"))
+        await shop.send(ask(START + 100, "B"))
+        await shop.send(ask(START + 100, "C"))
+        await shop.send(reply(START + 2 * MINUTE), reply(START + 2 * MINUTE, "B"), reply(START + 2 * MINUTE, "C"))
+        query = f"SELECT customer, opened_ms - {START}, status, policy_version FROM rounds ORDER BY opened_ms, customer"
+
+        assert shop.rows(query) == [
+            ("B", -2 * MINUTE, "met", "v1"),
+            ("A", 100, "met", "v1"),
+            ("B", 100, "met", "v1"),
+            ("C", 100, "met", "v1"),
+        ]
 
 
 async def test_open_rounds_of_a_policy_that_is_gone_are_not_due(tmp_path: Path) -> None:

@@ -69,10 +69,11 @@ class _Run(NamedTuple):
 class _Live:
     """One conversation in memory, under every version that can still change a round of it."""
 
-    __slots__ = ("floor_ms", "now_ms", "runs")
+    __slots__ = ("floor_ms", "left_ms", "now_ms", "runs")
 
-    def __init__(self, runs: list[_Run]) -> None:
+    def __init__(self, runs: list[_Run], left_ms: int) -> None:
         self.runs = runs
+        self.left_ms = left_ms  # an event before this may belong to a version that is not among the runs
         self.now_ms = -NEVER  # how far time has come for it
         self.floor_ms = -NEVER  # an event before this needs a refold
 
@@ -87,8 +88,14 @@ class _Live:
     def settle(self) -> None:
         """Raise the floor to what the runs have seen, and let go of old versions that have nothing open."""
         states = [run.state for run in self.runs]
-        self.floor_ms = max(max(one.settled_ms, -NEVER if one.last_ms is None else one.last_ms) for one in states)
-        self.runs = [run for run in self.runs if run.version.until_ms == NEVER or run.state.rounds or run.state.held]
+        seen_ms = max(max(one.settled_ms, -NEVER if one.last_ms is None else one.last_ms) for one in states)
+        kept = []
+        for run in self.runs:
+            if run.version.until_ms == NEVER or run.state.rounds or run.state.held:
+                kept.append(run)
+            else:
+                self.left_ms = max(self.left_ms, run.version.until_ms)
+        self.runs, self.floor_ms = kept, max(seen_ms, self.left_ms)
 
 
 class _Applied(NamedTuple):
@@ -299,13 +306,13 @@ class Engine:
         """The shop's state holds for all its conversations: those still open, and those it reaches back to."""
         due: list[tuple[int, Key]] = []
         escalated = False
-        for key in projection.conversations_since(connection, LIVE, event.key.shop, event.at_ms):
+        touches = set(projection.conversations_since(connection, LIVE, event.key.shop, event.at_ms))
+        for key in sorted(touches):
             touched, told = self._refold(connection, key, event)
             due += touched
             escalated |= told
-        for key in [key for key in self._cache if key.shop == event.key.shop]:
-            if all(not run.state.rounds for run in self._cache[key].runs):
-                del self._cache[key]  # folded again, with the new state, when it is next heard from
+        for key in [key for key in self._cache if key.shop == event.key.shop and key not in touches]:
+            del self._cache[key]  # folded again, with the new state, when it is next heard from
         return due, escalated
 
     def _load(self, connection: sqlite3.Connection, key: Key) -> _Live:
@@ -328,11 +335,14 @@ class Engine:
         events = journal.read(connection, key)
         first_ms = events[0].at_ms if events else NEVER
         folds: list[tuple[_Version, list[Effect], Fold]] = []
+        left_ms = -NEVER
         for version in self._versions:
             if version.until_ms == NEVER or first_ms < version.until_ms:
                 fold = Fold(Conversation(key), version.plan)
                 folds.append((version, [effect for event in events for effect in fold.feed(event)], fold))
-        live = _Live([_Run(version, fold.state) for version, _, fold in folds])
+            else:
+                left_ms = max(left_ms, version.until_ms)
+        live = _Live([_Run(version, fold.state) for version, _, fold in folds], left_ms)
         live.now_ms = max((event.at_ms for event in events), default=-NEVER)
         live.settle()
         return live, folds
