@@ -127,7 +127,9 @@ class Worker:
             lost = Transition("unsure", row.way, row.unknown, now_ms, "outcome_unknown")
             await self._record(row, lost, way, "unknown", "the service stopped while sending", 0)
             return
-        await self._attempt(await self._do(outbox.begin, row), way, len(person.ways))
+        begun = await self._do(outbox.begin, row)
+        if begun is not None:
+            await self._attempt(begun, way, len(person.ways))
 
     async def _attempt(self, row: Row, way: Way, ways: int) -> None:
         start_ms = self._clock.now_ms()

@@ -136,10 +136,17 @@ def claim(connection: sqlite3.Connection, now_ms: int, limit: int, lease_ms: int
     return [Row._make((*row[:-1], json.loads(row[-1]))) for row in rows]
 
 
-def begin(connection: sqlite3.Connection, row: Row) -> Row:
-    """Mark an attempt as under way. Commit this before any byte leaves."""
-    connection.execute("UPDATE outbox SET unknown = unknown + 1, attempts = attempts + 1 WHERE id = ?", (row.id,))
-    return row._replace(unknown=row.unknown + 1, attempts=row.attempts + 1)
+def begin(connection: sqlite3.Connection, row: Row) -> Row | None:
+    """Mark an attempt as under way. Commit this before any byte leaves. None: somebody else has taken the row up.
+
+    Whoever was stopped for longer than his lease holds a row of the past; the count of attempts tells.
+    """
+    marked = connection.execute(
+        "UPDATE outbox SET unknown = unknown + 1, attempts = attempts + 1 "
+        "WHERE id = ? AND attempts = ? AND state = 'sending'",
+        (row.id, row.attempts),
+    ).rowcount
+    return row._replace(unknown=row.unknown + 1, attempts=row.attempts + 1) if marked else None
 
 
 def record(
@@ -153,15 +160,19 @@ def record(
     answer: str,
     took_ms: int,
 ) -> None:
-    """Keep an attempt and what became of the row. ``result``: told, refused or unknown."""
+    """Keep an attempt and what became of the row. ``result``: told, refused or unknown.
+
+    The row follows its last attempt; of an earlier one that ends late it learns only that the person was told.
+    """
     connection.execute(
         "INSERT INTO attempts (outbox, at_ms, way, result, answer, took_ms) VALUES (?, ?, ?, ?, ?, ?)",
         (row.id, now_ms, way, result, answer, took_ms),
     )
     done_ms = None if to.state in ("waiting", "sending") else now_ms
     connection.execute(
-        "UPDATE outbox SET state = ?, way = ?, unknown = ?, next_try_ms = ?, reason = ?, answer = ?, done_ms = ? WHERE id = ?",
-        (to.state, to.way, to.unknown, to.next_try_ms, to.reason, answer, done_ms, row.id),
+        "UPDATE outbox SET state = ?, way = ?, unknown = ?, next_try_ms = ?, reason = ?, answer = ?, done_ms = ? "
+        "WHERE id = ? AND state <> 'told' AND (attempts = ? OR ? = 'told')",
+        (to.state, to.way, to.unknown, to.next_try_ms, to.reason, answer, done_ms, row.id, row.attempts, to.state),
     )
 
 
