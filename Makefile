@@ -52,7 +52,7 @@ oracle: $(VENV)/.dev  ## the core against the second scorer, 10,000 conversation
 bench: $(VENV)/.dev  ## ratios against a floor or a peer in the same run
 	@for one in benchmarks/*.py; do echo "== $$one"; $(RUN)/python $$one || exit 1; done
 
-include tests/faults/long.mk
+include tests/faults/long.mk tests/crash/long.mk
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov
