@@ -16,7 +16,7 @@ from sanfen.core.policy import Policy
 from sanfen.store import journal, policies, projection
 from sanfen.store.projection import LIVE
 
-__all__ = ["State", "refold", "state_of"]
+__all__ = ["EMPTY", "State", "read_only", "refold", "state_of"]
 
 _AGREE = """
 SELECT 'a round without its conversation: ' || id FROM round_rows r WHERE NOT EXISTS
@@ -92,13 +92,13 @@ def _conversation(
         while True:
             for one, scored in fold.rounds(now_ms):
                 if since_ms <= one.opened_ms < until_ms:
-                    expected.setdefault(one.id, []).append(projection.round_row(LIVE, one, scored, plan))
+                    expected.setdefault(one.id, []).append(_judged(projection.round_row(LIVE, one, scored, plan)))
             if fold.state.next_ms >= NEVER:
                 break
             now_ms = max(now_ms, fold.state.next_ms)
             fold.wait(now_ms)
     found = {
-        row[2]: tuple(row)
+        row[2]: _judged(tuple(row))
         for row in connection.execute(
             f"SELECT {', '.join(projection._NAMES)} FROM round_rows WHERE score_set = ? AND policy = ? "
             "AND shop = ? AND channel = ? AND conversation = ?",
@@ -120,6 +120,11 @@ def _conversation(
             }
             problems.append(f"{policy} {key.conversation}: round {name} stored, folded: {differs}")
     return problems
+
+
+def _judged(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row without the steps that were taken: that they were stays true, whatever comes late."""
+    return tuple(None if name == "step" else value for name, value in zip(projection._NAMES, row, strict=True))
 
 
 def read_only(path: Path) -> sqlite3.Connection:

@@ -83,7 +83,7 @@ def loaded(config: Path) -> Loaded:
 
 def environment(folder: Path | None = None, trace: Path | None = None, **more: str) -> dict[str, str]:
     """Of a process with the witness, which looks at ``folder`` from the start if there is one."""
-    inside = str(Path(__file__).with_name("inside"))
+    inside = os.pathsep.join(filter(None, (str(Path(__file__).with_name("inside")), os.environ.get("PYTHONPATH"))))
     out = os.environ | {"LD_PRELOAD": str(witness()), "SANFEN_CRASH_SECRET": SECRET, "PYTHONPATH": inside} | more
     if folder is not None:
         out |= {"IOLOG_DIR": str(folder), "IOLOG_OUT": str(trace or "")}

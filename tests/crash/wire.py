@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sanfen.demo.wire import sign
 
-__all__ = ["SECRET", "Answer", "Client", "Workflow"]
+__all__ = ["OK", "SECRET", "Answer", "Client", "Workflow"]
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
 
