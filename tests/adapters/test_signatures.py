@@ -96,6 +96,23 @@ def test_every_character_of_a_signature_counts() -> None:
         assert reason(headers | {"webhook-signature": wrong}) == "mismatch", at
 
 
+def test_every_comparison_takes_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole, on bytes, every secret with every signature, also after one has matched."""
+    compared: list[tuple[bytes, bytes]] = []
+
+    def watched(first: bytes, second: bytes) -> bool:
+        compared.append((first, second))
+        return first == second
+
+    monkeypatch.setattr("sanfen_adapters.signatures.hmac.compare_digest", watched)
+    headers = signed()
+    headers["webhook-signature"] += " v1,short"
+
+    assert reason(headers, secrets=(SECRET, OTHER)) == ""
+    assert len(compared) == 4
+    assert all(type(one) is bytes for pair in compared for one in pair)
+
+
 def test_an_unknown_version_is_no_match() -> None:
     headers = signed()
     headers["webhook-signature"] = headers["webhook-signature"].replace("v1,", "v2,")

@@ -9,3 +9,7 @@ kill-loop: $(VENV)/.dev  ## ten thousand kill -9 in the middle of requests (half
 
 kill-points: $(VENV)/.dev  ## killed at every write, sync and send of twenty scenarios (half an hour)
 	nice -n 10 $(RUN)/python tests/crash/kill_points.py $(ARGS)
+
+.PHONY: planted
+planted: $(VENV)/.dev  ## forty planted bugs: does a test notice each? (ten minutes)
+	nice -n 10 $(RUN)/python tests/planted/run.py $(ARGS)

@@ -23,7 +23,7 @@ class Act(NamedTuple):
 
 
 class Scenario(NamedTuple):
-    """``rounds``: customer, status, because, under the first policy. ``told``: who must have heard at least once."""
+    """``rounds``: customer, status, because, under the first policy. ``told``: who must have heard, or be seen by all as not told."""
 
     name: str
     acts: tuple[Act, ...]

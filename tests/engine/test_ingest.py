@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from sanfen.core.facts import Conversation
 from sanfen.core.plan import plan_of
 from sanfen.engine.ingest import Engine, Receipt
 from sanfen.engine.recover import recover
+from sanfen.errors import StoreError
 from sanfen.store import journal, projection
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
@@ -176,6 +179,50 @@ async def test_a_bug_in_scoring_costs_no_event(shop: Shop, monkeypatch: pytest.M
     await shop.send(reply(START + MINUTE))
 
     assert [("met",), ("met",)] == shop.rows("SELECT status FROM rounds")
+
+
+async def test_an_event_that_cannot_be_scored_leaves_nothing_half_done(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written before the bug is taken back; the round is as it was, and its hour too."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    await shop.send(ask(START))
+    before = shop.rows()
+    with monkeypatch.context() as patch:
+        patch.setattr("sanfen.engine.ingest.projection.save_verdict", broken)
+        await shop.send(reply(START + MINUTE))
+
+    assert shop.engine.failed == 1
+    assert shop.rows() == before
+    await shop.send(ask(START + 2 * MINUTE))
+    assert shop.rows("SELECT DISTINCT status FROM rounds WHERE opened_ms = (SELECT min(opened_ms) FROM rounds)") == [
+        ("met",)
+    ]
+
+
+async def test_what_could_not_be_committed_was_never_there(shop: Shop) -> None:
+    """The channel sends it again: it counts once, and the conversation is not ahead of its journal."""
+    await shop.send(ask(START))
+    gate = threading.Event()
+    shop.db.write(lambda _: gate.wait(10))
+
+    def breaks(connection: sqlite3.Connection) -> None:
+        connection.execute("ROLLBACK")
+        connection.execute("SELECT nothing FROM nowhere")
+
+    lost = asyncio.ensure_future(shop.send(ask(START + 1000, name="q2")))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    shop.db.write(breaks)
+    gate.set()
+    with pytest.raises(StoreError):
+        await lost
+    await shop.send(ask(START + 1000, name="q2"))
+
+    assert shop.rows("SELECT status, messages FROM rounds") == [("pending", 2), ("pending", 2)]
 
 
 events = st.lists(

@@ -1,7 +1,12 @@
 """The ticker serves what is due, oldest first, and drops reminders that are no longer true."""
 
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
 from sanfen.core.events import Key
 from sanfen.engine.timers import Ticker
+from sanfen.errors import StoreError
 from sanfen.testing import FakeClock
 
 A, B = Key("s", "c", "A"), Key("s", "c", "B")
@@ -42,3 +47,23 @@ def test_a_thousand_at_one_instant_come_in_batches() -> None:
         ticker.push(10, Key("s", "c", str(number)))
 
     assert [len(ticker.due(10)) for _ in range(4)] == [500, 500, 200, 0]
+
+
+async def test_what_cannot_be_served_is_tried_again() -> None:
+    """The database is away when a deadline comes: the deadline is kept."""
+    served: list[list[Key]] = []
+
+    class Engine:
+        async def tick(self, keys: Iterable[Key]) -> None:
+            served.append(list(keys))
+            if len(served) == 1:
+                raise StoreError("locked")
+
+    clock, engine = FakeClock(0), Engine()
+    ticker = Ticker(clock)
+    ticker.push(100, A)
+    running: asyncio.Task[Any] = asyncio.create_task(ticker.run(engine))  # type: ignore[arg-type]
+    await clock.advance(1000)
+    running.cancel()
+
+    assert served == [[A], [A]]

@@ -40,6 +40,7 @@ class Phone:
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()
+        self.headers = {name.lower(): value for name, value in request.headers.items()}
         step = self.script.pop(0) if self.script else 200
         if step == 200 or isinstance(step, str):
             Webhook(SECRET).verify(body, dict(request.headers))
@@ -48,6 +49,8 @@ class Phone:
             assert request.transport is not None
             request.transport.abort()
         headers = {"Retry-After": "30"} if step == 429 else {}
+        headers |= {"Location": "/elsewhere"} if step == 302 else {}
+        headers["Set-Cookie"] = "session=1; Path=/"
         return web.Response(status=step if isinstance(step, int) else 200, text="ok", headers=headers)
 
 
@@ -234,6 +237,17 @@ async def test_redirects_are_not_followed(desk: Desk, phone: Phone) -> None:
     await desk.escalate()
 
     assert (await desk.settle(is_("failed")))[3] == "http_302"
+
+
+async def test_what_one_receiver_sets_another_never_sees(desk: Desk, phone: Phone) -> None:
+    """No cookies between notices: two people may have the same host behind them."""
+    phone.script = [429]
+    await desk.escalate()
+    await desk.settle(lambda row: row[1] == 1 and row[0] == "waiting")
+    await desk.clock.advance(30_000)
+    await desk.settle(is_("told"))
+
+    assert "cookie" not in phone.headers
 
 
 async def test_many_at_once_are_all_told(tmp_path: Path, phone: Phone) -> None:

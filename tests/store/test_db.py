@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,35 @@ def test_a_job_is_durable_when_its_future_resolves(db: Database) -> None:
     with closing(db.reader()) as reader:
         assert reader.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     assert db.write(lambda c: c.execute("PRAGMA synchronous").fetchone()[0]).result() == 2  # FULL
+
+
+def test_no_future_resolves_before_its_group_is_committed(db: Database) -> None:
+    gate = threading.Event()
+    first = db.write(lambda connection: connection.execute(INSERT, (1,)).rowcount)
+    second = db.write(lambda _: (gate.wait(10), first.done()))
+    gate.set()
+
+    assert second.result() == (True, False) or count(db.path) == 1  # one group, or two
+
+
+def test_only_one_connection_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that write or checkpoint can damage a WAL (SQLite before 3.51.3): every other one is read-only."""
+    opened: list[str] = []
+    connect = sqlite3.connect
+
+    def watched(path: Any, *given: Any, **named: Any) -> sqlite3.Connection:
+        opened.append(str(path))
+        made: sqlite3.Connection = connect(path, *given, **named)
+        return made
+
+    monkeypatch.setattr("sqlite3.connect", watched)
+    monkeypatch.setattr("sanfen.store.db._WAL_PAGES", 0)  # fold back after every commit
+    log = Database.open(tmp_path / "log.db")
+    log.write(lambda connection: connection.execute(INSERT, (1,)).rowcount).result()
+    log.reader().close()
+    log.close()
+
+    assert len([path for path in opened if "mode=ro" not in path]) == 1
 
 
 def test_a_job_that_raises_takes_nothing_with_it(db: Database) -> None:

@@ -130,6 +130,7 @@ class Engine:
         self._on_due = on_due
         self._on_escalated = on_escalated
         self._cache: OrderedDict[Key, _Live] = OrderedDict()
+        self._unscored: set[Key] = set()  # conversations whose rows may lack an event
         self.failed = 0  # events that are journaled but could not be scored
         db.on_rollback(self._cache.clear)
 
@@ -176,9 +177,12 @@ class Engine:
             try:
                 touched, told = self._project(connection, event)
             except Exception:  # whatever it is, the event stays and the chat goes on
-                # Its conversation is folded again from the journal when next touched.
+                # Its conversation is folded again from the journal, and its rows compared, when it is next heard from.
                 connection.execute("ROLLBACK TO project")
+                if isinstance(event, Store):  # it may have been given to several
+                    self._cache.clear()
                 self._cache.pop(event.key, None)
+                self._unscored.add(event.key)
                 self.failed += 1
                 if self._throttle.take("not scored", delivery.received_ms) is not None:
                     _log.exception("event journaled but not scored", channel=event.key.channel, event_id=event.id)
@@ -221,11 +225,13 @@ class Engine:
         if isinstance(event, Store):
             return self._store_changed(connection, event)
         live = self._cache.get(event.key)
-        late = live is None or event.at_ms < live.floor_ms
+        late = live is None or event.at_ms < live.floor_ms or event.key in self._unscored
         if isinstance(event, Order) or (late and orders.has(connection, event.key)):
             orders.save(connection, event.key, self._zone)
         if live is None or late:  # it changes what came after it
-            return self._refold(connection, event.key, event)
+            touched = self._refold(connection, event.key, event)
+            self._unscored.discard(event.key)
+            return touched
         live.now_ms = max(live.now_ms, event.at_ms)
         effects = [(run, advance(run.state, event, run.version.plan)) for run in live.runs]
         if any(run.version.plan.left_out_tags and _tagged(found) for run, found in effects):
