@@ -17,6 +17,8 @@ settings.load_profile("sanfen")
 async def robots() -> AsyncIterator[Robots]:
     """The TLS port's certificate is by nobody the machine trusts."""
     context = SSLContext(PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("localhost").configure_cert(context)
+    authority = trustme.CA()
+    authority.issue_cert("localhost").configure_cert(context)
     async with open_robots(context) as opened:
+        opened.authority = authority.cert_pem.bytes()
         yield opened

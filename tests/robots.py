@@ -102,6 +102,7 @@ class Robots:
     def __init__(self) -> None:
         self.port = 0
         self.tls_port = 0
+        self.authority = b""  # the certificate of whoever vouches for the TLS port, as PEM
         self._robots: dict[str, Robot] = {}
         self._ending = asyncio.Event()
 
@@ -153,7 +154,7 @@ class Robots:
             return response
         if fault == "slow":
             await asyncio.sleep(0.2)  # a slow robot, not a way to wait
-        return web.json_response(answer)
+        return web.json_response(answer, status=400 if fault == "as-400" else 200)
 
 
 @asynccontextmanager
@@ -221,6 +222,7 @@ _BODIES = {
     "html": "<html><title>Log in to the network</title></html>",
     "empty": "",
     "deny": '{"status": 1111, "wait": 5, "source": "x5", "punish": "deny", "uuid": "24ce64f6"}',
+    "zero": '{"errcode": "0", "code": "0", "errmsg": "ok", "msg": "ok"}',  # the documents show the code as a text
     "words": '{"errcode": "zero", "code": null, "errmsg": "ok"}',
     "deep": "[" * 60_000,
 }

@@ -9,7 +9,7 @@ from sanfen.abc import ChannelAdapter, Notice, Notifier
 from sanfen.config.settings import ChannelSettings, Secret
 from sanfen.errors import ConfigError
 from sanfen.hookspecs import hookimpl
-from sanfen.plugins import Plugins
+from sanfen.plugins import Plugins, pick
 
 
 class Silent(ChannelAdapter):
@@ -74,3 +74,48 @@ def test_two_plugins_cannot_bring_one_name() -> None:
 
     with pytest.raises(ConfigError, match="two plugins bring the adapter 'silent'"):
         Plugins([plugin(Silent), plugin(other)])
+
+
+class Pigeon(Notifier):
+    name = "pigeon"
+    schemes = ("pigeon", "dove")
+
+    async def notify(self, notice: Notice, address: str, secret: str | None) -> str:
+        return "flown"
+
+    @classmethod
+    def check(cls, address: str) -> None:
+        if not address.endswith("home"):
+            raise ConfigError("it only flies home", hint="write pigeon:home")
+
+
+def test_one_notifier_may_serve_several_schemes_and_a_transport() -> None:
+    plugins = Plugins([plugin(Pigeon, Shout)])
+    made = plugins.notifiers()
+
+    assert made["pigeon"] is made["dove"]
+    assert pick(made, "dove+https://x") is made["dove"]
+    assert plugins.check_way("dove:home") is Pigeon
+    assert pick(made, "crow:home") is None
+
+
+def test_a_star_serves_what_nobody_else_does() -> None:
+    star = type("Star", (Pigeon,), {"name": "star", "schemes": ("*",)})
+    ways = Plugins([plugin(star, Shout)]).ways
+
+    assert (pick(ways, "crow:home"), pick(ways, "shout:x")) == (star, Shout)
+
+
+@pytest.mark.parametrize(
+    ("address", "says", "mend"),
+    [
+        ("pigeom:home", "no way to reach people starts like 'pigeom'", "did you mean pigeon?"),
+        ("crow:x", "no way to reach people starts like 'crow'", "known: dove, pigeon, shout"),
+        ("pigeon:away", "it only flies home", "write pigeon:home"),
+    ],
+)
+def test_a_wrong_address_is_an_error_of_the_configuration(address: str, says: str, mend: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Plugins([plugin(Pigeon, Shout)]).check_way(address)
+
+    assert (caught.value.message, caught.value.hint) == (says, mend)

@@ -4,6 +4,7 @@ The question is always whether the bytes may have arrived. Before the request ha
 repeated; after that, only an answer can say so.
 """
 
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -92,7 +93,16 @@ def _lost(error: Exception, *, left: bool) -> DeliveryError:
         word = "no answer in time" if late else f"connection lost: {type(error).__name__}"
         return DeliveryError(word, reason="timeout" if late else "lost", retryable=True, unknown=True)
     reason = "tls" if isinstance(error, aiohttp.ClientSSLError) else "unreachable"
-    return DeliveryError(f"cannot connect: {short(str(error)) or 'no answer'}", reason=reason, retryable=True)
+    return DeliveryError(f"cannot connect: {_why(error)}", reason=reason, retryable=True)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return str(getattr(error.certificate_error, "verify_message", "the certificate is not trusted"))
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "no such host"
+    number = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else None
+    return os.strerror(number) if number and not isinstance(error, aiohttp.ClientSSLError) else type(error).__name__
 
 
 def by_status(answer: Answer) -> str:

@@ -174,9 +174,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "its certificate is not trusted here: wrong host, expired, or a proxy in between",
         "证书不受信任：主机不对、已过期，或中间有代理",
     ),
-    "mend_unreachable": ("check the address, the name server and the firewall", "检查地址、域名解析和防火墙"),
-    "mend_timeout": ("it may have arrived all the same: ask the person", "也可能已经送达：请问一下本人"),
-    "mend_lost": ("it may have arrived all the same: ask the person", "也可能已经送达：请问一下本人"),
+    "mend_unreachable": ("check the address, the name server and the firewall", "连不上：检查地址、域名解析和防火墙"),
+    "mend_timeout": ("it may have arrived all the same: ask the person", "没有及时回答，也可能已经送达：请问一下本人"),
+    "mend_lost": ("it may have arrived all the same: ask the person", "连接中断，也可能已经送达：请问一下本人"),
     "mend_not_understood": (
         "something else answered in its place: a login page, a proxy or a firewall",
         "回答的不是它：可能是登录页、代理或防火墙",

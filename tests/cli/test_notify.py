@@ -10,7 +10,7 @@ from typing import Any
 from tests.robots import Robots
 
 
-async def notify(folder: Path, ways: list[Any], *arguments: str) -> tuple[int, str, str]:
+async def notify(folder: Path, ways: list[Any], *arguments: str, **environment: str) -> tuple[int, str, str]:
     """Exit code, standard output and standard error. ``ways``: addresses, with their secrets or alone."""
     config = folder / "sanfen.yaml"
     listed = json.dumps([way if isinstance(way, str) else {"url": way[0], "secret": way[1]} for way in ways])
@@ -19,7 +19,7 @@ async def notify(folder: Path, ways: list[Any], *arguments: str) -> tuple[int, s
         *(sys.executable, "-Im", "sanfen.cli", *arguments, "-c", str(config)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=os.environ | {"LANG": "C.UTF-8", "PYTHONUTF8": "1"},
+        env=os.environ | {"LANG": "C.UTF-8", "PYTHONUTF8": "1"} | environment,
     )
     out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
@@ -73,6 +73,20 @@ async def test_a_secret_makes_it_work(tmp_path: Path, robots: Robots) -> None:
     code, _, _ = await notify(tmp_path, [(robot.address, "SECsigning")], "notify", "值班")
 
     assert (code, len(robot.group)) == (0, 1)
+
+
+async def test_over_tls(tmp_path: Path, robots: Robots) -> None:
+    """With a certificate the machine trusts it is told; with one it does not, the mend says so."""
+    robot = robots.add("dingtalk")
+    trusted = tmp_path / "authority.pem"
+    trusted.write_bytes(robots.authority)
+    ways = [robots.address(robot, tls=True)]
+    code, out, _ = await notify(tmp_path, ways, "notify", "值班")
+
+    assert (code, robot.asked) == (1, 0)
+    assert "its certificate is not trusted here" in out
+    assert (await notify(tmp_path, ways, "notify", "值班", SSL_CERT_FILE=str(trusted)))[0] == 0
+    assert len(robot.group) == 1
 
 
 async def test_nobody_of_that_name(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The four robots' senders against a server that speaks as the robots do: what is refused is never told."""
 
+import socket
 from collections.abc import AsyncIterator
+from contextlib import ExitStack, closing
 
 import pytest
 from tests.robots import Rate, Robots
@@ -164,6 +166,26 @@ async def test_trouble_on_the_way(
     assert (error.reason, error.retryable, error.unknown) == (reason, True, unknown)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_code_decides_whatever_the_status(
+    ways: dict[str, Notifier], robots: Robots, notice: Notice, kind: str
+) -> None:
+    """A refusal with HTTP 400 is the robot's own; a code that says fine does not make a 400 one."""
+    robot, other = robots.add(kind, rates=[Rate(0, 1)]), robots.add(kind)
+    robot.script, other.script = ["as-400"], ["as-400"]
+
+    assert (await refused(ways, robot.address, notice)).reason == "limited"
+    assert (await refused(ways, other.address, notice)).retryable
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_code_may_be_a_text(ways: dict[str, Notifier], robots: Robots, notice: Notice, kind: str) -> None:
+    robot = robots.add(kind)
+    robot.script = ["zero"]
+
+    assert await tell(ways, robot.address, notice) == "0 ok"
+
+
 @pytest.mark.parametrize("fault", ["silence", "stalled"])
 async def test_no_answer_is_unknown(ways: dict[str, Notifier], robots: Robots, notice: Notice, fault: str) -> None:
     robot = robots.add("dingtalk")
@@ -190,7 +212,23 @@ async def test_a_certificate_nobody_trusts(
     error = await refused(ways, robots.address(robot, tls=True), notice)
 
     assert (error.reason, error.retryable, error.unknown) == ("tls", True, False)
+    assert error.message.startswith("cannot connect: ")
+    assert "certificate" in error.message
     assert robot.asked == 0
+
+
+async def test_a_host_that_does_not_pick_up(ways: dict[str, Notifier], notice: Notice) -> None:
+    """Its queue of connections is full: nothing has left, and it is given up like silence."""
+    with closing(socket.socket()) as deaf, ExitStack() as callers:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):  # fill the queue
+            caller = callers.enter_context(closing(socket.socket()))
+            caller.setblocking(False)
+            caller.connect_ex(deaf.getsockname())
+        error = await refused(ways, f"dingtalk+http://127.0.0.1:{deaf.getsockname()[1]}/?access_token=x", notice)
+
+    assert (error.reason, error.retryable, error.unknown) == ("unreachable", True, False)
 
 
 async def test_a_redirect_is_not_followed(ways: dict[str, Notifier], robots: Robots, notice: Notice) -> None:
