@@ -18,7 +18,8 @@ from sanfen.errors import ConfigError
 
 BAD = sorted((Path(__file__).parent / "bad").glob("*.yaml"))
 CONFIG = Path(__file__).parent.parent.parent / "config"
-ENVIRONMENT = dict.fromkeys(("DESK_SECRET", "DESK_SECRET_OLD", "LEAD_SECRET"), "a secret of the test")
+SECRETS = ("DESK_SECRET", "DESK_SECRET_OLD", "LEAD_SECRET", "DING_SECRET", "DING_TOKEN")
+ENVIRONMENT = dict.fromkeys(SECRETS, "a-secret-of-the-test")
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
@@ -128,6 +129,29 @@ def test_secrets_never_show_themselves(tmp_path: Path) -> None:
 
     assert "the-very-secret" not in repr(loaded) + render_all(findings)
     assert loaded.settings.channels["desk"].secrets == (Secret("the-very-secret"),)
+
+
+def test_every_way_of_a_person_is_read(tmp_path: Path) -> None:
+    """Each wrong one has its own place and mend; a token that came from the environment is no secret in the file."""
+    path = tmp_path / "sanfen.yaml"
+    path.write_text(
+        "version: 1\npeople:\n  a:\n    via:\n"
+        "      - dingtalk://${DING_TOKEN}?at=1\n      - {url: 'lark:', secret: '${DING_SECRET}'}\n      - 'webhook:'\n"
+        "      - dingtolk://0123456789\n      - https://example.com/x\n",
+        encoding="utf-8",
+    )
+    _, findings = inspect(path, ENVIRONMENT)
+
+    assert [(finding.line, finding.code) for finding in findings] == [(n, "C012") for n in (6, 7, 8, 9)]
+    assert all(finding.help for finding in findings)
+    assert findings[2].help == "did you mean dingtalk?"
+
+
+def test_an_unset_variable_is_said_once(tmp_path: Path) -> None:
+    path = tmp_path / "sanfen.yaml"
+    path.write_text("version: 1\npeople:\n  a: {via: ['dingtalk://${NOBODY}']}\n", encoding="utf-8")
+
+    assert [finding.code for finding in inspect(path, {})[1]] == ["C004"]
 
 
 def test_rules_can_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
