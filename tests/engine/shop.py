@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sanfen.core.classify import Rule
 from sanfen.core.events import Event
 from sanfen.core.policy import Hours, Ladder, Policy, Step
 from sanfen.engine.ingest import Engine, Receipt
@@ -32,12 +33,14 @@ Rows = list[tuple[Any, ...]]
 class Shop:
     """An engine with its clock, as the service has it, but moved by hand."""
 
-    def __init__(self, path: Path, clock: FakeClock, policies: tuple[Policy, ...] = (TAOBAO, SPLIT)) -> None:
+    def __init__(
+        self, path: Path, clock: FakeClock, policies: tuple[Policy, ...] = (TAOBAO, SPLIT), rules: tuple[Rule, ...] = ()
+    ) -> None:
         self.clock = clock
         self.db = Database.open(path)
         self.ticker = Ticker(clock)
         self.told = 0
-        self.engine = Engine(self.db, policies, (), clock, on_due=self.ticker.push, on_escalated=lambda: None)
+        self.engine = Engine(self.db, policies, rules, clock, on_due=self.ticker.push, on_escalated=lambda: None)
 
     async def send(self, *events: Event) -> Receipt:
         """One delivery, committed."""
@@ -61,10 +64,13 @@ class Shop:
 
 @contextmanager
 def open_shop(
-    path: Path, policies: tuple[Policy, ...] = (TAOBAO, SPLIT), clock: FakeClock | None = None
+    path: Path,
+    policies: tuple[Policy, ...] = (TAOBAO, SPLIT),
+    clock: FakeClock | None = None,
+    rules: tuple[Rule, ...] = (),
 ) -> Iterator[Shop]:
     """A shop that is closed in the end; without a clock it is two and a half days after START."""
-    made = Shop(path, clock or FakeClock(START + 60 * 60 * MINUTE), policies)
+    made = Shop(path, clock or FakeClock(START + 60 * 60 * MINUTE), policies, rules)
     try:
         yield made
     finally:
