@@ -35,6 +35,7 @@ class Row(NamedTuple):
     messages: int
     agent: str | None
     due_ms: int | None
+    evidence: tuple[str, ...]  # ids of the events that prove it: the question, and what decided
 
 
 class Result(NamedTuple):
@@ -59,7 +60,7 @@ class Round:
     agent: str | None
     reply: Event | None = None
     voided: bool = False
-    excused: bool = False
+    excused: Event | None = None  # the first reply that excuses it
     ended: Event | None = None  # the reply, or the transfer
     transferred: bool = False
     abandoned: bool = False  # its session is over
@@ -173,7 +174,7 @@ class Judge:
         self.policy = policy
         self.calendar = Calendar(policy, shop_tz, holidays)
         zone = ZoneInfo(shop_tz)
-        made = [dict(one) | {"at": instant(one["at"], zone)} for one in log]
+        made = [{"id": "", **one, "at": instant(one["at"], zone)} for one in log]
         made.sort(key=lambda one: one["at"])  # stable: ties stay in the order they came
         self.log = [one | {"place": place} for place, one in enumerate(made)]
         self.as_of = None if as_of is None else instant(as_of, zone)
@@ -219,9 +220,9 @@ class Judge:
             return False
         return self.midnight not in ("exclude_pending", "missed") or now < self.calendar.midnight_after(one.opened)
 
-    def build(self, log: Sequence[Event]) -> tuple[list[Round], dict[int, set[str]]]:
-        """The rounds of one conversation, and what tags say of each session."""
-        told: dict[int, set[str]] = {}
+    def build(self, log: Sequence[Event]) -> tuple[list[Round], dict[int, dict[str, str]]]:
+        """The rounds of one conversation, and the tags of each session with the events that set them."""
+        told: dict[int, dict[str, str]] = {}
         rounds: list[Round] = []
         began: int | None = None
         held: list[Round] = []
@@ -242,7 +243,8 @@ class Judge:
                     began, held, live = index, [], []
                     handed = self.policy.get("starts", "message") == "message"
             if began is not None:
-                told.setdefault(began, set()).update(event.get("tags", ()), [event["tag"]] if "tag" in event else [])
+                for tag in [*event.get("tags", ()), *([event["tag"]] if "tag" in event else [])]:
+                    told.setdefault(began, {}).setdefault(tag, event["id"])
             if sender != "system":
                 holder = event.get("agent") or holder
                 for one in live:
@@ -263,7 +265,7 @@ class Judge:
             elif sender == "merchant":
                 effect = self.effect(event)
                 for one in live if effect != "ignored" else []:
-                    one.excused |= effect == "excuses"
+                    one.excused = one.excused or (event if effect == "excuses" else None)
                     one.voided = effect == "voids"
                     one.reply = one.ended = None if effect == "excuses" else event
                 if effect in ("answers", "voids"):
@@ -299,7 +301,7 @@ class Judge:
                 one.base = event if self.assigned else one.base
             elif event.get("agent") is None or one.agent in (None, event["agent"]):
                 base = event if self.assigned else one.base
-                taken = replace(one, base=base, asked=[*one.asked], agent=event.get("to"), excused=False)
+                taken = replace(one, base=base, asked=[*one.asked], agent=event.get("to"), excused=None)
                 one.transferred, one.ended = True, event
                 one.agent = one.agent or event.get("agent")
                 out.append(taken)
@@ -397,7 +399,17 @@ class Judge:
 
     # --- the outcome
 
-    def outcome(self, one: Round, log: Sequence[Event], told: set[str]) -> tuple[str, str | None]:
+    def proof(self, one: Round, status: str, reason: str | None, told: Mapping[str, str]) -> tuple[str, ...]:
+        """The question, and the event that decided: a tag, the reply, an excuse, a transfer; silence has none."""
+        decided = {"non_human": one.reply, "zero_second": one.reply, "transferred": one.ended, "bot_only": one.excused}
+        if reason in told and one.customer_type != reason:
+            return one.asked[0]["id"], told[str(reason)]
+        found = one.reply if status in ("met", "late") or reason == "gap_cut" else decided.get(reason or "")
+        if reason == "cross_midnight" and self.midnight == "exclude_crossing":
+            found = one.reply
+        return one.asked[0]["id"], *([found["id"]] if found else [])
+
+    def outcome(self, one: Round, log: Sequence[Event], told: Mapping[str, str]) -> tuple[str, str | None]:
         """The first test that speaks, in the order the rules give."""
         start, state = self.start(one)
         due, reply = self.due(start), None if one.reply is None else one.reply["at"]
@@ -526,11 +538,13 @@ class Judge:
         for name, log in logs.items():
             rounds, told = self.build(log)
             for one in rounds:
-                status, reason = self.outcome(one, log, told.get(one.session, set()))
+                tags = told.get(one.session, {})
+                status, reason = self.outcome(one, log, tags)
                 wait, due = self.wait(one), self.due(self.start(one)[0])
                 told_wait, told_due = None if wait is None else in_ms(wait), None if due is None else epoch_ms(due)
                 agent = one.agent if one.reply is None else one.reply.get("agent")
-                row = Row(name, epoch_ms(one.opened), status, reason, told_wait, len(one.asked), agent, told_due)
+                facts = (told_wait, len(one.asked), agent, told_due, self.proof(one, status, reason, tags))
+                row = Row(name, epoch_ms(one.opened), status, reason, *facts)
                 rows.append((one, row))
         rows.sort(key=lambda pair: pair[0].opened)
         units = self.units(rows)

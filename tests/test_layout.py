@@ -68,7 +68,6 @@ TESTED_ELSEWHERE = {
     "core/rounds.py": "tests/core/test_transcripts.py, tests/properties/test_machine.py",
     "core/sessions.py": "tests/store/test_figures.py: the worked cases, the views and random talk",
     "core/units.py": "tests/core/test_metrics.py, tests/properties/test_oracle.py",
-    "core/score.py": "tests/core/test_transcripts.py, tests/core/test_golden.py",
     "demo/clock.py": "tests/e2e/test_demo.py",
     "demo/day.py": "tests/e2e/test_demo.py: the real command",
     "demo/people.py": "tests/e2e/test_demo.py",

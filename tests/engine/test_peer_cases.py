@@ -94,8 +94,7 @@ async def play(case: dict[str, Any], path: Path, rules: tuple[Rule, ...] = (), *
             await shop.engine.adopt()
             event = event_of(given, number, case)
             if event is not None:
-                untold = isinstance(event, Message) and rules
-                await shop.send(event._replace(mode=Mode.unknown) if untold else event)
+                await shop.send(event._replace(mode=Mode.unknown) if isinstance(event, Message) and rules else event)
     now_ms = parse_instant(case["now"], zone) if "now" in case else clock.now_ms() + 30 * DAY_MS
     with open_shop(path, (policy_of(case, deadline_s, **other),), clock, rules) as shop:
         await shop.engine.adopt()

@@ -9,9 +9,17 @@ from zoneinfo import ZoneInfo
 from tests import oracle
 
 from sanfen.config import presets
+from sanfen.core.days import NEVER
+from sanfen.core.drive import Fold
+from sanfen.core.events import Store
+from sanfen.core.facts import Conversation, Round
+from sanfen.core.metrics import Tally
+from sanfen.core.plan import plan_of
+from sanfen.core.score import Score
 from sanfen.errors import PolicyError
+from sanfen.wire import read_event
 
-__all__ = ["Case", "Maker", "changed", "scoring_names"]
+__all__ = ["Case", "Maker", "changed", "played", "scoring_names"]
 
 ZONES = ("Asia/Shanghai", "America/New_York", "Europe/Berlin", "America/Santiago", "Asia/Kolkata", "UTC")
 STARTS = (  # a Friday each, most of them before a change of the clocks: Santiago's falls on midnight itself
@@ -31,6 +39,7 @@ MODES = [
     "broadcast",
     "unknown",
 ]
+TYPES = ("sub_account", "merchant", "platform_staff", "group_chat", "cn_account", "disabled_account")
 BOTS = (None, "leyan", "dianxiaomi", "other")
 TEXTS = (None, None, "Hi", "hello there!", "稍等。", "It ships tomorrow", "Hi, it ships tomorrow")
 TAGS = ("spam", "ad", "blocked", "abnormal", "red_packet", "recalled", "no_response_needed", "vip")
@@ -75,6 +84,7 @@ class Maker:
         self.shop = dice.choice(ZONES)
         self.zone = ZoneInfo(self.shop if keys.get("tz", "shop") == "shop" else keys["tz"])
         hours, due = keys.get("hours") or {}, keys.get("due") or ()
+        self.brisk = False  # one customer, question upon question: many rounds of one unit
         self.clocks = ["00:00", hours.get("open", "09:00"), hours.get("close", "18:00")]
         self.clocks += [rule[key] for rule in due for key in ("at", "batch") if rule.get(key, "same") != "same"]
         report = keys.get("report") or {}
@@ -101,7 +111,7 @@ class Maker:
     def next(self, at: int, marks: list[int]) -> int:
         """When the next event happens: never before ``at``."""
         dice = self.dice
-        roll = dice.random()
+        roll = dice.random() * (0.6 if self.brisk else 1)
         if roll < 0.3:
             made = at + dice.choice([0, 0, 1, 400, 1000, 20_000, 45_000, 100_000])
         elif roll < 0.6:
@@ -121,8 +131,9 @@ class Maker:
         at = oracle.epoch_ms(datetime.combine(day, time(dice.choice([0, 7, 9, 10, 17, 23])), self.zone).astimezone(UTC))
         at = dice.choice([at, self.edge(at), self.edge(at)])
         holidays = frozenset((first + timedelta(days=n)).isoformat() for n in range(6) if dice.random() < 0.15)
-        talks = [Talk(dice, number) for number in range(dice.choice([2, 2, 3]))]
-        if dice.random() < 0.3:
+        self.brisk = dice.random() < 0.2
+        talks = [Talk(dice, number) for number in range(1 if self.brisk else dice.choice([2, 2, 3]))]
+        if len(talks) > 1 and dice.random() < 0.3:
             talks[1].customer = talks[0].customer
         log: list[dict[str, Any]] = []
         marks: list[int] = []
@@ -144,7 +155,7 @@ class Talk:
         self.dice = dice
         self.name = f"c{number}"
         self.customer = f"k{number}"
-        self.type = dice.choice(["buyer"] * 9 + ["sub_account", "platform_staff", "cn_account"])
+        self.type = dice.choice(["buyer"] * 12 + list(TYPES))
         self.tag = dice.choice(TAGS)
         self.holder: str | None = dice.choice([None, *AGENTS])
 
@@ -166,7 +177,7 @@ class Talk:
                 out["tags"] = [self.tag]
         elif kind == "r":
             out |= {"from": "merchant", "mode": dice.choice(MODES), "agent": self.who(), "text": dice.choice(TEXTS)}
-            out["bot"] = dice.choice(BOTS) if out["mode"] in ("assisted", "bot") else None
+            out["bot"] = dice.choice([*BOTS, *keys.get("bots", ())]) if out["mode"] in ("assisted", "bot") else None
         elif kind == "t":
             giver, self.holder = self.holder, dice.choice(AGENTS)
             out |= {"from": "system", "event": "transfer", "agent": giver, "to": self.holder}
@@ -210,6 +221,25 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
     "report": each("report", {"as": "share"}, {"as": "late_share"}, {"as": "mean"}, {"as": "mean", "cap": "10m"}, {"as": "mean", "trim": "0.75"},
                    {"as": "mean", "gap_cut": "10m"}),
 }  # fmt: skip
+
+
+def played(case: Case) -> tuple[list[tuple[str, Round, Score]], Tally]:
+    """What the core makes of a case: the rounds of each conversation, and the number."""
+    plan = plan_of(presets.scoring(presets.validate(case.keys, "made"), tz=case.zone, holidays=case.holidays))
+    events = sorted((read_event(dict(one)) for one in case.log), key=lambda event: event.at_ms)
+    folds = {event.key: Fold(Conversation(event.key), plan) for event in events if not isinstance(event, Store)}
+    for event in events:
+        for each in list(folds.values()) if isinstance(event, Store) else [folds[event.key]]:
+            each.feed(event)
+    as_of_ms = NEVER - 1 if case.as_of is None else case.as_of
+    tally, rows = Tally(plan), []
+    tally.keep_units()
+    for key, each in folds.items():
+        each.wait(as_of_ms)
+        rows += [(key.conversation, *row) for row in each.rounds(as_of_ms)]
+    for _, one, scored in rows:
+        tally.add(one, scored.outcome)
+    return rows, tally
 
 
 def scoring_names() -> list[str]:

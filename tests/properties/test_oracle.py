@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Callable
 from datetime import datetime
-from fractions import Fraction
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,16 +14,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tests import oracle
-from tests.properties.shops import Case, Maker, changed, scoring_names
+from tests.properties.shops import Case, Maker, changed, played, scoring_names
 
 from sanfen.config import presets
 from sanfen.core.days import NEVER
-from sanfen.core.drive import Fold
-from sanfen.core.events import Event, Store
-from sanfen.core.facts import Conversation
-from sanfen.core.metrics import Tally
-from sanfen.core.plan import plan_of
-from sanfen.wire import read_event
 
 GOLDEN = Path(__file__).parent.parent / "data" / "golden.jsonl"
 CONVERSATIONS = int(os.environ.get("SANFEN_ORACLE", "200"))
@@ -39,26 +32,13 @@ def rows_of(found: list[oracle.Row]) -> dict[str, list[oracle.Row]]:
 
 def ours(case: Case) -> oracle.Result:
     """What the core says."""
-    policy = presets.validate(case.keys, "made")
-    plan = plan_of(presets.scoring(policy, tz=case.zone, holidays=case.holidays))
-    events: list[Event] = sorted((read_event(dict(one)) for one in case.log), key=lambda event: event.at_ms)
-    folds = {event.key: Fold(Conversation(event.key), plan) for event in events if not isinstance(event, Store)}
-    for event in events:
-        for each in list(folds.values()) if isinstance(event, Store) else [folds[event.key]]:
-            each.feed(event)
-    as_of_ms = NEVER - 1 if case.as_of is None else case.as_of
-    tally, rows = Tally(plan), []
-    tally.keep_units()
-    for key, each in folds.items():
-        each.wait(as_of_ms)
-        for one, scored in each.rounds(as_of_ms):
-            due = None if one.due_ms >= NEVER else one.due_ms
-            told = (str(scored.outcome), scored.public_reason, one.wait_ms, one.messages, one.agent, due)
-            rows.append((one, scored, oracle.Row(key.conversation, one.opened_ms, *told)))
-    for one, scored, _ in rows:
-        tally.add(one, scored.outcome)
-    value = tally.value if tally.value is None else Fraction(tally.value)
-    return oracle.Result([row for *_, row in rows], tally.numerator, tally.denominator, value)
+    found, tally = played(case)
+    rows = []
+    for name, one, scored in found:
+        due = None if one.due_ms >= NEVER else one.due_ms
+        told = (str(scored.outcome), scored.public_reason, one.wait_ms, one.messages, one.agent, due, scored.evidence)
+        rows.append(oracle.Row(name, one.opened_ms, *told))
+    return oracle.Result(rows, tally.numerator, tally.denominator, tally.value)
 
 
 def theirs(case: Case) -> oracle.Result:

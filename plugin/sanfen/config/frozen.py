@@ -86,6 +86,7 @@ def _period(model: PeriodModel | None) -> core.Period | None:
         otherwise_value=model.otherwise.value,
         otherwise_last_units=model.otherwise.last_units,
         otherwise_within_days=model.otherwise.within_days,
+        otherwise_assess=model.otherwise.assess,
     )
 
 

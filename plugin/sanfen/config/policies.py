@@ -174,9 +174,13 @@ class OtherwiseModel(_Model):
     """What holds when a period has too few units."""
 
     value: Share | None = None
+    """This number."""
     last_units: Whole | None = None
+    """The newest so many units, also from before the period."""
     within_days: Whole | None = None
+    """But none older than this."""
     assess: Flag = False
+    """Whether the number is judged by the targets all the same."""
 
 
 class PeriodModel(_Model):

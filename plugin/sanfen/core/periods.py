@@ -78,7 +78,7 @@ def assess(units: Iterable[Unit], policy: Policy, today: date | None = None, wai
         if period.otherwise_last_units is not None:
             chosen, counted = _newest(listed, period, today), _newest(waited, period, today)
         else:
-            assessed, value = False, period.otherwise_value
+            assessed, value = period.otherwise_assess, period.otherwise_value
     hits = sum(unit.hit for unit in chosen)
     numerator = len(chosen) - hits if report.kind == "late_share" else hits
     if value is None and report.kind == "mean":

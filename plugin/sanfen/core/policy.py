@@ -87,6 +87,7 @@ class Period:
     otherwise_value: Fraction | None = None
     otherwise_last_units: int | None = None
     otherwise_within_days: int | None = None
+    otherwise_assess: bool = False
 
 
 @dataclass(frozen=True, slots=True)

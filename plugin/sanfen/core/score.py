@@ -10,10 +10,10 @@ from typing import NamedTuple
 from sanfen.core.days import NEVER
 from sanfen.core.facts import Round
 from sanfen.core.plan import Plan
-from sanfen.core.policy import Policy
+from sanfen.core.policy import Marks, Policy
 from sanfen.core.reasons import Reason
 
-__all__ = ["COUNTED", "Outcome", "Score", "mark", "score"]
+__all__ = ["COUNTED", "Outcome", "Score", "mark", "mark_of", "score"]
 
 
 class Outcome(StrEnum):
@@ -66,12 +66,15 @@ def score(one: Round, plan: Plan, now_ms: int = NEVER) -> Score:
 
 
 def mark(one: Round, outcome: Outcome, policy: Policy) -> int | None:
-    """The mark of a round's response time; an unanswered round that counts gets the last one. None: no mark."""
-    if outcome == Outcome.missed:
-        return policy.marks.beyond
-    if one.wait_ms is None or outcome not in COUNTED:
-        return None
-    return next((number for within_ms, number in policy.marks.bands if one.wait_ms <= within_ms), policy.marks.beyond)
+    """The mark of a round's response time; None where it is in no count."""
+    return mark_of(one.wait_ms, policy.marks) if outcome in COUNTED else None
+
+
+def mark_of(wait_ms: int | None, marks: Marks) -> int:
+    """The mark of a wait: that of the first bound it keeps, else, and where nobody answered, the last one."""
+    if wait_ms is None:
+        return marks.beyond
+    return next((number for within_ms, number in marks.bands if wait_ms <= within_ms), marks.beyond)
 
 
 def _left_out(one: Round, plan: Plan) -> Score | None:
@@ -123,9 +126,8 @@ def _midnight(one: Round, plan: Plan, now_ms: int) -> Score | None:
         if one.closed_ms is not None and one.closed_ms >= end_ms:
             return Score(Outcome.excluded, Reason.cross_midnight, (one.opening_id, one.closing_id or ""))
         return None
-    answered_before = one.closed_ms is not None and one.closed_ms < end_ms
-    if answered_before or one.transferred_id is not None or now_ms < end_ms:
-        return None
+    if one.closed_ms is not None or one.transferred_id is not None or now_ms < end_ms:
+        return None  # nothing can close it after its day: it is settled by then
     if one.excused_id is not None:
         return Score(Outcome.excluded, Reason.bot_only, (one.opening_id, one.excused_id))
     if rule == "missed" or one.due_ms <= end_ms:

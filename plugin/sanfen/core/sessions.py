@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sanfen.core.policy import Marks
+from sanfen.core.score import mark_of
 
 __all__ = ["Desk", "Line", "Marked", "Settings", "mark"]
 
@@ -160,7 +161,7 @@ class Desk:
     def _round(self, one: Marked, day: list[int]) -> None:
         settings, sums, wait_ms = self._settings, self._sums, one.wait_ms
         sums["rounds"] += 1
-        sums["marks"] += _mark(wait_ms, settings.marks)
+        sums["marks"] += mark_of(wait_ms, settings.marks)
         if wait_ms is not None:
             sums["total_reply_ms"] += min(wait_ms, settings.cap_ms)
             sums["total_reply_times"] += 1
@@ -231,9 +232,3 @@ _SUMS = (
 
 def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _mark(wait_ms: int | None, marks: Marks) -> int:
-    if wait_ms is None:
-        return marks.beyond
-    return next((number for within_ms, number in marks.bands if wait_ms <= within_ms), marks.beyond)
