@@ -45,20 +45,23 @@ def explain(
     key = Key(row["shop"], row["channel"], row["conversation"])
     used = policies.of_version(connection, row["score_set"], row["policy"], row["policy_version"])
     used = used or units.known(connection, row["score_set"], row["policy"])
-    last_ms = max(row["closed_ms"] or 0, row["due_ms"] or 0, row["opened_ms"]) + _AROUND_MS
     events = journal.read(connection, key)
+    one, scored = _folded(events, row, used, row["id"]) if used is not None else (None, None)
+    beside = [units.known(connection, row["score_set"], name) for name in _beside(connection, row)]
+    elsewhere = [under for other in (*filter(None, beside), *others) for under in _under(events, key, row, other)]
+    proof = {name for found in (row, *elsewhere) for name in found["evidence"]}
+    known = [row["opened_ms"], row["closed_ms"], row["due_ms"], one.last_ms if one else None]
+    known += [event.at_ms for event in events if event.id in proof]
+    last_ms = max(at_ms for at_ms in known if at_ms is not None) + _AROUND_MS
     found: dict[str, Any] = {
         "round": row,
         "messages": _messages(connection, row, (row["opened_ms"] - _AROUND_MS, last_ms), used),
         "escalations": queries.escalations(connection, round_id=round_id),
         "events": [event_fields(event) for event in events if event.at_ms <= last_ms],
+        "elsewhere": elsewhere,
     }
     if used is not None:
-        found |= _decided(events, row, used)
-    elsewhere = [units.known(connection, row["score_set"], name) for name in _beside(connection, row)]
-    found["elsewhere"] = [
-        under for one in (*filter(None, elsewhere), *others) for under in _under(events, key, row, one)
-    ]
+        found |= _decided(used, one, scored)
     return found
 
 
@@ -70,7 +73,7 @@ def hide(found: dict[str, Any]) -> None:
                 one[name] = queries.mask(one[name])
 
 
-def _decided(events: list[Event], row: dict[str, Any], policy: Policy) -> dict[str, Any]:
+def _decided(policy: Policy, one: Round | None, scored: Score | None) -> dict[str, Any]:
     """The policy, its clauses with their sources, the facts of the round and every test it went through."""
     model = policies.fields(policy)
     out: dict[str, Any] = {
@@ -80,7 +83,6 @@ def _decided(events: list[Event], row: dict[str, Any], policy: Policy) -> dict[s
         "checks": [],
         "facts": {},
     }
-    one, scored = _folded(events, row, policy, row["id"])
     if one is None or scored is None:
         return out
     tests = checks(one, plan_of(policy), scored)
@@ -121,9 +123,9 @@ def _folded(
 ) -> tuple[Round | None, Score | None]:
     """The round of a name, or else of the same question, seen when the log saw it."""
     key = Key(row["shop"], row["channel"], row["conversation"])
-    now_ms = row["opened_ms"] if row["status"] == "pending" else NEVER - 1
-    seen = [event for event in events if row["status"] != "pending" or event.at_ms <= now_ms]
-    for one, scored in fold(Conversation(key), seen, plan_of(policy), now_ms).rounds(now_ms):
+    waits = row["status"] == "pending"
+    folded = fold(Conversation(key), events, plan_of(policy), None if waits else NEVER - 1)
+    for one, scored in folded.rounds(row["opened_ms"] if waits else NEVER - 1):
         if one.id == name or (name is None and one.opening_id == row["evidence"][0]):
             return one, scored
     return None, None
