@@ -93,7 +93,7 @@ def change(source: str, code: str) -> str:
     return "  =>  ".join(" ".join(line[1:].split()) for line in shown)
 
 
-def survives(mutant: Mutant, folder: Path) -> bool:
+def survives(mutant: Mutant, folder: Path, *, at_once: bool) -> bool:
     """Whether the tests pass with the change, in a copy of the tree. Runs in a child of its own."""
     path = folder / CORE / f"{mutant.module}.py"
     path.write_text(mutant.code, encoding="utf-8")
@@ -105,13 +105,33 @@ def survives(mutant: Mutant, folder: Path) -> bool:
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 1)
     os.dup2(sink, 2)
+    if at_once:
+        return passes_at_once()
     import pytest  # loaded already by the parent
 
-    quick = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--assert=plain")
-    return pytest.main([*quick, "-k", "not worked_cases", *TESTS, *ITS_OWN.get(mutant.module, ())]) == 0
+    quiet = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--assert=plain")
+    return pytest.main([*quiet, "-k", "not worked_cases", *TESTS, *ITS_OWN.get(mutant.module, ())]) == 0
 
 
-def run(found: list[Mutant], workers: int, conversations: int) -> list[Mutant]:
+def passes_at_once() -> bool:
+    """The tests that notice most, without what pytest does around them."""
+    try:
+        from tests.core import test_golden, test_transcripts
+        from tests.properties import shops, test_oracle
+
+        for case in test_golden.READY:
+            test_golden.test_case(case)
+        for name in shops.scoring_names():
+            test_oracle.test_the_core_agrees_with_the_rules(name)
+            test_oracle.test_the_core_agrees_where_users_bend_a_rule(name)
+        for path in test_transcripts.FILES:
+            test_transcripts.test_transcript(path)
+    except BaseException:  # noqa: BLE001  # whatever it is: noticed
+        return False
+    return True
+
+
+def run(found: list[Mutant], workers: int, conversations: int, *, at_once: bool) -> list[Mutant]:
     """The mutants that no test notices. ``conversations``: of the second scorer, for each policy."""
     os.environ["SANFEN_ORACLE"] = str(conversations)
     import click  # noqa: F401  # what the children would each load again
@@ -132,7 +152,7 @@ def run(found: list[Mutant], workers: int, conversations: int) -> list[Mutant]:
                 child = os.fork()
                 if child == 0:
                     try:
-                        os._exit(0 if survives(mutant, folder) else 1)
+                        os._exit(0 if survives(mutant, folder, at_once=at_once) else 1)
                     except BaseException:  # noqa: BLE001  # the child must not go on as its parent
                         traceback.print_exc(file=sys.__stderr__)
                         os._exit(2)
@@ -174,7 +194,9 @@ def main() -> int:
     asked = parser.parse_args()
     found = [mutant for module in asked.only.split(",") for mutant in mutants(module)]
     print(f"{len(found)} mutants", flush=True)
-    alive = run(run(found, asked.workers, 6), asked.workers, 120)  # most die at once; the rest are looked at longer
+    alive = run(found, asked.workers, 4, at_once=True)
+    print(f"{len(alive)} to look at longer", flush=True)
+    alive = run(alive, asked.workers, 120, at_once=False)
     for mutant in alive:
         print(f"alive  {mutant.told}")
     text = EXPLAINED.read_text(encoding="utf-8") if EXPLAINED.exists() else ""
