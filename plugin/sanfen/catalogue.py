@@ -63,6 +63,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "--unknown human, or name them in a file: --classify FILE",
         "{replies} 条回复中有 {count} 条不知是谁发的，没有算作回复。若是人工所发：--unknown human，或用规则文件说明：--classify 文件",
     ),
+    "unknown_replies": (
+        "{count} replies have an unknown mode and were not counted as answers. If people wrote them: "
+        "sanfen replay {file} --unknown human --out {file} --score-set people, or rules for the service: classify:",
+        "有 {count} 条回复不知是谁发的，没有算作回复。若是人工所发："
+        "sanfen replay {file} --unknown human --out {file} --score-set people，或在配置中写规则：classify:",
+    ),
     "replay_unverified": (
         "{policy} is not verified: no source supports it; do not rely on its number",
         "{policy} 未经核实：没有可靠来源，数字仅供参考",
@@ -130,6 +136,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "today: {won} won, {lost} lost, {open} can still go either way",
         "今天：已达标 {won}，已失 {lost}，未定 {open}",
     ),
+    "budget_lost": ("lost already: {names}", "已失：{names}"),
+    "budget_open": ("can still go either way: {names}", "未定：{names}"),
+    "budget_more": ("and {count} more", "等，另有 {count} 个"),
     "budget_no_target": (
         "the policy states no target: give one with --target '>= 90%'",
         "规则没有规定目标：用 --target '>= 90%' 指定",

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from sanfen.board.views import build_board_app
 from sanfen.config.settings import Settings
-from sanfen.core.policy import Hours, Policy
+from sanfen.core.policy import Hours, Period, Policy
 from sanfen.engine.ingest import Engine
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
@@ -33,7 +33,8 @@ Client = TestClient[Any, Any]
 @pytest.fixture
 async def client(tmp_path: Path, aiohttp_client: Any) -> AsyncIterator[Client]:
     db, clock = Database.open(tmp_path / "log.db"), FakeClock(START + 100_000)
-    engine = Engine(db, (Policy("p", hours=Hours(480, 1440)),), (), clock)
+    engine = Engine(db, (Policy("p", hours=Hours(480, 1440), period=Period(lag_days=0)),), (), clock)
+    await engine.adopt()
     events = [
         ask(START - 600_000, "tb_done"),
         reply(START - 540_000, "tb_done"),
@@ -89,6 +90,11 @@ async def test_the_questions_of_the_command_line_have_an_address(client: Client)
     assert {one["customer"] for one in told["messages"]} == {"tb**ne"}
     assert (report["consult_num"], report["no_reply_num"]) == (3, 2)
     assert budget == []  # the policy states no target
+    (period,) = (await (await client.get("/api/v1/rates?period=policy&by=shop")).json())["rates"]
+    assert (period["shop"], period["last"], period["hits"], period["units"]) == ("default", "2023-01-07", 1, 2)
+    whole = await (await client.get(f"/api/v1/compare?a=live/{period['policy']}&b={period['policy']}")).json()
+    assert (whole["same"], whole["differ"]) == (3, 0)
+    assert (await client.get("/api/v1/compare?a=nobody")).status == 400
     assert (await client.get("/api/v1/rounds/r0")).status == 404
 
 

@@ -42,7 +42,7 @@ def test_rates_give_the_policys_own_period(sanfen: Sanfen, scored: Path) -> None
         row["policy"]: row
         for row in sanfen("rates", scored, "--period", "policy", "--as-of", "2023-01-08T09:00", "--json").json
     }
-    refused = sanfen("rates", scored, "--period", "policy", "--by", "agent")
+    refused = sanfen("rates", scored, "--period", "policy", "--by", "hour")
 
     assert (rows["taobao-2022-01"]["first"], rows["taobao-2022-01"]["last"]) == ("2022-12-09", "2023-01-07")
     assert (rows["taobao-2022-01"]["hits"], rows["taobao-2022-01"]["units"]) == (1, 2)
@@ -51,7 +51,49 @@ def test_rates_give_the_policys_own_period(sanfen: Sanfen, scored: Path) -> None
         1.0,
         {"no_penalty": True},
     )
-    assert (refused.code, "names its own days" in refused.err) == (2, True)
+    assert (refused.code, "own days" in refused.err) == (2, True)
+
+
+def test_replies_nobody_is_known_to_have_written_are_told_aloud(sanfen: Sanfen, tmp_path: Path) -> None:
+    """With the way to settle them, which works as written."""
+    rows = [("10:00:00", "customer"), ("10:01:00", "merchant"), ("10:02:00", "merchant"), ("23:00:00", "customer")]
+    source, log = tmp_path / "chat.jsonl", tmp_path / "scored.db"
+    source.write_text(
+        "".join(json.dumps({"at": f"2023-01-07T{at}+08:00", "from": who, "customer": "A"}) + "\n" for at, who in rows)
+    )
+    asked = sanfen("replay", source, "--out", log, "--policy", "pdd-3m", "--policy", "amazon")
+    rates = sanfen("rates", log)
+    (first,) = sanfen("rounds", log, "--policy", "pdd-3m", "--json").json
+    told = sanfen("explain", log, first["id"], "--policy", "pdd-3m")
+    assert "2 of 2 replies have an unknown mode" in asked.err
+    for done in (rates, told):
+        assert "2 replies have an unknown mode" in done.err
+        assert f"sanfen replay {log} --unknown human --out {log} --score-set people" in done.err
+
+    settled = sanfen("replay", log, "--unknown", "human", "--out", log, "--score-set", "people")
+    after = sanfen("rates", log, "--score-set", "people")
+    assert (settled.code, "unknown mode" in after.err) == (0, False)
+    assert "unknown mode" not in sanfen("rates", log, "--shop", "another").err
+
+
+def test_a_budget_names_whose_day_is_lost(sanfen: Sanfen, tmp_path: Path) -> None:
+    """One was answered late, one waits still; who was answered in time can lose the day yet."""
+    source, log = tmp_path / "chat.jsonl", tmp_path / "scored.db"
+    rows = [("late", 0, 400), ("waits", 500, None), ("fine", 10, 60)]
+    said = [(at, {"from": "customer", "customer": f"tb_{who}"}) for who, at, _ in rows]
+    said += [(at, {"from": "merchant", "mode": "human", "customer": f"tb_{who}"}) for who, _, at in rows if at]
+    source.write_text("".join(json.dumps(row | {"at": 1_673_056_800_000 + at * 1000}) + "\n" for at, row in said))
+    at = ("--as-of", "2023-01-07T10:10:00+08:00")
+    sanfen("replay", source, "--policy", "pdd-3m", "--out", log, *at)
+    masked = sanfen("budget", log, *at).out
+    named = sanfen("budget", log, *at, "--unmask", "--json").json[0]["standing"]
+
+    assert "today: 0 won, 1 lost, 2 can still go either way" in masked
+    assert "lost already: tb**te" in masked
+    assert "can still go either way: tb**ne, tb**ts" in masked
+    assert [(one["stands"], one["customer"]) for one in named] == [
+        ("lost", "tb_late"), ("open", "tb_fine"), ("open", "tb_waits"),
+    ]  # fmt: skip
 
 
 def test_report_counts_what_no_policy_does(sanfen: Sanfen, scored: Path) -> None:

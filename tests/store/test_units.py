@@ -13,6 +13,7 @@ from sanfen.bulk.replay import Replay, Request
 from sanfen.bulk.sources import Log
 from sanfen.config import presets
 from sanfen.core.policy import Policy
+from sanfen.errors import InputError
 from sanfen.store import policies, units
 from sanfen.store.db import Database, open_reader
 
@@ -67,7 +68,7 @@ def test_a_period_is_that_of_the_replay(replayed: tuple[Path, list[dict[str, Any
         for report in reports:
             policy = units.known(connection, "replay", report["policy"])
             assert policy is not None
-            found = units.assessed(connection, policy, "replay", END)
+            (found,) = units.assessed(connection, policy, "replay", END)
             own = report["own"]
 
             assert (found["first"], found["last"]) == (own["period"]["first"], own["period"]["last"])
@@ -101,7 +102,27 @@ def test_the_budget_counts_the_units_of_its_period(replayed: tuple[Path, list[di
 
     assert (row["units"], row["units"] - row["used"]) == (every["units"], every["hits"])
     assert row["left"] == row["units"] // 2 - row["used"]
-    assert row["today"]["lost"] + row["today"]["open"] > 0
+    standing = [one["stands"] for one in row["standing"]]
+    assert (standing.count("lost"), standing.count("open")) == (row["today"]["lost"], row["today"]["open"])
+    assert standing.count("lost") > 0
+    assert all(one["customer"].startswith("c") and one["shop"] in ("s1", "s2") for one in row["standing"])
+
+
+def test_a_period_by_shop_and_by_agent(replayed: tuple[Path, list[dict[str, Any]]]) -> None:
+    path, _ = replayed
+    with closing(open_reader(path)) as connection:
+        policy = units.known(connection, "replay", "taobao-2023-05")
+        assert policy is not None
+        (whole,) = units.assessed(connection, policy, "replay", END)
+        shops = units.assessed(connection, policy, "replay", END, by=["shop"])
+        agents = units.assessed(connection, policy, "replay", END, by=["shop", "agent"], shop="s1")
+        with pytest.raises(InputError, match="own days"):
+            units.assessed(connection, policy, "replay", END, by=["hour"])
+
+    assert [row["shop"] for row in shops] == ["s1", "s2"]
+    assert sum(row["units"] for row in shops) == whole["units"]
+    assert sum(row["units"] for row in agents) == shops[0]["units"]
+    assert {(row["shop"], row["agent"]) for row in agents} == {("s1", "a"), ("s1", "b")}
 
 
 def test_a_policy_of_ones_own_is_known_from_the_log(db: Database, run: Callable[..., Any]) -> None:

@@ -107,17 +107,38 @@ class _Board:
             name: request.query[name] for name in (*_FILTERS[:5], "first_day", "last_day") if name in request.query
         }
         by = tuple(filter(None, request.query.get("by", "").split(",")))
-        return _json({"rates": await self._read(lambda c: units.rates(c, by=by, **given))})
+        if request.query.get("period") == "policy":
+            now_ms, who = self._clock.now_ms(), {name: given[name] for name in units.WHO if name in given}
+            rows = await self._read(
+                lambda c: [
+                    row
+                    for name, policy in units.asked_policies(c, given.get("score_set"), given.get("policy"))
+                    for row in units.assessed(c, policy, name, now_ms, by=by, **who)
+                ]
+            )
+            return _json({"rates": rows})
+        unknown = await self._read(lambda c: queries.unknown(c, **given))
+        rows = await self._read(lambda c: units.rates(c, by=by, **given))
+        return _json({"rates": rows, "unknown_replies": unknown})
 
     async def budget(self, request: web.Request) -> web.Response:
         given: dict[str, Any] = {n: request.query[n] for n in ("shop", "channel", "agent") if n in request.query}
         now_ms = self._clock.now_ms()
 
         def ask(connection: Any) -> list[dict[str, Any]]:
-            found = (units.known(connection, LIVE, name) for _, name in queries.policies(connection, LIVE))
-            return [row for one in found if one for row in units.budgets(connection, one, LIVE, now_ms, **given)]
+            found = units.asked_policies(connection, LIVE)
+            return [row for name, one in found for row in units.budgets(connection, one, name, now_ms, **given)]
 
-        return _json({"budget": await self._read(ask)})
+        rows = await self._read(ask)
+        for one in (one for row in rows for one in row["standing"]):
+            one["customer"] = queries.mask(one["customer"])
+        return _json({"budget": rows})
+
+    async def compare(self, request: web.Request) -> web.Response:
+        one, other = (request.query.get(name, "") for name in ("a", "b"))
+        return _json(
+            await self._read(lambda c: queries.compare(c, queries.scored_by(c, one), c, queries.scored_by(c, other)))
+        )
 
     async def report(self, request: web.Request) -> web.Response:
         names = ("shop", "channel", "agent", "first_day", "last_day")
@@ -190,6 +211,7 @@ def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.A
     app.router.add_get("/api/v1/rounds/{id}", board.round)
     app.router.add_get("/api/v1/rates", board.rates)
     app.router.add_get("/api/v1/budget", board.budget)
+    app.router.add_get("/api/v1/compare", board.compare)
     app.router.add_get("/api/v1/report", board.report)
     app.router.add_get("/healthz", board.health)
     app.router.add_get("/readyz", board.ready)

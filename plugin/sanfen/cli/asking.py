@@ -16,12 +16,10 @@ from sanfen.config.types import parse_duration
 from sanfen.core.policy import Policy, Target
 from sanfen.core.sessions import Settings
 from sanfen.errors import InputError, ParseError
-from sanfen.store import queries, units
 from sanfen.store.db import open_reader, store_error
-from sanfen.store.projection import LIVE
 from sanfen.wire import parse_instant
 
-__all__ = ["asked", "asked_policies", "figure_settings", "instant_of", "own_target", "scored_by"]
+__all__ = ["asked", "figure_settings", "instant_of", "own_target"]
 
 
 @contextmanager
@@ -57,34 +55,6 @@ def figure_settings(sets: Sequence[str]) -> Settings:
 
 _FIELDS = {field.name for field in fields(Settings)} - {"marks"}
 _NAMES = sorted(name.removesuffix("_ms") for name in _FIELDS)
-
-
-def asked_policies(
-    connection: sqlite3.Connection, score_set: str | None = None, policy: str | None = None
-) -> list[tuple[str, Policy]]:
-    """Score sets and policies of a log: of the live set if there is one, else of all. Raises InputError."""
-    found = queries.policies(connection, score_set)
-    if score_set is None and any(name == LIVE for name, _ in found):
-        found = [(name, one) for name, one in found if name == LIVE]
-    names = sorted({one for _, one in found})
-    if policy is not None and policy not in names:
-        raise InputError(f"the log holds no rounds under {policy}", hint="it holds " + (", ".join(names) or "none yet"))
-    out = []
-    for name, one in found:
-        used = units.known(connection, name, one) if policy in (None, one) else None
-        if used is not None:
-            out.append((name, used))
-    return out
-
-
-def scored_by(connection: sqlite3.Connection, text: str) -> tuple[str, str]:
-    """``SCORE_SET/POLICY``, or a policy of the log's only score set that has it, the live one first. Raises InputError."""
-    known = queries.policies(connection)
-    found = [one for one in known if text in (one[1], "/".join(one))]
-    if not found:
-        names = ", ".join("/".join(one) for one in known)
-        raise InputError(f"the log holds nothing scored by {text!r}", hint=f"it holds {names or 'none yet'}")
-    return found[0]
 
 
 def instant_of(text: str | None, zone: str) -> int:

@@ -33,13 +33,13 @@ def command(
     if anything differs.
     """
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
-    from sanfen.cli.asking import asked, scored_by  # noqa: PLC0415
+    from sanfen.cli.asking import asked  # noqa: PLC0415
     from sanfen.cli.tables import show  # noqa: PLC0415
     from sanfen.store import queries  # noqa: PLC0415
 
     language = (context.obj or {}).get("language", "en")
     with asked(log) as connection, asked(second or log) as beside:
-        left, right = scored_by(connection, one), scored_by(beside, other)
+        left, right = queries.scored_by(connection, one), queries.scored_by(beside, other)
         found = queries.compare(connection, left, beside, right)
     if not with_rounds:
         del found["rounds"]

@@ -52,3 +52,6 @@ def command(
         return
     for line in lines(found, language):
         click.echo(line)
+    unknown = sum(one["reason"] == "mode_unknown" for one in found["messages"])
+    if unknown:
+        click.echo(t("unknown_replies", language, count=unknown, file=log), err=True)

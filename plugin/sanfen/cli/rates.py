@@ -53,27 +53,31 @@ def command(
     differs: sessions, a customer's days, a mean in seconds.
     """
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
-    from sanfen.cli.asking import asked, asked_policies, instant_of  # noqa: PLC0415
+    from sanfen.cli.asking import asked, instant_of  # noqa: PLC0415
     from sanfen.cli.tables import show  # noqa: PLC0415
-    from sanfen.store import units  # noqa: PLC0415
+    from sanfen.store import queries, units  # noqa: PLC0415
 
     language = (context.obj or {}).get("language", "en")
     with asked(log) as connection:
         if period is None:
             rows = units.rates(connection, by=by, **filters)
-        elif by or filters["first_day"] or filters["last_day"]:
-            raise click.UsageError("--period policy names its own days: leave --by, --from and --to out")
+        elif filters["first_day"] or filters["last_day"]:
+            raise click.UsageError("--period policy names its own days: leave --from and --to out")
         else:
-            score_set, policy = filters.pop("score_set"), filters.pop("policy")
+            narrowed = {name: filters[name] for name in units.WHO}
             rows = [
-                units.assessed(connection, one, name, instant_of(as_of, one.tz), **filters)
-                for name, one in asked_policies(connection, score_set, policy)
+                row
+                for name, one in units.asked_policies(connection, filters["score_set"], filters["policy"])
+                for row in units.assessed(connection, one, name, instant_of(as_of, one.tz), by=by, **narrowed)
             ]
+        unknown = queries.unknown(connection, **filters)
+    if unknown:
+        click.echo(t("unknown_replies", language, count=unknown, file=log), err=True)
     columns = ["policy", *by, "rounds", "met", "late", "missed", "pending", "excluded", "rate", "mean_wait_ms"]
     if any(row["value"] != row.get("rate") for row in rows):
         columns += ["units", "hits", "value"]
     if period is not None:
-        columns = ["policy", "first", "last", "units", "hits", "value", "assessed", "targets"]
+        columns = ["policy", *by, "first", "last", "units", "hits", "value", "assessed", "targets"]
     if len({row["score_set"] for row in rows}) > 1:
         columns.insert(0, "score_set")
     show(rows, form, columns, t("nothing_found", language))

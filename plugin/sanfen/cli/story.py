@@ -12,6 +12,7 @@ from sanfen.wire import instant_text
 
 __all__ = ["budget_lines", "lines"]
 
+_NAMED = 12  # customers named in one line
 _HELD = {True: "check_yes", False: "check_no", None: "check_unasked"}
 _COUNTED = {"met": "explain_counted_both", "late": "explain_counted", "missed": "explain_counted"}
 
@@ -77,10 +78,21 @@ def budget_lines(rows: Sequence[dict[str, Any]], language: str) -> list[str]:
             out.append("  " + t("budget_burn", language, **burn))
             out.append("  " + t("budget_leaves", language, **row["leaves"]))
         out.append("  " + t("budget_today", language, **row["today"]))
+        for word, name in (("lost", "budget_lost"), ("open", "budget_open")):
+            out += _standing([one for one in row["standing"] if one["stands"] == word], name, language)
         if row["holds"] is not False:
             broken = t("budget_breaks", language, day=row["breaks"]) if row["breaks"] else t("budget_lasts", language)
             out.append("  " + broken)
     return out
+
+
+def _standing(found: Sequence[dict[str, Any]], name: str, language: str) -> list[str]:
+    """Whose units stand so, the first dozen by name."""
+    names = [one["customer"] + (f" ({one['agent']})" if one["agent"] else "") for one in found]
+    shown = ", ".join(names[:_NAMED])
+    if len(names) > _NAMED:
+        shown += " " + t("budget_more", language, count=len(names) - _NAMED)
+    return ["    " + t(name, language, names=shown)] if names else []
 
 
 def _seconds(value: float | None) -> str:

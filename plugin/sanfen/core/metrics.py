@@ -100,10 +100,14 @@ class Tally:
         """
         found: Counter[str] = Counter(open=self._pending[day])
         found.update("won" if unit.hit else "lost" for unit in self._listed if unit.day == day)
-        rule = self.plan.policy.judge
-        told = (standing(part, rule) for part in self._parts.values() if part.day == day)
-        found.update(word for word in told if word is not None)
+        found.update(word for _, word in self.standing_units(day))
         return {name: found[name] for name in ("won", "lost", "open")}
+
+    def standing_units(self, day: str) -> list[tuple[Hashable, str]]:
+        """The units of several rounds of a day, by their key (``units.unit_key``), each with how it stands."""
+        rule = self.plan.policy.judge
+        told = ((key, standing(part, rule)) for key, part in self._parts.items() if part.day == day)
+        return [(key, word) for key, word in told if word is not None]
 
     @property
     def numerator(self) -> int:

@@ -138,7 +138,7 @@ def _midnight(one: Round, plan: Plan, now_ms: int) -> Score | None:
 def _answered(one: Round, plan: Plan, closed_ms: int, proof: tuple[str, ...]) -> Score:
     policy = plan.policy
     cut = policy.report.gap_cut_ms
-    if cut is not None and (one.wait_ms or 0) >= cut:
+    if cut is not None and one.wait_ms is not None and one.wait_ms >= cut:
         return Score(Outcome.excluded, Reason.gap_cut, proof)
     if closed_ms < one.due_ms or (closed_ms == one.due_ms and policy.inclusive):
         return Score(Outcome.met, Reason.answered_in_time, proof)

@@ -8,7 +8,20 @@ from typing import Any
 
 from sanfen.errors import InputError
 
-__all__ = ["GROUPS", "compare", "escalations", "mask", "outcomes", "policies", "rates", "round_of", "rounds", "where"]
+__all__ = [
+    "GROUPS",
+    "compare",
+    "escalations",
+    "mask",
+    "outcomes",
+    "policies",
+    "rates",
+    "round_of",
+    "rounds",
+    "scored_by",
+    "unknown",
+    "where",
+]
 
 GROUPS = ("shop", "channel", "agent", "day", "week", "month", "hour")
 _SPANS = {"week": "date(day, 'weekday 0', '-6 days')", "month": "substr(day, 1, 7)"}  # a week is named by its Monday
@@ -74,6 +87,18 @@ def rounds(
     return [dict(row) | {"evidence": json.loads(row["evidence"])} for row in rows]
 
 
+def unknown(connection: sqlite3.Connection, **filters: str | None) -> int:
+    """How many replies count for nothing because nothing tells who wrote them. Filters: score_set, policy, shop, channel."""
+    asked = {name: filters.get(name) for name in ("score_set", "policy", "shop", "channel")}
+    clause, values = where(asked)
+    clause += " AND " if clause else "WHERE "
+    (count,) = connection.execute(
+        f"SELECT count(*) FROM (SELECT DISTINCT shop, channel, event FROM verdicts {clause} reason = 'mode_unknown')",
+        values,
+    ).fetchone()
+    return int(count)
+
+
 def outcomes(connection: sqlite3.Connection, **filters: str | None) -> dict[str, int]:
     """How many rounds have each outcome."""
     found = {"met": 0, "late": 0, "missed": 0, "pending": 0, "excluded": 0}
@@ -101,6 +126,16 @@ def round_of(
         f"SELECT * FROM rounds {clause} ORDER BY score_set <> 'live', policy LIMIT 1", values
     ).fetchone()
     return None if row is None else dict(row) | {"evidence": json.loads(row["evidence"])}
+
+
+def scored_by(connection: sqlite3.Connection, text: str) -> tuple[str, str]:
+    """``SCORE_SET/POLICY``, or a policy of the log's only score set that has it, the live one first. Raises InputError."""
+    known = policies(connection)
+    found = [one for one in known if text in (one[1], "/".join(one))]
+    if not found:
+        names = ", ".join("/".join(one) for one in known)
+        raise InputError(f"the log holds nothing scored by {text!r}", hint=f"it holds {names or 'none yet'}")
+    return found[0]
 
 
 def compare(

@@ -15,11 +15,15 @@ from sanfen.core.metrics import Tally
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.score import Outcome
-from sanfen.errors import PolicyError
+from sanfen.errors import InputError, PolicyError
 from sanfen.store import policies, queries
+from sanfen.store.projection import LIVE
 from sanfen.wire import instant_text
 
-__all__ = ["assessed", "budgets", "known", "rates"]
+__all__ = ["WHO", "asked_policies", "assessed", "budgets", "known", "rates"]
+
+WHO = ("shop", "channel", "agent")
+"""What a policy's period can be grouped by."""
 
 _HOUR_MS = 3_600_000
 _BEFORE_DAYS = 31  # the pace, and units filed under another day than their rounds opened on
@@ -58,6 +62,20 @@ def known(connection: sqlite3.Connection, score_set: str, policy: str) -> Policy
     return found
 
 
+def asked_policies(
+    connection: sqlite3.Connection, score_set: str | None = None, policy: str | None = None
+) -> list[tuple[str, Policy]]:
+    """Score sets and policies of a log: of the live set if there is one, else of all. Raises InputError."""
+    found = queries.policies(connection, score_set)
+    if score_set is None and any(name == LIVE for name, _ in found):
+        found = [(name, one) for name, one in found if name == LIVE]
+    names = sorted({one for _, one in found})
+    if policy is not None and policy not in names:
+        raise InputError(f"the log holds no rounds under {policy}", hint="it holds " + (", ".join(names) or "none yet"))
+    used = [(name, known(connection, name, one)) for name, one in found if policy in (None, one)]
+    return [(name, one) for name, one in used if one is not None]
+
+
 def rates(connection: sqlite3.Connection, *, by: Sequence[str] = (), **filters: str | None) -> list[dict[str, Any]]:
     """Counts of rounds as ``queries.rates`` gives them, and beside them the policy's own: ``units``, ``hits``, ``value``.
 
@@ -91,22 +109,46 @@ def _plain(policy: Policy) -> bool:
 
 
 def assessed(
-    connection: sqlite3.Connection, policy: Policy, score_set: str, now_ms: int, **filters: str | None
-) -> dict[str, Any]:
-    """The policy's own period as it stands: its days, units, value, whether it is assessed, each target met or not."""
-    today = _today(policy, now_ms)
-    found = _tally(connection, policy, {**filters, "score_set": score_set, "policy": policy.id}).assess(today)
-    return {
-        "score_set": score_set, "policy": policy.id, "first": found.first_day, "last": found.last_day,
-        "units": found.units, "hits": found.numerator, "value": _number(found.value), "assessed": found.assessed,
-        "targets": found.targets,
-    }  # fmt: skip
+    connection: sqlite3.Connection,
+    policy: Policy,
+    score_set: str,
+    now_ms: int,
+    *,
+    by: Sequence[str] = (),
+    **filters: str | None,
+) -> list[dict[str, Any]]:
+    """The policy's own period as it stands: its days, units, value, whether it is assessed, each target met or not.
+
+    ``by``: shop, channel, agent, each with a number of their own. Raises InputError for other groups.
+    """
+    for name in by:
+        if name not in WHO:
+            raise InputError(
+                f"a period has its own days: it is not grouped by {name!r}", hint="choose from " + ", ".join(WHO)
+            )
+    tallies: dict[tuple[str, ...], Tally] = {} if by else {(): _kept(policy)}
+    for facts, one, outcome in _rounds(connection, {**filters, "score_set": score_set, "policy": policy.id}, by):
+        group = tuple(facts[name] for name in by)
+        if group not in tallies:
+            tallies[group] = _kept(policy)
+        tallies[group].add(one, outcome)
+    out = []
+    for group, tally in sorted(tallies.items()):
+        found = tally.assess(_today(policy, now_ms))
+        row: dict[str, Any] = {"score_set": score_set, "policy": policy.id, **dict(zip(by, group, strict=True))}
+        row |= {"first": found.first_day, "last": found.last_day, "units": found.units, "hits": found.numerator}
+        row |= {"value": _number(found.value), "assessed": found.assessed, "targets": found.targets}
+        out.append(row)
+    return out
 
 
 def budgets(
     connection: sqlite3.Connection, policy: Policy, score_set: str, now_ms: int, **filters: str | None
 ) -> list[dict[str, Any]]:
-    """The error budget of each target of a policy, its burn rates, forecast, and how today's units stand."""
+    """The error budget of each target of a policy, its burn rates, forecast, and how today's units stand.
+
+    ``standing``: the units of several rounds that are lost already or can still go either way, by name.
+    """
     today = _today(policy, now_ms)
     first, _ = running_span(policy, today)
     since = min(first, today) - timedelta(days=_BEFORE_DAYS)
@@ -120,17 +162,37 @@ def budgets(
         for name, span_ms in (("burn_hour", _HOUR_MS), ("burn_day", 24 * _HOUR_MS)):
             part = _since(tally, now_ms - span_ms, now_ms)
             row[name] = _number(burn_rate(part, target, policy.report))
-        out.append(row | {"today": tally.standings(today.isoformat())})
+        out.append(row | {"today": tally.standings(today.isoformat()), "standing": _standing(tally, today.isoformat())})
     return out
+
+
+def _standing(tally: Tally, day: str) -> list[dict[str, Any]]:
+    """Whose units of a day are lost already, and whose are open."""
+    out = []
+    for key, word in tally.standing_units(day):
+        if word != "won" and isinstance(key, tuple):
+            if tally.plan.policy.unit == "session":
+                place, who, agent = key[0][:2], key[0].conversation, key[2]
+            else:
+                place, who, agent = key[:2], key[2], key[4] if len(key) > 4 else None
+            out.append({"stands": word, "shop": place[0], "channel": place[1], "customer": who, "agent": agent})
+    return sorted(
+        out, key=lambda one: (one["stands"], one["shop"], one["channel"], one["customer"], one["agent"] or "")
+    )
 
 
 def _today(policy: Policy, now_ms: int) -> date:
     return date.fromisoformat((instant_text(now_ms, ZoneInfo(policy.tz)) or "")[:10])
 
 
-def _tally(connection: sqlite3.Connection, policy: Policy, filters: Mapping[str, str | None]) -> Tally:
+def _kept(policy: Policy) -> Tally:
     tally = Tally(plan_of(policy))
     tally.keep_units()
+    return tally
+
+
+def _tally(connection: sqlite3.Connection, policy: Policy, filters: Mapping[str, str | None]) -> Tally:
+    tally = _kept(policy)
     for _, one, outcome in _rounds(connection, filters):
         tally.add(one, outcome)
     return tally
