@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 CORE = "plugin/sanfen/core"
 MODULES = ("rounds", "clocks", "score", "days", "policy")
 TESTS = ("tests/core/test_score.py", "tests/core/test_escalation.py", "tests/core/test_checks.py")
-ITS_OWN = {"days": ("tests/core/test_days.py",), "policy": ("tests/core/test_periods.py", "tests/core/test_metrics.py")}
+ITS_OWN = {"days": ("tests/core/test_days.py",), "policy": ("tests/core/test_policy.py",)}
 EXPLAINED = Path(__file__).with_name("mutants.txt")
 ENOUGH = 0.95
 WORDS = re.compile(r"(<|>|<=|>=) (\"|Sender\.|Mode\.|Outcome\.)")  # words have no order: nobody errs that way

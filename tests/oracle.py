@@ -19,6 +19,15 @@ Event = Mapping[str, Any]
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 EFFECTS = dict.fromkeys(("human", "shortcut", "action", "assisted"), "answers")
+TAGS = (
+    "spam",
+    "ad",
+    "blocked",
+    "abnormal",
+    "red_packet",
+    "recalled",
+    "no_response_needed",
+)  # in the order they are tested
 COUNTED = ("met", "late", "missed")
 FORGET = timedelta(days=7)  # after so long a silence nobody is known to hold a conversation any more
 HORIZON = 800  # days looked ahead for an opening, before the shop is taken to be closed for good
@@ -243,7 +252,8 @@ class Judge:
                     began, held, live = index, [], []
                     handed = self.policy.get("starts", "message") == "message"
             if began is not None:
-                for tag in [*event.get("tags", ()), *([event["tag"]] if "tag" in event else [])]:
+                set_here = [*event.get("tags", ()), *([event["tag"]] if "tag" in event else [])]
+                for tag in [*set_here, *([f"recalled:{event['message']}"] if "message" in event else [])]:
                     told.setdefault(began, {}).setdefault(tag, event["id"])
             if sender != "system":
                 holder = event.get("agent") or holder
@@ -402,8 +412,9 @@ class Judge:
     def proof(self, one: Round, status: str, reason: str | None, told: Mapping[str, str]) -> tuple[str, ...]:
         """The question, and the event that decided: a tag, the reply, an excuse, a transfer; silence has none."""
         decided = {"non_human": one.reply, "zero_second": one.reply, "transferred": one.ended, "bot_only": one.excused}
-        if reason in told and one.customer_type != reason:
-            return one.asked[0]["id"], told[str(reason)]
+        for tag in (str(reason), f"recalled:{one.asked[0]['id']}" if reason == "recalled" else ""):
+            if tag in told and one.customer_type != reason:
+                return one.asked[0]["id"], told[tag]
         found = one.reply if status in ("met", "late") or reason == "gap_cut" else decided.get(reason or "")
         if reason == "cross_midnight" and self.midnight == "exclude_crossing":
             found = one.reply
@@ -415,8 +426,9 @@ class Judge:
         due, reply = self.due(start), None if one.reply is None else one.reply["at"]
         if one.customer_type in self.exclude:
             return "excluded", one.customer_type
-        for tag in self.exclude:
-            if tag in told:
+        recalled = len(one.asked) == 1 and f"recalled:{one.asked[0]['id']}" in told  # nothing of the question is left
+        for tag in sorted(self.exclude, key=lambda tag: TAGS.index(tag) if tag in TAGS else len(TAGS)):
+            if tag in told or (tag == "recalled" and recalled):
                 return "excluded", tag
         if "opened_by_merchant" in self.exclude and self.opening(one, log)["from"] == "merchant":
             return "excluded", "opened_by_merchant"

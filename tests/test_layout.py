@@ -63,7 +63,6 @@ TESTED_ELSEWHERE = {
     "core/events.py": "plain data, used by every test of the core",
     "core/facts.py": "the machine's memory: tests/properties/test_machine.py",
     "core/plan.py": "tests/core/test_golden.py and the transcripts",
-    "core/policy.py": "plain data; config/policies builds it",
     "core/reasons.py": "a list with its sentences; tests/core/test_transcripts.py gives the reasons",
     "core/rounds.py": "tests/core/test_transcripts.py, tests/properties/test_machine.py",
     "core/sessions.py": "tests/store/test_figures.py: the worked cases, the views and random talk",

@@ -76,6 +76,21 @@ def test_replies_nobody_is_known_to_have_written_are_told_aloud(sanfen: Sanfen, 
     assert "unknown mode" not in sanfen("rates", log, "--shop", "another").err
 
 
+@pytest.mark.parametrize("asked", ["rates --from yesterday", "rounds --to 2023-1-7", "report --from 20230107"])
+def test_a_day_that_is_none_is_refused(sanfen: Sanfen, scored: Path, asked: str) -> None:
+    verb, *given = asked.split()
+    done = sanfen(verb, scored, *given)
+
+    assert (done.code, "not a day" in done.err, "write 2026-11-01" in done.err) == (2, True, True)
+
+
+def test_a_word_a_key_does_not_know_is_answered_with_those_it_knows(sanfen: Sanfen, chat: Path) -> None:
+    done = sanfen("replay", chat, "--set", "midnight=never")
+
+    assert done.code == 2
+    assert "midnight: not 'never'; choose from 'none', 'exclude_pending', 'exclude_crossing', 'missed'" in done.err
+
+
 def test_a_budget_names_whose_day_is_lost(sanfen: Sanfen, tmp_path: Path) -> None:
     """One was answered late, one waits still; who was answered in time can lose the day yet."""
     source, log = tmp_path / "chat.jsonl", tmp_path / "scored.db"
@@ -86,10 +101,14 @@ def test_a_budget_names_whose_day_is_lost(sanfen: Sanfen, tmp_path: Path) -> Non
     at = ("--as-of", "2023-01-07T10:10:00+08:00")
     sanfen("replay", source, "--policy", "pdd-3m", "--out", log, *at)
     masked = sanfen("budget", log, *at).out
+    sanfen("replay", log, "--policy", "pdd-3m", "--out", log, "--score-set", "other", *at)
+    both = sanfen("budget", log, *at).out
     named = sanfen("budget", log, *at, "--unmask", "--json").json[0]["standing"]
 
     assert "today: 0 won, 1 lost, 2 can still go either way" in masked
     assert "lost already: tb**te" in masked
+    assert masked.startswith("pdd-3m, target floor")
+    assert ("other/pdd-3m, target floor" in both, "replay/pdd-3m, target floor" in both) == (True, True)
     assert "can still go either way: tb**ne, tb**ts" in masked
     assert [(one["stands"], one["customer"]) for one in named] == [
         ("lost", "tb_late"), ("open", "tb_fine"), ("open", "tb_waits"),

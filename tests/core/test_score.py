@@ -1,5 +1,7 @@
 """The mark of a response time. Outcomes, reasons and proofs: the transcripts, the worked cases, the second scorer."""
 
+from itertools import pairwise
+
 import pytest
 
 from sanfen.core.events import Key, Message
@@ -24,6 +26,11 @@ TABLE = [
 @pytest.mark.parametrize(("bound_s", "number"), TABLE)
 def test_a_wait_at_its_bound_keeps_the_mark(bound_s: int, number: int) -> None:
     assert mark_of(bound_s * 1000, Marks()) == mark_of(bound_s * 1000 - 1, Marks()) == number
+
+
+@pytest.mark.parametrize(("before", "after"), [*pairwise([*TABLE, (0, 0)])])
+def test_a_millisecond_more_is_the_next_mark(before: tuple[int, int], after: tuple[int, int]) -> None:
+    assert mark_of(before[0] * 1000 + 1, Marks()) == after[1]
 
 
 @pytest.mark.parametrize(("wait_ms", "number"), [(0, 100), (60_001, 95), (960_000, 75), (3_600_001, 0), (None, 0)])

@@ -64,6 +64,14 @@ def test_each_second_counts_once_across_every_change(name: str) -> None:
             assert datetime.fromtimestamp(probe // 1000, zone).date().isoformat() in (day.date, before(day.date))
         for calendar in calendars.values():
             spans_are_counted_once(calendar, days[0].start_ms, days[-1].end_ms)
+        for day in days[:-1]:
+            opens, closes = calendars["morning"].day(day.start_ms).spans[0]
+            assert (clock(zone, opens), clock(zone, closes)) == ("09:00", "18:00")
+
+
+def clock(zone: ZoneInfo, at_ms: int) -> str:
+    """The local time of an instant, as people read it."""
+    return datetime.fromtimestamp(at_ms // 1000, zone).strftime("%H:%M")
 
 
 def before(day: str) -> str:
@@ -109,6 +117,7 @@ def spans_are_counted_once(calendar: Calendar, start_ms: int, end_ms: int) -> No
         ("America/Sao_Paulo", "2019-02-16", 25),
         ("Australia/Lord_Howe", "2024-04-07", 24.5),
         ("Pacific/Apia", "2011-12-31", 24),
+        ("America/Toronto", "1919-03-31", 23.5),  # it began at half past midnight
     ],
 )
 def test_days_one_can_look_up(name: str, day: str, hours: float) -> None:

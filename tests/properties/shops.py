@@ -140,6 +140,8 @@ class Maker:
         for number in range(dice.randint(6, 25)):
             talk = dice.choice([talks[0], *talks])
             event = talk.event(self.keys)
+            if event["from"] == "customer":
+                talk.asked.append(f"e{number}")
             log.append({"id": f"e{number}", "at": at} | event)
             if event["from"] != "merchant":
                 marks.append(at)
@@ -158,6 +160,7 @@ class Talk:
         self.type = dice.choice(["buyer"] * 12 + list(TYPES))
         self.tag = dice.choice(TAGS)
         self.holder: str | None = dice.choice([None, *AGENTS])
+        self.asked: list[str] = []
 
     def who(self) -> str | None:
         """Whom a message is from or for: mostly who holds the conversation."""
@@ -169,6 +172,7 @@ class Talk:
         kinds += "lll" if (keys.get("session") or {}).get("since") == "close" else ""
         kinds += "cc" if keys.get("away") in ("exclude", "defer") else ""
         kinds += "gg" if keys.get("exclude") and dice.random() < 0.3 else ""
+        kinds += "dd" if "recalled" in keys.get("exclude", ()) and self.asked else ""
         kind = dice.choice(kinds)
         out: dict[str, Any] = {"conversation": self.name, "customer": self.customer}
         if kind == "q":
@@ -185,6 +189,8 @@ class Talk:
             out = {"from": "system", "event": "store", "state": dice.choice(STATES)}
         elif kind == "g":
             out |= {"from": "system", "event": "tag", "tag": self.tag}
+        elif kind == "d":
+            out |= {"from": "system", "event": "recall", "message": dice.choice(self.asked[-2:])}
         else:
             out |= {"from": "system", "event": {"h": "handoff", "l": "close"}[kind]}
         return {key: value for key, value in out.items() if value is not None}
@@ -217,7 +223,7 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
     "bots": each("bots", [], ["leyan"]),
     "empty_replies": each("empty_replies", ["^hi", "稍等"]),
     "exclude": each("exclude", [], ["spam", "ad", "zero_second"], ["opened_by_merchant", "platform_staff"], ["special_day", "closed_shop"],
-                    ["blocked", "holiday_mode", "public_holiday"]),
+                    ["blocked", "holiday_mode", "public_holiday"], ["recalled", "spam"]),
     "report": each("report", {"as": "share"}, {"as": "late_share"}, {"as": "mean"}, {"as": "mean", "cap": "10m"}, {"as": "mean", "trim": "0.75"},
                    {"as": "mean", "gap_cut": "10m"}),
 }  # fmt: skip

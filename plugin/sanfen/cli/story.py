@@ -26,7 +26,7 @@ def lines(found: dict[str, Any], language: str) -> list[str]:
     because = sentence(Reason(row["because"]), language)
     counted = t(_COUNTED.get(row["status"], "explain_not_counted"), language)
     waited = t("explain_wait", language, waited=clock(row["wait_ms"]) or "–", due=(row["due"] or "–")[11:19])
-    out.append("  " + "; ".join((t("explain_because", language, sentence=because), waited, counted)))
+    out.append("  " + t("explain_because", language, sentence=because, waited=waited, counted=counted))
     told = [(one["due_ms"], _told(one, row, language)) for one in found["escalations"]]
     said = [(one["at_ms"], _said(one, row, language)) for one in found["messages"]]
     out += [line for _, line in sorted(said + told, key=lambda pair: pair[0])]
@@ -63,10 +63,12 @@ def _grounds(found: dict[str, Any], language: str) -> list[str]:
 def budget_lines(rows: Sequence[dict[str, Any]], language: str) -> list[str]:
     """Error budgets, a paragraph for each target."""
     out = []
+    several = len({row["score_set"] for row in rows}) > 1
     for row in rows:
         shown = percent if row["wanted"] <= 1 else _seconds
         word = {True: "budget_holds", False: "budget_broken", None: "budget_few"}[row["holds"]]
-        facts = {name: row[name] for name in ("policy", "target", "op", "first_day", "last_day")}
+        facts = {name: row[name] for name in ("target", "op", "first_day", "last_day")}
+        facts["policy"] = f"{row['score_set']}/{row['policy']}" if several else row["policy"]
         facts |= {"wanted": shown(row["wanted"]), "value": shown(row["value"]), "word": t(word, language)}
         out.append(t("budget_head", language, **facts))
         if row["left"] is not None:

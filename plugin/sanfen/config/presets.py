@@ -99,7 +99,9 @@ def validate(made: Mapping[str, Any], name: str) -> PolicyModel:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         message = str(first["msg"]).removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
+        if first["type"] == "literal_error":
+            message = f"not {first['input']!r}; choose from {first['ctx']['expected']}".replace(" or ", ", ")
+        elif first["type"] == "extra_forbidden":
             close = get_close_matches(where, PolicyModel.model_fields, n=1)
             message = "not a key of a policy" + (f"; did you mean {close[0]}?" if close else "")
         raise PolicyError(f"policy {name}: {where}: {message}", hint="docs/policies.md lists every key") from None

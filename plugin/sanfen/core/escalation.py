@@ -18,8 +18,8 @@ def choose(ladders: tuple[Ladder, ...], one: Round) -> int:
 
 
 def next_step_ms(ladders: tuple[Ladder, ...], one: Round) -> int:
-    """When the round's next escalation step is due; ``NEVER`` at the end of its ladder or while its clock rests."""
-    if one.ladder < 0 or one.clock_ms == NEVER:
+    """When the next step of a round's ladder is due; ``NEVER`` at its end or while the clock rests. It has a ladder."""
+    if one.clock_ms == NEVER:
         return NEVER
     steps = ladders[one.ladder].steps
     return one.clock_ms + steps[one.step].at_ms if one.step < len(steps) else NEVER

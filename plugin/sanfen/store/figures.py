@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sanfen.core.events import VALID
 from sanfen.core.sessions import Desk, Line, Marked, Settings, mark
 from sanfen.errors import InputError
+from sanfen.store.queries import check_day
 
 __all__ = ["GROUPS", "figures"]
 
@@ -50,6 +51,8 @@ def figures(
     for name in by:
         if name not in GROUPS:
             raise InputError(f"cannot group by {name!r}", hint="choose from " + ", ".join(GROUPS))
+    for day in filter(None, (first_day, last_day)):
+        check_day(day)
     used = settings or Settings()
     first, last = first_day or "", last_day or "9999"
     agent = filters.pop("agent", None)

@@ -4,12 +4,14 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from sanfen.errors import InputError
 
 __all__ = [
     "GROUPS",
+    "check_day",
     "compare",
     "escalations",
     "mask",
@@ -201,10 +203,22 @@ def _attempts(connection: sqlite3.Connection, number: int) -> list[dict[str, Any
     return [dict(row) for row in rows]
 
 
+def check_day(text: str) -> None:
+    """Raises InputError for what is no local day."""
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return
+    except ValueError:
+        pass
+    raise InputError(f"not a day: {text[:40]!r}", hint="write 2026-11-01")
+
+
 def where(filters: Mapping[str, str | None], more: Mapping[str, str] | None = None) -> tuple[str, tuple[str, ...]]:
-    """The WHERE of the filters that are set; a name that is none is a mistake of ours."""
+    """The WHERE of the filters that are set; a name that is none is a mistake of ours. Raises InputError for no date."""
     known = {**_FILTERS, **(more or {})}
     given = {name: value for name, value in filters.items() if value is not None}
+    for name in given.keys() & {"first_day", "last_day"}:
+        check_day(given[name])
     if not given:
         return "", ()
     return "WHERE " + " AND ".join(known[name] for name in given), tuple(given.values())
