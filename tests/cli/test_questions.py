@@ -14,11 +14,13 @@ def test_budget_says_how_many_more_misses_a_target_bears(sanfen: Sanfen, scored:
     none = sanfen("budget", scored, "--policy", "taobao-2022-01", *at)
     own = sanfen("budget", scored, "--policy", "taobao-2022-01", "--target", "50%", *at)
     broken = sanfen("budget", scored, "--policy", "taobao-2022-01", "--target", ">= 90%", *at, "--json")
+    later = sanfen("budget", scored, "--policy", "taobao-2022-01", "--target", "90%", "--as-of", "2023-06-01T12:00").out
 
     assert none.code == 0
     assert "the policy states no target" in none.err
     assert "1 misses of 2 units; 1 allowed, 0 left; 0 more in a row break it" in own.out
     assert own.code == 0
+    assert ("too few units" in later, "at this pace" in later) == (True, False)
     assert (broken.code, broken.json[0]["left"], broken.json[0]["breaks"]) == (1, -1, "2023-01-07")
 
 

@@ -175,6 +175,24 @@ def test_a_clause_has_its_value_its_line_and_its_sources(scored: Path) -> None:
     assert found["sources"][0]["at"].startswith("http")
 
 
+@pytest.mark.parametrize(
+    ("as_of", "because", "clause"),
+    [("02T12:01", "within_deadline", "due"), ("02T12:10", "no_valid_reply", "due"), ("02T23:59", "no_valid_reply", "due"),
+     ("03T00:00", "open_at_midnight", "midnight")],
+)  # fmt: skip
+def test_an_open_round_is_explained_as_the_log_saw_it(as_of: str, because: str, clause: str, tmp_path: Path) -> None:
+    """Before midnight nobody knows yet what midnight will make of it."""
+    source, log = tmp_path / "chat.jsonl", tmp_path / "scored.db"
+    source.write_text(json.dumps({"id": "q", "at": "2026-03-02T12:00:00+08:00", "from": "customer", "customer": "A"}))
+    with pytest.raises(SystemExit):
+        main(["replay", str(source), "--out", str(log), "--as-of", f"2026-03-{as_of}"])
+    with closing(open_reader(log)) as reader:
+        (row,) = queries.rounds(reader)
+        found = explain(reader, row["id"])
+    assert found is not None
+    assert (row["because"], found["clauses"][0]["key"]) == (because, clause)
+
+
 def test_every_message_has_its_rule_and_its_clause(scored: Path) -> None:
     with closing(open_reader(scored)) as reader:
         row = queries.rounds(reader, policy="taobao-2022-01", conversation="A")[-1]

@@ -82,7 +82,7 @@ def budget_lines(rows: Sequence[dict[str, Any]], language: str) -> list[str]:
         out.append("  " + t("budget_today", language, **row["today"]))
         for word, name in (("lost", "budget_lost"), ("open", "budget_open")):
             out += _standing([one for one in row["standing"] if one["stands"] == word], name, language)
-        if row["holds"] is not False:
+        if row["holds"] is not False and row["units"]:
             broken = t("budget_breaks", language, day=row["breaks"]) if row["breaks"] else t("budget_lasts", language)
             out.append("  " + broken)
     return out

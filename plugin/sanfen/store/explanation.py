@@ -123,9 +123,11 @@ def _folded(
 ) -> tuple[Round | None, Score | None]:
     """The round of a name, or else of the same question, seen when the log saw it."""
     key = Key(row["shop"], row["channel"], row["conversation"])
-    waits = row["status"] == "pending"
-    folded = fold(Conversation(key), events, plan_of(policy), None if waits else NEVER - 1)
-    for one, scored in folded.rounds(row["opened_ms"] if waits else NEVER - 1):
+    # What midnight will make of an open round is not known yet.
+    open_until = {Reason.within_deadline: row["opened_ms"], Reason.no_valid_reply: (row["due_ms"] or 0) + 1}
+    now_ms = open_until.get(Reason(row["because"]), NEVER - 1)
+    folded = fold(Conversation(key), events, plan_of(policy), NEVER - 1 if now_ms == NEVER - 1 else None)
+    for one, scored in folded.rounds(now_ms):
         if one.id == name or (name is None and one.opening_id == row["evidence"][0]):
             return one, scored
     return None, None
