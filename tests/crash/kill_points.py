@@ -221,14 +221,16 @@ def prepared(folder: Path, zygote: Zygote) -> Path:
     return place / "home" / "sanfen.db"
 
 
-def every_point(number: int, every: int, ways: tuple[int, ...] = (BEFORE, HALF)) -> tuple[str, int, list[str]]:
-    """A scenario at every point, or at each so many; how many kills there were, and what was wrong."""
+def every_point(number: int, every: int, halves: int) -> tuple[str, int, list[str]]:
+    """A scenario at each so many points, before and in the middle (0: not at all); the kills, and what was wrong."""
     scenario, zygote = SCENARIOS[number], Zygote()
     kills, problems = 0, list[str]()
     with tempfile.TemporaryDirectory(dir=MEMORY, prefix="sanfen-points-") as temporary:
         try:
             template = prepared(Path(temporary), zygote)
-            for how in ways:
+            for how, step in ((BEFORE, every), (HALF, halves)):
+                if not step:
+                    continue
                 point, alive = 1, 0
                 while alive < 2:  # twice, as the number of points is not the same each time
                     place = Path(tempfile.mkdtemp(dir=temporary))
@@ -237,7 +239,7 @@ def every_point(number: int, every: int, ways: tuple[int, ...] = (BEFORE, HALF))
                     problems += [f"{scenario.name}, point {point}{', half' * how}: {text}" for text in found]
                     kills += one.deaths
                     alive = 0 if one.deaths else alive + 1
-                    point += every
+                    point += step
                     shutil.rmtree(place)
         finally:
             zygote.close()
@@ -247,11 +249,13 @@ def every_point(number: int, every: int, ways: tuple[int, ...] = (BEFORE, HALF))
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--every", type=int, default=1, help="before each so many points")
+    parser.add_argument("--halves", type=int, default=1, help="in the middle of each so many; 0: never")
     asked = parser.parse_args()
     started, kills, wrong = time.monotonic(), 0, 0
     with ProcessPoolExecutor(asked.workers) as pool:
-        for name, count, problems in pool.map(every_point, range(len(SCENARIOS)), [asked.every] * len(SCENARIOS)):
+        every, halves = ([count] * len(SCENARIOS) for count in (asked.every, asked.halves))
+        for name, count, problems in pool.map(every_point, range(len(SCENARIOS)), every, halves):
             kills, wrong = kills + count, wrong + len(problems)
             print("\n".join([f"{count:>5} kills  {name}", *(f"       {one}" for one in problems[:5])]), flush=True)
     print(f"{len(SCENARIOS)} scenarios, {kills:,} kills, {wrong} wrong, {time.monotonic() - started:.0f} s")

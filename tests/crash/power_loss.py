@@ -97,7 +97,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=40, help="how much is said in a run")
+    parser.add_argument("--rounds", type=int, default=12, help="how much is said in a run")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     started, total, seed = time.monotonic(), Tally(), asked.seed

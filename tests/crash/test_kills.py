@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.crash import kill_loop, kill_points
-from tests.crash.native import BEFORE, HALF, needed
+from tests.crash.native import BEFORE, needed
 from tests.crash.scenarios import SCENARIOS
 from tests.crash.zygote import Zygote
 
@@ -30,11 +30,13 @@ def test_killed_thirty_times(zygote: Zygote) -> None:
     assert tally.notices
 
 
-@pytest.mark.parametrize(("name", "how"), [("told, then answered in time after all", BEFORE), ("another policy", HALF)])
-def test_killed_at_every_so_many_points(name: str, how: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "every", "halves"), [("told, then answered in time after all", 13, 0), ("another policy", 0, 13)]
+)
+def test_killed_at_every_so_many_points(name: str, every: int, halves: int) -> None:
     """The long form takes every point of twenty scenarios."""
     number = next(index for index, one in enumerate(SCENARIOS) if one.name == name)
-    _, kills, problems = kill_points.every_point(number, 13, (how,))
+    _, kills, problems = kill_points.every_point(number, every, halves)
 
     assert not problems
     assert kills >= 5

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.crash.native import BEFORE, arm
-from tests.crash.shop import environment
+from tests.crash.shop import environment, loaded
 
 __all__ = ["Run", "Zygote"]
 
@@ -70,19 +70,13 @@ class Zygote:
 
 def serve() -> None:
     """The process itself: fork and wait as asked."""
-    import gc
-
-    import sanfen_adapters  # noqa: F401  # loaded once for all
-    from sanfen import bootstrap, log  # noqa: F401
     from sanfen.cli.serve import command
-    from sanfen.config import load
-    from sanfen.plugins import Plugins
 
-    _ = load, Plugins().notifiers()
-    gc.freeze()
+    warm = False
     for line in sys.stdin:
         word, *given = json.loads(line)
         if word == "start":
+            warm = warm or _warmed(Path(given[0]))
             process = os.fork()
             if process == 0:
                 _child(command, *given)
@@ -93,6 +87,30 @@ def serve() -> None:
             answer = os.waitstatus_to_exitcode(os.waitpid(given[0], 0)[1])
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def _warmed(config: Path) -> bool:
+    """Do once what each service would do at its start."""
+    import gc
+
+    import jinja2
+
+    from sanfen.board.views import build_board_app
+    from sanfen.bootstrap import Service
+
+    compiled, plain = dict[Any, Any](), jinja2.Environment.compile
+
+    def once(self: jinja2.Environment, *given: Any, **named: Any) -> Any:
+        key = repr((given, named))
+        if key not in compiled:
+            compiled[key] = plain(self, *given, **named)
+        return compiled[key]
+
+    jinja2.Environment.compile = once  # type: ignore[method-assign]
+    service = Service(loaded(config))
+    build_board_app(service, service.loaded.settings, service.clock)
+    gc.freeze()
+    return True
 
 
 def _child(command: Any, config: str, folder: str, ahead_ms: int, point: int, how: int) -> None:
