@@ -26,6 +26,7 @@ from sanfen.gateway.app import COUNTERS, build_traffic_app
 from sanfen.gateway.journaling import Counters
 from sanfen.notify.worker import Worker
 from sanfen.plugins import Plugins
+from sanfen.store import outbox
 from sanfen.store.db import Database
 
 __all__ = ["Service"]
@@ -112,6 +113,7 @@ class Service:
             on_escalated=worker.wake,
         )
         await engine.adopt()
+        await asyncio.wrap_future(db.write(lambda connection: outbox.release(connection, self.clock.now_ms())))
         waiting = await recover(db, ticker)
         if waiting:
             _log.info("recovered open rounds", conversations=waiting)

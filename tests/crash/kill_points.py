@@ -35,7 +35,6 @@ from sanfen.clock import SystemClock
 __all__ = ["Points", "prepared"]
 
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  # a kill loses no memory
-LEASE_MS = 61_000
 AGO_MS = 10_000
 
 _CLOCK = SystemClock()
@@ -60,7 +59,6 @@ class Points:
         self._ports = Ports(0, 0, 0)
         self._config = folder / "sanfen.yaml"
         self._process = 0
-        self._ahead_ms = 0
         self._acknowledged: set[str] = set()
         self._done: set[tuple[int, int]] = set()  # deliveries that need not be sent again
         self._start_ms = _CLOCK.now_ms() - AGO_MS
@@ -84,7 +82,6 @@ class Points:
                             f"it ended with {code}: {(self._folder / 'serve.log').read_text(encoding='utf-8')[-500:]}"
                         ]
                     self.deaths += 1
-                    self._ahead_ms += LEASE_MS
                 point = 0  # the first service only
             return self._looked()
         except TimeoutError as error:
@@ -122,7 +119,7 @@ class Points:
         configure(self._folder, self._ports, **words)
 
     async def _begin(self, point: int, how: int) -> None:
-        self._process = self._zygote.start(Run(self._config, self._home, self._ahead_ms, point, how))
+        self._process = self._zygote.start(Run(self._config, self._home, 0, point, how))
 
         async def ready() -> bool:
             return await is_ready(self._ports.board)
@@ -139,7 +136,7 @@ class Points:
             raise Died
 
     async def _send(self, client: Client, sent: Sent) -> None:
-        status = await client.post(sent.path, sent.name, sent.event, _CLOCK.now_ms() + self._ahead_ms)
+        status = await client.post(sent.path, sent.name, sent.event, _CLOCK.now_ms())
         if 200 <= status < 300:
             self._acknowledged.add(sent.name)
             return
@@ -166,7 +163,6 @@ class Points:
         self._process = 0
         if code == -signal.SIGKILL:
             self.deaths += 1
-            self._ahead_ms += LEASE_MS
             await self._begin(0, BEFORE)
             await self._until(self._quiet)
             await self._end()
@@ -186,7 +182,7 @@ class Points:
             "SELECT (SELECT count(*) FROM outbox WHERE state = 'sending' OR (state = 'waiting' AND next_try_ms < ?)) + "
             "(SELECT count(*) FROM round_rows WHERE next_ms < ?)"
         )
-        until_ms = _CLOCK.now_ms() + self._ahead_ms + 10_000
+        until_ms = _CLOCK.now_ms() + 10_000
         with closing(checks.read_only(self._log)) as connection:
             return not connection.execute(query, (until_ms, until_ms)).fetchone()[0]
 

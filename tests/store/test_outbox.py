@@ -43,6 +43,15 @@ def test_a_claimed_row_comes_again_after_its_lease(run: Run) -> None:
     assert run(outbox.claim, START + 1000, 10, 1000) == first
 
 
+def test_at_a_start_nobody_is_sending(run: Run) -> None:
+    """The lease of whoever died is not waited for."""
+    run(outbox.enqueue, step(), "p", START)
+    first = run(outbox.claim, START, 10, 60_000)
+
+    assert run(outbox.release, START + 5) == 1
+    assert run(outbox.claim, START + 5, 10, 60_000) == first
+
+
 def test_an_attempt_is_marked_before_it_is_made(run: Run) -> None:
     run(outbox.enqueue, step(), "p", START)
     (row,) = run(outbox.claim, START, 10, 1000)

@@ -26,6 +26,7 @@ __all__ = [
     "next_try",
     "put_off",
     "record",
+    "release",
     "round_status",
 ]
 
@@ -134,6 +135,11 @@ def claim(connection: sqlite3.Connection, now_ms: int, limit: int, lease_ms: int
             "UPDATE outbox SET state = 'sending', next_try_ms = ? WHERE id = ?", (now_ms + lease_ms, row[0])
         )
     return [Row._make((*row[:-1], json.loads(row[-1]))) for row in rows]
+
+
+def release(connection: sqlite3.Connection, now_ms: int) -> int:
+    """At a start nobody is sending, whatever the rows say: what was under way at the end comes again now."""
+    return connection.execute("UPDATE outbox SET next_try_ms = ? WHERE state = 'sending'", (now_ms,)).rowcount
 
 
 def begin(connection: sqlite3.Connection, row: Row) -> Row | None:
