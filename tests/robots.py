@@ -136,6 +136,10 @@ class Robots:
             return web.Response(
                 status=int(fault), text="upstream trouble", headers={"Location": "/", "Retry-After": "7"}
             )
+        if fault == "echo":
+            return web.json_response(
+                {"errcode": 300001, "code": 19001, "errmsg": f"token {token}", "msg": str(request.url)}
+            )
         if fault in _BODIES:
             return web.Response(text=_BODIES[fault], content_type="text/html")
         if fault == "silence":

@@ -13,6 +13,11 @@ INGEST, WORKER, TIMERS = (
 UPSTREAM, RELAY, HOOKS = (f"plugin/sanfen/gateway/{name}.py" for name in ("upstream", "relay", "webhooks"))
 POSTING = "adapters/sanfen_adapters/posting.py"
 SIGNATURES = "adapters/sanfen_adapters/signatures.py"
+ROBOTS = "adapters/sanfen_adapters/robots.py"
+DINGTALK, FEISHU, COMMAND, APPRISE = (
+    f"adapters/sanfen_adapters/notifiers/{name}/__init__.py" for name in ("dingtalk", "feishu", "command", "apprise")
+)
+TOLD = "tests/adapters/notifiers"
 MODEL = "tests/crash/test_outbox_model.py"
 
 
@@ -74,4 +79,24 @@ BUGS = (
     Bug("a signature compared as it comes", SIGNATURES, "hmac.compare_digest(wanted, entry)", "wanted == entry", "tests/adapters/test_signatures.py"),
     Bug("a replay of last year is authentic", SIGNATURES, "if abs(int(text) * 1000 - now_ms) > scheme.window_s * 1000:", "if False:", "tests/adapters/test_signatures.py"),
     Bug("every day has 24 hours", "plugin/sanfen/core/days.py", "start, end = self._start(local), self._start(local + _DAY)", "start, end = self._start(local), self._start(local) + 24 * _HOUR", "tests/core/test_zones.py tests/core/test_days.py"),
+    # --- told means told ---
+    Bug("a robot's refusal counts as told", ROBOTS, "if code == 0 and 200 <= answer.status < 300:", "if 200 <= answer.status < 300:", f"{TOLD}/test_robots.py"),
+    Bug("a login page counts as told", ROBOTS, "if not codes:\n            return None, said", "if not codes:\n            return 0, said", f"{TOLD}/test_robots.py"),
+    Bug("a robot's token in what is said", ROBOTS, 'words = words.replace(secret, "***")', "pass", f"{TOLD}/test_robots.py"),
+    Bug("a silent robot holds up the next way", ROBOTS, "_PATIENCE_S = 2.5", "_PATIENCE_S = 10", "tests/notify/test_ways.py -k silence_is"),
+    Bug("the link of a long message is cut", ROBOTS, 'return fit(head, limit_bytes - len(end.encode("utf-8", "replace"))) + end', "return fit(head + end, limit_bytes)", f"{TOLD}/test_robots.py"),
+    Bug("a plus in the signature is a space", DINGTALK, 'query = urlencode({"timestamp": stamp, "sign": base64.b64encode(mac).decode()})', 'query = f"timestamp={stamp}&sign={base64.b64encode(mac).decode()}"', f"{TOLD}/test_robots.py"),
+    Bug("DingTalk's clock in seconds", DINGTALK, "time.time_ns() // 1_000_000)", "time.time_ns() // 1_000_000_000)", f"{TOLD}/test_robots.py"),
+    Bug("the muted robot is asked again", DINGTALK, "retryable=True, pause_ms=_MUTED_MS", "retryable=True", f"{TOLD}/test_robots.py"),
+    Bug("Feishu's key and message swapped", FEISHU, 'hmac.digest(f"{stamp}\\n{secret}".encode(), b"", "sha256")', 'hmac.digest(secret.encode(), f"{stamp}\\n{secret}".encode(), "sha256")', f"{TOLD}/test_robots.py"),
+    Bug("any certificate will do", POSTING, "force_close=True, limit=32", "force_close=True, limit=32, ssl=False", f"{TOLD}/test_robots.py"),
+    Bug("what never left may have arrived", POSTING, "    if left:", "    if True:", f"{TOLD}/test_robots.py"),
+    Bug("a gateway's 502 is a refusal", POSTING, "if answer.status in _GATEWAYS:", "if False:", f"{TOLD}/test_webhook.py"),
+    Bug("a hanging program's children live on", COMMAND, "os.killpg(process.pid, signal.SIGKILL)", "os.kill(process.pid, signal.SIGKILL)", f"{TOLD}/test_command.py"),
+    Bug("a program sees the secrets of others", COMMAND, "{name: os.environ[name] for name in _KEPT if name in os.environ}", "dict(os.environ)", f"{TOLD}/test_command.py"),
+    Bug("Apprise sends to the four robots", APPRISE, "if _protocols(service) & _ROBOTS:", "if False:", f"{TOLD}/test_apprise.py"),
+    Bug("what Apprise could not send counts as told", APPRISE, "    if result:", "    if result is not None:", f"{TOLD}/test_apprise.py"),
+    Bug("the token of a way on record", "plugin/sanfen/notify/ways.py", "return notifier.shown(way.address) if notifier", "return way.address if notifier", "tests/notify/test_ways.py"),
+    Bug("a token in the file passes unseen", "plugin/sanfen/config/sense.py", "if kind.secret_address:", "if False:", "tests/config/test_load.py"),
+    Bug("nobody reached, and all is well", "plugin/sanfen/cli/notify.py", 'context.exit(0 if any(row["result"] == "told" for row in rows) else 1)', "context.exit(0)", "tests/cli/test_notify.py"),
 )  # fmt: skip

@@ -1,18 +1,31 @@
 """The four robots' senders against a server that speaks as the robots do: what is refused is never told."""
 
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, closing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.robots import Rate, Robots
 
 from sanfen.abc import DeliveryError, Notice, Notifier
 from sanfen.plugins import Plugins, pick
+from sanfen_adapters.posting import Answer
 
 KINDS = ["dingtalk", "feishu", "lark", "wecombot"]
 SIGNING = ["dingtalk", "feishu", "lark"]
 SECRET = "SECb1b2+/=secret"
+
+
+def json_texts() -> st.SearchStrategy[str]:
+    leaves = st.none() | st.booleans() | st.integers(-2, 400_000) | st.floats(allow_nan=False) | st.text(max_size=9)
+    names = st.sampled_from(["errcode", "code", "StatusCode", "errmsg", "msg", "data"])
+    trees = st.recursive(
+        leaves, lambda one: st.lists(one, max_size=3) | st.dictionaries(names, one, max_size=4), max_leaves=6
+    )
+    return trees.map(json.dumps)
 
 
 @pytest.fixture
@@ -284,15 +297,57 @@ async def test_what_is_too_long_is_cut_and_the_link_is_not(
     assert text.endswith("…\nhttp://board.example/take/1")
 
 
-async def test_nothing_said_repeats_the_token(ways: dict[str, Notifier], robots: Robots, notice: Notice) -> None:
-    robot = robots.add("dingtalk", keyword="告警")
-    robot.script = ["html"]
-    notifier = pick(ways, robot.address)
-    assert notifier is not None
+@pytest.mark.parametrize("kind", KINDS)
+async def test_nothing_said_repeats_the_token(
+    ways: dict[str, Notifier], robots: Robots, notice: Notice, kind: str
+) -> None:
+    """Not even where the robot repeats it."""
+    robot = robots.add(kind)
+    robot.script = ["echo", "html"]
     said = [str(await refused(ways, robot.address, notice)) for _ in range(2)]
 
-    assert robot.token not in "".join([*said, notifier.shown(robot.address), repr(said)])
-    assert notifier.shown(f"dingtalk://{'a' * 60}beef") == "dingtalk://…beef"
+    assert "***" in said[0]
+    assert robot.token not in "".join(said)
+    assert Plugins().ways[kind].shown(f"{kind}://{'a' * 60}beef") == f"{kind}://…beef"
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "told"),
+    [
+        ('{"errcode": 0, "code": 0}', 200, True),
+        ('{"errcode": "0", "code": "0"}', 204, True),
+        ('{"errcode": 0, "code": 0}', 500, False),
+        ('{"errcode": false, "code": false}', 200, False),
+        ('{"errcode": 0.0, "code": 0.0}', 200, False),
+        ('{"errcode": null, "code": null}', 200, False),
+        ('{"errcode": [0], "code": {"code": 0}}', 200, False),
+        ('[{"errcode": 0, "code": 0}]', 200, False),
+        ('{"data": {"errcode": 0, "code": 0}}', 200, False),
+        ('"0"', 200, False),
+        ("0", 200, False),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_a_zero_of_the_robots_own_is_told(kind: str, said: str, status: int, told: bool) -> None:
+    assert is_told(kind, said, status) == told
+
+
+@given(kind=st.sampled_from(KINDS), said=st.text() | json_texts(), status=st.sampled_from([200, 400, 500]))
+def test_whatever_comes_back_it_is_told_or_refused(kind: str, said: str, status: int) -> None:
+    """Never another exception; told only by an object with a code of zero."""
+    if is_told(kind, said, status):
+        body = json.loads(said)
+        assert status == 200
+        assert "0" in (str(body.get("errcode")), str(body.get("code")), str(body.get("StatusCode")))
+
+
+def is_told(kind: str, said: str, status: int) -> bool:
+    made = Plugins().ways[kind]()
+    try:
+        made._judge(Answer(status, said, None), [])  # type: ignore[attr-defined]
+    except DeliveryError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize(
