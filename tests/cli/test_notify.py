@@ -16,7 +16,7 @@ async def notify(folder: Path, ways: list[Any], *arguments: str, **environment: 
     listed = json.dumps([way if isinstance(way, str) else {"url": way[0], "secret": way[1]} for way in ways])
     config.write_text(f"version: 1\nshop: {{name: 旗舰店}}\npeople:\n  值班: {{via: {listed}}}\n", encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-Im", "sanfen.cli", *arguments, "-c", str(config)),
+        *(sys.executable, "-Pm", "sanfen.cli", *arguments, "-c", str(config)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=os.environ | {"LANG": "C.UTF-8", "PYTHONUTF8": "1"} | environment,
