@@ -21,6 +21,7 @@ LARGER = {
 WIDER = {
     "plugin/sanfen/cli": "one module for each command",
     "plugin/sanfen/core": "one module for each word of the rules",
+    "plugin/sanfen/store": "one module for each table or file the log is made of",
     "config/sanfen_presets": "one file for each rule a platform published",
 }
 

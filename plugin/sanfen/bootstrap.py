@@ -5,7 +5,9 @@ tries again until the database is there.
 """
 
 import asyncio
+import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -13,9 +15,10 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from sanfen.board.views import build_board_app
+from sanfen.board.views import Trouble, build_board_app
 from sanfen.clock import Clock, SystemClock
 from sanfen.config.load import Loaded
+from sanfen.config.settings import Settings
 from sanfen.engine.chores import Chores
 from sanfen.engine.front import Front
 from sanfen.engine.ingest import Engine
@@ -28,6 +31,7 @@ from sanfen.notify.worker import Worker
 from sanfen.plugins import Plugins
 from sanfen.store import outbox
 from sanfen.store.db import Database
+from sanfen.store.spill import Spill
 
 __all__ = ["Service"]
 
@@ -42,7 +46,9 @@ class Service:
     def __init__(self, loaded: Loaded, clock: Clock | None = None) -> None:
         self.loaded = loaded
         self.clock = clock or SystemClock()
-        self.front = Front()
+        settings = loaded.settings
+        self._spill = Spill(settings.spill, f"{self.clock.now_ms():x}-{os.getpid()}")
+        self.front = Front(self._spill, self.clock, _budgets(settings), settings.shop.timezone)
         self.db: Database | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._runners: list[web.AppRunner] = []
@@ -54,6 +60,14 @@ class Service:
     def policy(self) -> str:
         """The policy rounds are judged by."""
         return self.loaded.policies[0].id
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why the figures of this moment are incomplete, and by how much; None while all is well."""
+        front = self.front
+        if front.cause is None and not front.kept and not front.gap:
+            return None
+        return Trouble(front.cause, front.since_ms, front.kept, front.gap)
 
     @property
     def traffic(self) -> dict[str, int]:
@@ -92,8 +106,10 @@ class Service:
             self._chores.stop()
         if self._worker is not None:
             await self._worker.close()
+        await self.front.close()
         if self.db is not None:
             await asyncio.to_thread(self.db.close)
+        await asyncio.to_thread(self._spill.close)
 
     async def _open(self, plugins: Plugins) -> None:
         settings = self.loaded.settings
@@ -141,3 +157,8 @@ class Service:
                 f"cannot listen on {host}:{port}: {error.strerror}",
                 hint="another program has the port, or the address is not this machine's: change listen: in the file",
             ) from None
+
+
+def _budgets(settings: Settings) -> Mapping[str, int]:
+    """How long the answer of each channel may wait."""
+    return {name: channel.ack_budget_ms for name, channel in settings.channels.items()}

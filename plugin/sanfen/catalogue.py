@@ -79,6 +79,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "replay_saved": ("saved: {file} (try: sanfen rates {file})", "已存：{file}（试试：sanfen rates {file}）"),
     "replay_reading": ("reading", "读取中"),
     "nothing_found": ("nothing found", "没有找到"),
+    "incomplete": ("incomplete", "不完整"),
+    "incomplete_note": (
+        "incomplete: deliveries of this span are missing from the log or not journaled yet (the gaps view lists them)",
+        "不完整：这段时间有消息未能记录或尚未入库（见 gaps 视图）",
+    ),
     # explain
     "explain_head": (
         "{id}  {shop}/{channel}  {customer}  {day}  policy {policy}  → {outcome}",
@@ -223,6 +228,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "board_told": ("Told last", "最近通知"),
     "board_lost": ("connection lost", "连接中断"),
     "board_degraded": ("The log cannot be written: relaying without scoring", "记录无法写入：只转发，不计分"),
+    "board_aside": (
+        "Deliveries are kept aside, the figures are incomplete: {cause} ({kept} waiting, {lost} lost)",
+        "消息暂存在外，数字不完整：{cause}（待入库 {kept}，丢失 {lost}）",
+    ),
+    "board_incomplete": ("incomplete", "不完整"),
     "board_customer": ("customer", "顾客"),
     "board_agent": ("agent", "客服"),
     "board_waited": ("waited", "等待"),

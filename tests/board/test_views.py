@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from sanfen.board.views import build_board_app
+from sanfen.board.views import Trouble, build_board_app
 from sanfen.config.settings import Settings
 from sanfen.core.policy import Hours, Period, Policy
 from sanfen.engine.ingest import Engine
@@ -25,6 +25,7 @@ class Service:
         self.db = db
         self.policy = "p"
         self.traffic = {"received": 7}
+        self.trouble: Trouble | None = None
 
 
 Client = TestClient[Any, Any]

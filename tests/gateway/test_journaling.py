@@ -53,7 +53,7 @@ async def test_a_cancelled_waiter_cancels_no_commit(journaling: Journaling, engi
         await waiter
 
     assert not engine.futures[0].cancelled()
-    engine.futures[0].set_result("receipt")
+    engine.futures[0].set_result(Receipt(1, 0))
     await asyncio.sleep(0)
     assert journaling.counters.journaled == 1
 

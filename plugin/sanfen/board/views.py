@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from importlib.resources import files
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import jinja2
 from aiohttp import web
@@ -22,7 +22,7 @@ from sanfen.store.db import Database
 from sanfen.store.figures import figures
 from sanfen.store.projection import LIVE
 
-__all__ = ["Running", "build_board_app"]
+__all__ = ["Running", "Trouble", "build_board_app"]
 
 T = TypeVar("T")
 
@@ -38,6 +38,15 @@ _FILTERS = ("score_set", "policy", "shop", "channel", "agent", "status", "reason
 _MOST_ROWS = 1000
 
 
+class Trouble(NamedTuple):
+    """The journal lacks something at this moment."""
+
+    cause: str | None  # why deliveries are kept aside; None: they no longer are, and what was is being journaled
+    since_ms: int
+    kept: int  # kept aside and not in the journal yet
+    lost: int  # in neither, and not written down yet
+
+
 class Running(Protocol):
     """What the board needs of the service."""
 
@@ -48,6 +57,10 @@ class Running(Protocol):
     @property
     def policy(self) -> str:
         """The policy rounds are judged by."""
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why the figures of this moment are incomplete; None while all is well."""
 
     @property
     def traffic(self) -> Mapping[str, int]:
@@ -74,7 +87,8 @@ class _Board:
             for name, pair in TEXTS.items()
             if name.startswith(("board_", "outcome_", "state_"))
         }
-        shown = {"t": words, "language": language, "other": other, "shop": self._settings.shop.name}
+        shown: dict[str, Any] = {"t": words, "language": language, "other": other, "shop": self._settings.shop.name}
+        shown["trouble"] = self._told(language)
         db = self._service.db
         if db is None:
             return web.Response(text=self._page.render(**shown, now=None), content_type="text/html", status=503)
@@ -92,7 +106,7 @@ class _Board:
         rows = await self._read(
             lambda c: queries.rounds(c, limit=int(limit), longest="longest" in request.query, **given)
         )
-        return _json({"rounds": [row | {"customer": queries.mask(row["customer"])} for row in rows]})
+        return _json({"rounds": self._flagged([row | {"customer": queries.mask(row["customer"])} for row in rows])})
 
     async def round(self, request: web.Request) -> web.Response:
         name, policy = request.match_info["id"], request.query.get("policy")
@@ -116,10 +130,10 @@ class _Board:
                     for row in units.assessed(c, policy, name, now_ms, by=by, **who)
                 ]
             )
-            return _json({"rates": rows})
+            return _json({"rates": self._flagged(rows)})
         unknown = await self._read(lambda c: queries.unknown(c, **given))
         rows = await self._read(lambda c: units.rates(c, by=by, **given))
-        return _json({"rates": rows, "unknown_replies": unknown})
+        return _json({"rates": self._flagged(rows), "unknown_replies": unknown})
 
     async def budget(self, request: web.Request) -> web.Response:
         given: dict[str, Any] = {n: request.query[n] for n in ("shop", "channel", "agent") if n in request.query}
@@ -132,7 +146,7 @@ class _Board:
         rows = await self._read(ask)
         for one in (one for row in rows for one in row["standing"]):
             one["customer"] = queries.mask(one["customer"])
-        return _json({"budget": rows})
+        return _json({"budget": self._flagged(rows)})
 
     async def compare(self, request: web.Request) -> web.Response:
         one, other = (request.query.get(name, "") for name in ("a", "b"))
@@ -144,7 +158,7 @@ class _Board:
         names = ("shop", "channel", "agent", "first_day", "last_day")
         given: dict[str, Any] = {name: request.query[name] for name in names if name in request.query}
         by = tuple(filter(None, request.query.get("by", "").split(",")))
-        return _json({"report": await self._read(lambda c: figures(c, by=by, **given))})
+        return _json({"report": self._flagged(await self._read(lambda c: figures(c, by=by, **given)))})
 
     async def static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -156,13 +170,22 @@ class _Board:
         return _json({"status": "ok", "version": __version__})
 
     async def ready(self, _: web.Request) -> web.Response:
-        if self._service.db is None:
-            return _json({"status": "degraded", "reason": t("board_degraded")}, status=503)
+        trouble = self._service.trouble
+        if self._service.db is None or (trouble is not None and trouble.cause is not None):
+            facts = {} if trouble is None else trouble._asdict()
+            return _json({"status": "degraded", "reason": t("board_degraded")} | facts, status=503)
         return _json({"status": "ready"})
 
     async def metrics(self, _: web.Request) -> web.Response:
         registry = CollectorRegistry()
         Gauge("sanfen_ready", "1 while the log can be written", registry=registry).set(self._service.db is not None)
+        trouble = self._service.trouble or Trouble(None, 0, 0, 0)
+        for name, value, word in (
+            ("degraded", trouble.cause is not None, "1 while deliveries are kept aside"),
+            ("aside", trouble.kept, "Deliveries kept aside that are not in the journal yet"),
+            ("lost", trouble.lost, "Deliveries lost that are not written down in the journal yet"),
+        ):
+            Gauge(f"sanfen_{name}", word, registry=registry).set(value)
         deliveries = Gauge("sanfen_deliveries", "Deliveries since the start", ["what"], registry=registry)
         for what, count in self._service.traffic.items():
             deliveries.labels(what).set(count)
@@ -179,7 +202,23 @@ class _Board:
 
     async def _now(self, db: Database, language: str) -> dict[str, Any]:
         zone, now_ms, policy = self._settings.shop.timezone, self._clock.now_ms(), self._service.policy
-        return await self._read(lambda c: reports.now(c, policy, zone, now_ms, language), db)
+        found = await self._read(lambda c: reports.now(c, policy, zone, now_ms, language), db)
+        trouble = self._service.trouble
+        return found if trouble is None else found | {"incomplete": True, "trouble": trouble._asdict()}
+
+    def _flagged(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """While something is kept aside or lost and not written down, no live figure is complete."""
+        if self._service.trouble is None:
+            return rows
+        return [row | {"incomplete": True} if row.get("score_set", LIVE) == LIVE else row for row in rows]
+
+    def _told(self, language: str) -> str | None:
+        """The trouble as a sentence."""
+        trouble = self._service.trouble
+        if trouble is None:
+            return None
+        facts = {"cause": trouble.cause or "–", "kept": trouble.kept, "lost": trouble.lost}
+        return t("board_aside", "zh" if language == "zh" else "en", **facts)
 
     def _open(self) -> Database:
         if self._service.db is None:

@@ -49,4 +49,6 @@ def command(
         show(rows, form, ("policy", "target", "value", "used", "left", "breaks"), t("budget_no_target", language))
     for line in budget_lines(rows, language) if form is None else ():
         click.echo(line)
+    if form is None and any(row["incomplete"] for row in rows):
+        click.echo(t("incomplete_note", language), err=True)
     context.exit(1 if any(row["holds"] is False for row in rows) else 0)

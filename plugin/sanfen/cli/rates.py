@@ -54,7 +54,7 @@ def command(
     """
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
     from sanfen.cli.asking import asked, instant_of  # noqa: PLC0415
-    from sanfen.cli.tables import show  # noqa: PLC0415
+    from sanfen.cli.tables import show_figures  # noqa: PLC0415
     from sanfen.store import queries, units  # noqa: PLC0415
 
     language = (context.obj or {}).get("language", "en")
@@ -80,4 +80,4 @@ def command(
         columns = ["policy", *by, "first", "last", "units", "hits", "value", "assessed", "targets"]
     if len({row["score_set"] for row in rows}) > 1:
         columns.insert(0, "score_set")
-    show(rows, form, columns, t("nothing_found", language))
+    show_figures(rows, form, columns, language)

@@ -38,9 +38,8 @@ def command(
     context: click.Context, /, log: Path, by: tuple[str, ...], sets: tuple[str, ...], form: str | None, **options: Any
 ) -> None:
     """First and average response, unreplied customers, messages, slow receptions, inquiries, orders: per agent or hour."""
-    from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
-    from sanfen.cli.asking import asked, figure_settings  # noqa: PLC0415
-    from sanfen.cli.tables import show  # noqa: PLC0415
+    from sanfen.cli.asking import asked, figure_settings  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.cli.tables import show_figures  # noqa: PLC0415
     from sanfen.store.figures import figures  # noqa: PLC0415
 
     language = (context.obj or {}).get("language", "en")
@@ -48,4 +47,4 @@ def command(
     with asked(log) as connection:
         rows = figures(connection, by=by, settings=settings, **options)
     shown = [row | {"mark": row["mark"] and round(row["mark"], 1)} for row in rows] if form in (None, "md") else rows
-    show(shown, form, [*by, *_SHOWN], t("nothing_found", language))
+    show_figures(shown, form, [*by, *_SHOWN], language)

@@ -39,7 +39,7 @@ def command(
     """Rounds, newest first."""
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
     from sanfen.cli.asking import asked  # noqa: PLC0415
-    from sanfen.cli.tables import show  # noqa: PLC0415
+    from sanfen.cli.tables import show_figures  # noqa: PLC0415
     from sanfen.store import queries  # noqa: PLC0415
 
     language = (context.obj or {}).get("language", "en")
@@ -52,4 +52,4 @@ def command(
     for row in rows:
         row["outcome"] = t(f"outcome_{row['status']}", language) if form is None else row["status"]
     columns = ("id", "opened", "customer", "agent", "outcome", "reason", "wait_ms", "messages")
-    show(rows, form, columns, t("nothing_found", language))
+    show_figures(rows, form, columns, language)

@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["clock", "formats", "percent", "plain", "show"]
+from sanfen.catalogue import t
+
+__all__ = ["clock", "formats", "percent", "plain", "show", "show_figures"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SECONDS = frozenset({"first_reply_mean", "total_reply_mean", "cut_reply_mean", "longest_reply"})
@@ -42,6 +44,17 @@ def show(rows: Sequence[Mapping[str, Any]], form: str | None, columns: Sequence[
         click.echo(empty, err=True)
     else:
         click.echo(_table(rows, columns, markdown=form == "md"))
+
+
+def show_figures(rows: Sequence[dict[str, Any]], form: str | None, columns: Sequence[str], language: str) -> None:
+    """Rows of figures; where some lack deliveries, a column says which, and a line says so to whoever reads."""
+    if form in (None, "md") and any(row.get("incomplete") for row in rows):
+        word = t("incomplete", language)
+        shown = [row | {"incomplete": word if row.get("incomplete") else ""} for row in rows]
+        show(shown, form, [*columns, "incomplete"], "")
+        click.echo(t("incomplete_note", language), err=True)
+    else:
+        show(rows, form, columns, t("nothing_found", language))
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -22,6 +22,7 @@ def build_settings(config: Config, path: Path) -> Settings:
         shop=Shop(shop.id, shop.name, shop.timezone, shop.language),
         listen=Listen(*listen.hooks, *listen.board),
         storage=path.parent / config.storage,
+        spill=path.parent / (config.spill or f"{config.storage}.spill"),
         text_keep_ms=config.text.keep,
         channels=MappingProxyType({name: _channel(name, one) for name, one in config.channels.items()}),
         people=MappingProxyType({name: _person(name, one) for name, one in config.people.items()}),

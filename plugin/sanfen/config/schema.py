@@ -279,6 +279,8 @@ class Config(_Model):
     listen: ListenModel = ListenModel()
     storage: str = "data/sanfen.db"
     """The log: a SQLite file, relative to this file's folder."""
+    spill: str | None = None
+    """Where deliveries wait while the log cannot take them, best on another disk; absent: beside the log."""
     text: TextModel = TextModel()
     policy: str = "taobao-2022-01"
     """The policy that rounds are judged and escalated by: a preset, or a name under policies."""

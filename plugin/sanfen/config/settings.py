@@ -100,6 +100,7 @@ class Settings:
     shop: Shop = Shop()
     listen: Listen = Listen()
     storage: Path = Path("data/sanfen.db")
+    spill: Path = Path("data/sanfen.db.spill")  # what the names of the files begin with
     text_keep_ms: int = 30 * 86_400_000
     channels: Mapping[str, ChannelSettings] = field(default_factory=lambda: MappingProxyType({}))
     people: Mapping[str, Person] = field(default_factory=lambda: MappingProxyType({}))

@@ -42,10 +42,11 @@ _log = structlog.get_logger("sanfen.engine")
 
 
 class Receipt(NamedTuple):
-    """What a committed delivery came to."""
+    """What a delivery came to. ``aside``: it is safe outside the journal, where duplicates cannot be told yet."""
 
     new: int
     duplicates: int
+    aside: bool = False
 
 
 class _Version(NamedTuple):

@@ -1,4 +1,4 @@
-"""Handing deliveries to the engine, and keeping count: received = journaled + gap, at every moment nothing is under way.
+"""Handing deliveries to the engine, and keeping count: received = journaled + aside + gap whenever nothing is under way.
 
 Whatever the engine does (raises, hangs, fails at commit), the caller goes on.
 """
@@ -27,7 +27,7 @@ class Submits(Protocol):
     """The engine, as the gateway knows it."""
 
     def submit(self, delivery: Delivery, events: Sequence[Event]) -> "asyncio.Future[Receipt]":
-        """Queue a delivery; the future resolves after its commit, or raises."""
+        """Queue a delivery; the future resolves when it is safe (committed, or kept aside), or raises."""
 
 
 @dataclass(slots=True)
@@ -36,8 +36,9 @@ class Counters:
 
     received: int = 0  # deliveries handed to the engine
     journaled: int = 0  # of these, committed
+    aside: int = 0  # of these, kept aside until the journal can take them
     gap: int = 0  # of these, lost to the journal
-    late: int = 0  # answered before the commit, because the budget was spent
+    late: int = 0  # answered before they were safe, because the budget was spent
     forwarded: int = 0  # answers passed on
     undelivered: int = 0  # no answer from the upstream
     poison: int = 0  # authentic, but could not be read
@@ -71,7 +72,7 @@ class Journaling:
             self._say("remark not journaled", delivery.channel, error)
 
     async def settle(self, future: "asyncio.Future[Receipt]", channel: str, budget_ms: float) -> Receipt | None:
-        """The receipt, or None if the commit failed or took longer than the budget. The future is never cancelled.
+        """The receipt, or None if the delivery is not safe within the budget. The future is never cancelled.
 
         Its end is counted and logged once, also where nobody waits for it any longer.
         """
@@ -83,7 +84,7 @@ class Journaling:
             raise
         if not future.done():
             self.counters.late += 1
-            self._say("the journal is behind: answered without it", channel)
+            self._say("neither journaled nor kept aside in time: answered all the same", channel)
             future.add_done_callback(partial(self._settled, channel))
             return None
         return self._settled(channel, future)
@@ -91,8 +92,12 @@ class Journaling:
     def _settled(self, channel: str, future: "asyncio.Future[Receipt]") -> Receipt | None:
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
         if error is None:
-            self.counters.journaled += 1
-            return future.result()
+            receipt = future.result()
+            if receipt.aside:
+                self.counters.aside += 1
+            else:
+                self.counters.journaled += 1
+            return receipt
         self.counters.gap += 1
         self._say("a delivery is missing from the journal", channel, error)
         return None

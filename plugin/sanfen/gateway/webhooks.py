@@ -228,7 +228,8 @@ async def answer_receipt(
     """What a sender is told who waits for nothing but the commit."""
     receipt = await journaling.settle(future, channel, budget_ms)
     if receipt is not None:
-        return web.json_response({"accepted": receipt.new, "duplicates": receipt.duplicates})
+        aside = {"aside": True} if receipt.aside else {}
+        return web.json_response({"accepted": receipt.new, "duplicates": receipt.duplicates} | aside)
     return problem(
         503, "not kept yet", "send the same again later: duplicates do no harm", headers={"Retry-After": "5"}
     )

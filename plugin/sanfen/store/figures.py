@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sanfen.core.events import VALID
 from sanfen.core.sessions import Desk, Line, Marked, Settings, mark
 from sanfen.errors import InputError
+from sanfen.store.gaps import marked
 from sanfen.store.queries import check_day
 
 __all__ = ["GROUPS", "figures"]
@@ -71,6 +72,7 @@ def figures(
         dict(zip(by, group, strict=True)) | desks[group].figures() | sales[group]
         for group in {*desks.keys(), *sales.keys()}
     ]
+    rows = marked(connection, rows, {"first_day": first_day, "last_day": last_day, **filters})
     return sorted(rows, key=lambda row: [(row[name] is None, row[name]) for name in by])
 
 

@@ -17,7 +17,10 @@ __all__ = [
 
 
 class Delivery(NamedTuple):
-    """One request as it came. ``error``: why no event could be read from it."""
+    """One request as it came. ``error``: why no event could be read from it.
+
+    ``number``: its own, so that journaling it again changes nothing; without one it gets the next free.
+    """
 
     received_ms: int
     channel: str
@@ -26,22 +29,32 @@ class Delivery(NamedTuple):
     path: str
     body: bytes
     error: str | None = None
+    number: int | None = None
 
 
 class Gap(NamedTuple):
-    """Deliveries of one channel that were relayed and not journaled, from the first to the last of them."""
+    """Deliveries of one channel that the journal could not take when they came, from the first to the last of them.
+
+    ``deliveries`` are lost to it; ``kept`` were kept aside and are in it now. Saving a ``number`` again replaces it.
+    """
 
     channel: str
     from_ms: int
     until_ms: int
     deliveries: int
     reason: str
+    kept: int = 0
+    number: int | None = None
 
     def grown(self, at_ms: int) -> "Gap":
         """One delivery more."""
         return self._replace(until_ms=max(self.until_ms, at_ms), deliveries=self.deliveries + 1)
 
 
+_DELIVERY = (
+    "INSERT INTO deliveries (seq, received_ms, channel, direction, method, path, events, error, body) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (seq) DO NOTHING"
+)
 _COLUMNS = (
     "delivery, at_ms, shop, channel, conversation, id, kind, sender, customer, agent, mode, bot, evidence, rule, "
     "credential, customer_type, tags, fields, text"
@@ -67,11 +80,14 @@ def append(
     Without ``keep_text`` neither messages' text nor the raw body is written; the events returned still have it.
     ``zone``: the shop's, for the local days of figures.
     """
-    number = connection.execute(
-        "INSERT INTO deliveries (received_ms, channel, direction, method, path, events, error, body) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (*delivery[:5], len(events), delivery.error, (delivery.body if keep_text else None) or None),
-    ).lastrowid
+    body = (delivery.body if keep_text else None) or None
+    values = (*delivery[:5], len(events), delivery.error, body)
+    cursor = connection.execute(_DELIVERY, (delivery.number, *values))
+    if not cursor.rowcount:
+        if _is_known(connection, delivery):
+            return []
+        cursor = connection.execute(_DELIVERY, (None, *values))  # another one's number, after a clock was set back
+    number = cursor.lastrowid
     fresh: list[tuple[int, Event]] = []
     for event in events:
         stored = event if keep_text or not isinstance(event, Message) else event._replace(text=None)
@@ -80,6 +96,13 @@ def append(
         if cursor.rowcount:
             fresh.append((cursor.lastrowid or 0, event))
     return fresh
+
+
+def _is_known(connection: sqlite3.Connection, delivery: Delivery) -> bool:
+    found = connection.execute(
+        "SELECT received_ms, channel, direction, method, path FROM deliveries WHERE seq = ?", (delivery.number,)
+    ).fetchone()
+    return tuple(found) == delivery[:5]
 
 
 def offset_min(at_ms: int, zone: str) -> int:
@@ -133,10 +156,13 @@ def erase_customer(connection: sqlite3.Connection, shop: str, customer: str) -> 
     ).rowcount
 
 
-def save_gaps(connection: sqlite3.Connection, gaps: Iterable[Gap]) -> None:
-    """Keep gaps once there is a log again."""
+def save_gaps(connection: sqlite3.Connection, gaps: Iterable[Gap], zone: str = "UTC") -> None:
+    """Keep gaps once there is a log again; one that is there already is brought up to date. ``zone``: the shop's."""
     connection.executemany(
-        "INSERT INTO gap_rows (channel, from_ms, until_ms, deliveries, reason) VALUES (?, ?, ?, ?, ?)", gaps
+        "INSERT INTO gap_rows (channel, from_ms, until_ms, deliveries, reason, kept, id, offset_min) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET until_ms = excluded.until_ms, "
+        "deliveries = excluded.deliveries, reason = excluded.reason, kept = excluded.kept",
+        [(*gap, offset_min(gap.from_ms, zone)) for gap in gaps],
     )
 
 

@@ -167,6 +167,19 @@ def unknown_replies(db: sqlite_utils.Database) -> None:
     )
 
 
+_GAPS = """
+ALTER TABLE gap_rows ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gap_rows ADD COLUMN offset_min INTEGER NOT NULL DEFAULT 0;
+"""
+
+
+@schema()
+def gaps(db: sqlite_utils.Database) -> None:
+    """What was kept aside while the journal could not take it, and the local days of what was lost."""
+    for statement in _statements(_GAPS):
+        db.execute(statement)
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a log to today's schema; each step is one transaction. Raises sqlite3.Error, or StoreError."""
     if getattr(sqlite_utils.utils, "sqlite3", None) is not sqlite3:

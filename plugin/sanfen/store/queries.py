@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from sanfen.errors import InputError
+from sanfen.store.gaps import marked
 
 __all__ = [
     "GROUPS",
@@ -86,7 +87,7 @@ def rounds(
     rows = connection.execute(
         f"SELECT * FROM rounds {clause} ORDER BY {order} LIMIT ?", (*values, -1 if limit is None else limit)
     )
-    return [dict(row) | {"evidence": json.loads(row["evidence"])} for row in rows]
+    return marked(connection, [dict(row) | {"evidence": json.loads(row["evidence"])} for row in rows])
 
 
 def unknown(connection: sqlite3.Connection, **filters: str | None) -> int:

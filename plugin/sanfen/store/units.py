@@ -17,6 +17,7 @@ from sanfen.core.policy import Policy
 from sanfen.core.score import Outcome
 from sanfen.errors import InputError, PolicyError
 from sanfen.store import policies, queries
+from sanfen.store.gaps import marked
 from sanfen.store.projection import LIVE
 from sanfen.wire import instant_text
 
@@ -100,7 +101,7 @@ def rates(connection: sqlite3.Connection, *, by: Sequence[str] = (), **filters: 
             value = tally.value
             row |= {"units": tally.denominator, "hits": tally.numerator}
             row["value"] = None if value is None else float(value)
-    return rows
+    return marked(connection, rows, filters)
 
 
 def _plain(policy: Policy) -> bool:
@@ -139,7 +140,7 @@ def assessed(
         row |= {"first": found.first_day, "last": found.last_day, "units": found.units, "hits": found.numerator}
         row |= {"value": _number(found.value), "assessed": found.assessed, "targets": found.targets}
         out.append(row)
-    return out
+    return marked(connection, out, filters)
 
 
 def budgets(
@@ -163,7 +164,7 @@ def budgets(
             part = _since(tally, now_ms - span_ms, now_ms)
             row[name] = _number(burn_rate(part, target, policy.report))
         out.append(row | {"today": tally.standings(today.isoformat()), "standing": _standing(tally, today.isoformat())})
-    return out
+    return marked(connection, out, filters)
 
 
 def _standing(tally: Tally, day: str) -> list[dict[str, Any]]:

@@ -52,6 +52,13 @@ _SUMS = """
   round(1.0 * sum(met) / nullif(sum(met + late + missed), 0), 6) AS rate,
   round(1.0 * sum(wait_ms) / nullif(sum(met + late), 0)) AS mean_wait_ms"""
 
+# Whether deliveries of that day were lost (``store.gaps`` says the same of any question).
+_INCOMPLETE = """
+  score_set = 'live' AND EXISTS (SELECT 1 FROM gap_rows g WHERE g.deliveries > 0
+    AND g.channel IN (rate_hours.channel, 'events', '*')
+    AND rate_hours.day BETWEEN strftime('%Y-%m-%d', g.from_ms / 1000 + g.offset_min * 60, 'unixepoch')
+      AND strftime('%Y-%m-%d', g.until_ms / 1000 + g.offset_min * 60, 'unixepoch')) AS incomplete"""
+
 _UTC = "strftime('%Y-%m-%dT%H:%M:%SZ', {0} / 1000, 'unixepoch')"
 _LOCAL_DAY = "strftime('%Y-%m-%d', {0} / 1000 + offset_min * 60, 'unixepoch')"
 
@@ -75,13 +82,13 @@ SELECT
   {_UTC.format("o.due_ms")} AS due, {_UTC.format("o.done_ms")} AS done, o.due_ms, o.done_ms, o.done_ms - o.due_ms AS took_ms
 FROM outbox o""",
     "rates_daily": f"""
-SELECT score_set, policy, shop, channel, day,{_SUMS}
+SELECT score_set, policy, shop, channel, day,{_SUMS},{_INCOMPLETE}
 FROM rate_hours GROUP BY score_set, policy, shop, channel, day""",
     "rates_hourly": f"""
-SELECT score_set, policy, shop, channel, day, hour,{_SUMS}
+SELECT score_set, policy, shop, channel, day, hour,{_SUMS},{_INCOMPLETE}
 FROM rate_hours GROUP BY score_set, policy, shop, channel, day, hour""",
     "agents_daily": f"""
-SELECT score_set, policy, shop, channel, agent, day,{_SUMS}
+SELECT score_set, policy, shop, channel, agent, day,{_SUMS},{_INCOMPLETE}
 FROM rate_hours GROUP BY score_set, policy, shop, channel, agent, day""",
     "waits": f"""
 SELECT shop, channel, conversation, customer, held_by AS agent, session, starts AS first, day, hour,
@@ -114,7 +121,7 @@ SELECT id, {_UTC.format("at_ms")} AS at, cause, event, policy, round, shop, chan
 FROM change_rows""",
     "gaps": f"""
 SELECT
-  id, channel, deliveries, reason, {_UTC.format("from_ms")} AS began, {_UTC.format("until_ms")} AS ended, from_ms, until_ms
+  id, channel, deliveries, kept, reason, {_UTC.format("from_ms")} AS began, {_UTC.format("until_ms")} AS ended, from_ms, until_ms
 FROM gap_rows""",
 }
 

@@ -11,7 +11,7 @@
       const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(2500) });
       if (answer.ok) {
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        for (const id of ["live", "clock", "day"]) {
+        for (const id of ["live", "clock", "day", "trouble"]) {
           const fresh = page.getElementById(id);
           if (fresh) document.getElementById(id).replaceChildren(...fresh.childNodes);
         }
