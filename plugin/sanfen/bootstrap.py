@@ -10,22 +10,24 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import structlog
 from aiohttp import web
 
-from sanfen.board.views import Trouble, build_board_app
+from sanfen.abc import ChannelAdapter
+from sanfen.board.views import BOARD, Trouble, build_board_app
 from sanfen.clock import Clock, SystemClock
-from sanfen.config.load import Loaded
+from sanfen.config.load import Loaded, load
 from sanfen.config.settings import Settings
 from sanfen.engine.chores import Chores
 from sanfen.engine.front import Front
-from sanfen.engine.ingest import Engine
+from sanfen.engine.ingest import Engine, Terms
 from sanfen.engine.recover import recover
 from sanfen.engine.timers import Ticker
 from sanfen.errors import ConfigError, StoreError
-from sanfen.gateway.app import COUNTERS, build_traffic_app
+from sanfen.gateway.app import COUNTERS, DOORS, build_traffic_app
 from sanfen.gateway.journaling import Counters
 from sanfen.notify.worker import Worker
 from sanfen.plugins import Plugins
@@ -55,6 +57,10 @@ class Service:
         self._counters: Counters | None = None
         self._worker: Worker | None = None
         self._chores: Chores | None = None
+        self._engine: Engine | None = None
+        self._apps: list[web.Application] = []
+        self._plugins = Plugins()
+        self.not_adopted: str | None = None  # why the last reload changed nothing
 
     @property
     def policy(self) -> str:
@@ -80,19 +86,74 @@ class Service:
     async def start(self) -> None:
         """Open, recover, listen. Raises ConfigError if an address cannot be had or an adapter is unknown."""
         settings = self.loaded.settings
-        plugins = Plugins()
-        adapters = {name: plugins.channel(channel, settings.shop.id) for name, channel in settings.channels.items()}
+        adapters = self._adapters(settings)
         try:
-            await self._open(plugins)
+            await self._open()
         except StoreError as error:
             _log.error("no database: relaying without scoring", error=error.message, hint=error.hint)
             self.front.say(error.message)
-            self._tasks.append(asyncio.create_task(self._open_later(plugins)))
+            self._tasks.append(asyncio.create_task(self._open_later()))
         hooks = build_traffic_app(settings, adapters, self.front, self.clock)
         self._counters = hooks[COUNTERS]
         board = build_board_app(self, settings, self.clock)
         await self._listen(hooks, settings.listen.hooks_host, settings.listen.hooks_port)
         await self._listen(board, settings.listen.board_host, settings.listen.board_port)
+
+    async def reload(self, path: Path) -> bool:
+        """Go over to the configuration as the file has it now, all of it or nothing; whether that was done.
+
+        A request that has begun is finished under the old one, and a round keeps the policy it opened under.
+        """
+        try:
+            loaded = await asyncio.to_thread(load, path)
+            self._same_place(loaded.settings)
+            adapters = self._adapters(loaded.settings)
+            await self._adopt(loaded, adapters)
+        except (ConfigError, StoreError) as error:
+            self.not_adopted = error.message.splitlines()[0]
+            _log.error("configuration not adopted: the old one stays", problems=str(error).splitlines())
+            return False
+        except Exception as error:  # noqa: BLE001  # whatever a file makes us do, the service goes on as it was
+            self.not_adopted = f"{type(error).__name__}: {error}"
+            _log.exception("configuration not adopted: the old one stays")
+            return False
+        self.not_adopted = None
+        warnings = [f"{one.file}:{one.line}: {one.message}" for one in loaded.warnings]
+        _log.info("configuration adopted", file=str(path), policy=self.policy, warnings=warnings)
+        return True
+
+    def _same_place(self, settings: Settings) -> None:
+        """Raises ConfigError if what a running service cannot change was changed."""
+        old = self.loaded.settings
+        for name in ("listen", "storage", "spill"):
+            if getattr(settings, name) != getattr(old, name):
+                raise ConfigError(
+                    f"{name}: cannot change while the service runs", hint="restart it, or write the old value back"
+                )
+
+    async def _adopt(self, loaded: Loaded, adapters: Mapping[str, ChannelAdapter]) -> None:
+        settings = loaded.settings
+        if self._engine is not None:
+            try:
+                await self._engine.adopt(_terms(loaded))
+            except StoreError:
+                with suppress(StoreError):  # it may have gone half the way
+                    await self._engine.adopt(_terms(self.loaded))
+                raise
+        self.loaded = loaded
+        if self._worker is not None:
+            self._worker.adopt(settings)
+        if self._chores is not None:
+            self._chores.adopt(settings.text_keep_ms)
+        self.front.adopt(_budgets(settings), settings.shop.timezone)
+        for app in self._apps:
+            if DOORS in app:
+                app[DOORS].adopt(settings, adapters)
+            if BOARD in app:
+                app[BOARD].adopt(settings)
+
+    def _adapters(self, settings: Settings) -> dict[str, ChannelAdapter]:
+        return {name: self._plugins.channel(one, settings.shop.id) for name, one in settings.channels.items()}
 
     async def stop(self) -> None:
         """Stop taking traffic, finish what was taken, close the database. Safe to call twice."""
@@ -111,13 +172,13 @@ class Service:
             await asyncio.to_thread(self.db.close)
         await asyncio.to_thread(self._spill.close)
 
-    async def _open(self, plugins: Plugins) -> None:
+    async def _open(self) -> None:
         settings = self.loaded.settings
         db = await asyncio.to_thread(Database.open, settings.storage)
         # Below 3.51.3 two writing connections can damage a WAL; there is only one.
         _log.info("log open", path=str(settings.storage), sqlite=sqlite3.sqlite_version)
         ticker = Ticker(self.clock)
-        worker = Worker(db, plugins.notifiers(), settings.people, settings, self.clock)
+        worker = Worker(db, self._plugins.notifiers(), settings.people, settings, self.clock)
         engine = Engine(
             db,
             self.loaded.policies,
@@ -135,18 +196,19 @@ class Service:
             _log.info("recovered open rounds", conversations=waiting)
         chores = Chores(db, ticker, self.clock, keep_text_ms=settings.text_keep_ms)
         chores.start()
-        self.db, self._worker, self._chores = db, worker, chores
+        self.db, self._engine, self._worker, self._chores = db, engine, worker, chores
         self._tasks += [asyncio.create_task(ticker.run(engine)), asyncio.create_task(worker.run())]
         self.front.connect(engine, db)
 
-    async def _open_later(self, plugins: Plugins) -> None:
+    async def _open_later(self) -> None:
         while self.db is None:
             await asyncio.sleep(_RETRY_MS / 1000)
             with suppress(StoreError):
-                await self._open(plugins)
+                await self._open()
                 _log.warning("database open again: scoring resumed")
 
     async def _listen(self, app: web.Application, host: str, port: int) -> None:
+        self._apps.append(app)
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()
         self._runners.append(runner)
@@ -157,6 +219,11 @@ class Service:
                 f"cannot listen on {host}:{port}: {error.strerror}",
                 hint="another program has the port, or the address is not this machine's: change listen: in the file",
             ) from None
+
+
+def _terms(loaded: Loaded) -> Terms:
+    settings = loaded.settings
+    return Terms(loaded.policies, loaded.rules, settings.shop.timezone, settings.text_keep_ms > 0)
 
 
 def _budgets(settings: Settings) -> Mapping[str, int]:

@@ -232,6 +232,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Deliveries are kept aside, the figures are incomplete: {cause} ({kept} waiting, {lost} lost)",
         "消息暂存在外，数字不完整：{cause}（待入库 {kept}，丢失 {lost}）",
     ),
+    "board_not_adopted": ("The changed configuration is not in force", "修改后的配置没有生效"),
     "board_incomplete": ("incomplete", "不完整"),
     "board_customer": ("customer", "顾客"),
     "board_agent": ("agent", "客服"),

@@ -26,6 +26,7 @@ class Service:
         self.policy = "p"
         self.traffic = {"received": 7}
         self.trouble: Trouble | None = None
+        self.not_adopted: str | None = None
 
 
 Client = TestClient[Any, Any]

@@ -22,7 +22,7 @@ from sanfen.store.db import Database
 from sanfen.store.figures import figures
 from sanfen.store.projection import LIVE
 
-__all__ = ["Running", "Trouble", "build_board_app"]
+__all__ = ["BOARD", "Running", "Trouble", "build_board_app"]
 
 T = TypeVar("T")
 
@@ -63,6 +63,10 @@ class Running(Protocol):
         """Why the figures of this moment are incomplete; None while all is well."""
 
     @property
+    def not_adopted(self) -> str | None:
+        """Why the last reload changed nothing; None if it did, or there was none."""
+
+    @property
     def traffic(self) -> Mapping[str, int]:
         """What has become of deliveries since the start, by name."""
 
@@ -79,6 +83,10 @@ class _Board:
         environment.filters["clock"] = clock_text
         self._page = environment.get_template("now.html")
 
+    def adopt(self, settings: Settings) -> None:
+        """Show under these from now on."""
+        self._settings = settings
+
     async def page(self, request: web.Request) -> web.Response:
         language = _language(request)
         other = "en" if language == "zh" else "zh"
@@ -89,6 +97,7 @@ class _Board:
         }
         shown: dict[str, Any] = {"t": words, "language": language, "other": other, "shop": self._settings.shop.name}
         shown["trouble"] = self._told(language)
+        shown["not_adopted"] = self._service.not_adopted
         db = self._service.db
         if db is None:
             return web.Response(text=self._page.render(**shown, now=None), content_type="text/html", status=503)
@@ -186,6 +195,9 @@ class _Board:
             ("lost", trouble.lost, "Deliveries lost that are not written down in the journal yet"),
         ):
             Gauge(f"sanfen_{name}", word, registry=registry).set(value)
+        Gauge("sanfen_last_reload_ok", "0 if the last reload changed nothing", registry=registry).set(
+            self._service.not_adopted is None
+        )
         deliveries = Gauge("sanfen_deliveries", "Deliveries since the start", ["what"], registry=registry)
         for what, count in self._service.traffic.items():
             deliveries.labels(what).set(count)
@@ -239,10 +251,15 @@ class _Board:
         return await asyncio.to_thread(ask)
 
 
+BOARD = web.AppKey("board", _Board)
+"""What shows the settings, and can go over to others."""
+
+
 def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.Application:
     """The application of the second port."""
     board = _Board(service, settings, clock)
     app = web.Application(middlewares=[_guard])
+    app[BOARD] = board
     app.router.add_get("/", board.page)
     app.router.add_get("/static/{name}", board.static)
     app.router.add_get("/api/v1/now", board.now)

@@ -23,7 +23,7 @@ __all__ = ["command"]
     help="The configuration file (or SANFEN_CONFIG).",
 )
 def command(config: Path) -> None:
-    """Relay, judge, escalate and score, until stopped (Ctrl-C or SIGTERM)."""
+    """Relay, judge, escalate and score, until stopped (Ctrl-C or SIGTERM). SIGHUP reads the configuration again."""
     from sanfen.bootstrap import Service  # noqa: PLC0415  # aiohttp and the store load only here
     from sanfen.config.load import load  # noqa: PLC0415
     from sanfen.log import configure  # noqa: PLC0415
@@ -40,13 +40,24 @@ async def _serve(service: "Service", config: Path) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    again = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, again.set)
     try:
         await service.start()
         for line in _addresses(service, config):
             click.echo(line, err=True)
+        reloading = loop.create_task(_reload(service, config, again))
         await stop.wait()
+        reloading.cancel()
     finally:
         await service.stop()
+
+
+async def _reload(service: "Service", config: Path, again: asyncio.Event) -> None:
+    while True:
+        await again.wait()
+        again.clear()
+        await service.reload(config)
 
 
 def _addresses(service: "Service", config: Path) -> list[str]:

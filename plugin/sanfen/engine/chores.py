@@ -36,6 +36,10 @@ class Chores:
         self._keep_text_ms = keep_text_ms
         self._scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None})
 
+    def adopt(self, keep_text_ms: int) -> None:
+        """Keep text for another time from now on."""
+        self._keep_text_ms = keep_text_ms
+
     def start(self) -> None:
         """Start the schedule."""
         self._scheduler.add_job(self.audit, "interval", seconds=30, id="audit")

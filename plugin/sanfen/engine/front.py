@@ -77,6 +77,10 @@ class Front:
         self._refused: set[int | None] = set()
         self.kept = 0  # deliveries kept aside that are not in the journal yet
 
+    def adopt(self, budgets: Mapping[str, int], zone: str) -> None:
+        """Go over to another configuration."""
+        self.budgets, self._zone = budgets, zone
+
     @property
     def spill_path(self) -> Path:
         """Where deliveries are kept aside."""

@@ -33,7 +33,7 @@ from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
 from sanfen.store.projection import LIVE
 
-__all__ = ["Engine", "Receipt"]
+__all__ = ["Engine", "Receipt", "Terms"]
 
 _AHEAD_MS = 5 * 60_000  # an event from further in the future than this carries a wrong clock
 _CACHED = 50_000  # conversations kept in memory
@@ -47,6 +47,15 @@ class Receipt(NamedTuple):
     new: int
     duplicates: int
     aside: bool = False
+
+
+class Terms(NamedTuple):
+    """What a configuration tells the engine."""
+
+    policies: tuple[Policy, ...]
+    rules: tuple[Rule, ...]
+    zone: str
+    keep_text: bool
 
 
 class _Version(NamedTuple):
@@ -142,9 +151,12 @@ class Engine:
         job = self._db.write(lambda connection: self._apply(connection, delivery, events))
         return asyncio.ensure_future(self._finish(asyncio.wrap_future(job)))
 
-    async def adopt(self) -> None:
-        """Note the policies in force, and keep those that open rounds still belong to. Call once, before traffic."""
-        await asyncio.wrap_future(self._db.write(self._adopt))
+    async def adopt(self, terms: Terms | None = None) -> None:
+        """Note the policies in force, and keep those that open rounds still belong to. Call once, before traffic.
+
+        With ``terms``: go over to them, between two deliveries. Raises StoreError.
+        """
+        await asyncio.wrap_future(self._db.write(lambda connection: self._adopt(connection, terms)))
 
     async def tick(self, keys: Iterable[Key]) -> None:
         """Let the time that has passed be seen by these conversations."""
@@ -193,7 +205,9 @@ class Engine:
             escalated |= told
         return _Applied(Receipt(len(fresh), len(events) - len(fresh)), due, escalated)
 
-    def _adopt(self, connection: sqlite3.Connection) -> None:
+    def _adopt(self, connection: sqlite3.Connection, terms: Terms | None) -> None:
+        if terms is not None:
+            self._policies, self._rules, self._zone, self._keep_text = terms
         versions.remember(connection, LIVE, self._policies, self._clock.now_ms())
         projection.let_go(connection, LIVE, [policy.id for policy in self._policies])
         found: list[_Version] = []

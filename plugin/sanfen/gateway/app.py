@@ -19,7 +19,7 @@ from sanfen.gateway.relay import leave_no_mark
 from sanfen.gateway.webhooks import Traffic
 from sanfen.log import OneLine
 
-__all__ = ["COUNTERS", "build_traffic_app"]
+__all__ = ["COUNTERS", "DOORS", "build_traffic_app"]
 
 COUNTERS = web.AppKey("counters", Counters)
 """Where the application keeps its counters."""
@@ -39,22 +39,31 @@ def build_traffic_app(
     app[COUNTERS] = Counters()
     app.on_response_prepare.append(leave_no_mark)
     journaling = Journaling(engine, clock, app[COUNTERS])
-    traffic = Traffic(settings, adapters, journaling, clock, limits)
-    events = Events(settings.shop.id, adapters.get(EVENTS), journaling, clock, limits)
-    front = _Front(traffic, events, limits.in_flight)
+    app[DOORS] = front = _Doors(journaling, clock, limits)
+    front.adopt(settings, adapters)
     app.cleanup_ctx.append(front.running)
     app.router.register_resource(_Everything(guarded(front.dispatch)))
     return app
 
 
-class _Front:
+class _Doors:
     """Decides by the raw path; the framework's router decodes, and what is passed on must stay as it came."""
 
-    def __init__(self, traffic: Traffic, events: Events, most: int) -> None:
-        self._traffic = traffic
-        self._events = events
-        self._most = most
+    _traffic: Traffic
+    _events: Events
+
+    def __init__(self, journaling: Journaling, clock: Clock, limits: Limits) -> None:
+        self._parts = (journaling, clock, limits)
+        self._most = limits.in_flight
         self._serving = 0
+
+    def adopt(self, settings: Settings, adapters: Mapping[str, ChannelAdapter]) -> None:
+        """Serve by these from the next request on; one that has begun is finished under those it began with."""
+        traffic = Traffic(settings, adapters, *self._parts)
+        events = Events(settings.shop.id, adapters.get(EVENTS), *self._parts)
+        if hasattr(self, "_traffic"):
+            self._traffic.close()
+        self._traffic, self._events = traffic, events
 
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
         """The relay while the application runs."""
@@ -80,6 +89,10 @@ class _Front:
         finally:
             self._serving -= 1
         raise Refused(404, "nothing is here", "the addresses are /in/{channel}, /out/{channel} and /events")
+
+
+DOORS = web.AppKey("doors", _Doors)
+"""What serves by the settings, and can go over to others."""
 
 
 class _Everything(web.AbstractResource):

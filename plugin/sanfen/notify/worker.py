@@ -51,6 +51,10 @@ class Worker:
         self._awake = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
 
+    def adopt(self, settings: Settings) -> None:
+        """Go over to another configuration; what is being sent is finished under the old one."""
+        self._people, self._settings = settings.people, settings
+
     def wake(self) -> None:
         """There is something new in the outbox."""
         self._awake.set()
