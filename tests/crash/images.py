@@ -23,6 +23,7 @@ from tests.crash.checks import EMPTY, State
 from tests.crash.trace import Disk, File, Image, Op, Write, apply
 
 from sanfen.errors import StoreError
+from sanfen.store.spill import Aside, entries
 
 __all__ = ["MODES", "Images", "Tally"]
 
@@ -145,17 +146,30 @@ class Images:
         state = known.state
         while known.held < len(self._acknowledged) and self._acknowledged[known.held] in state.events:
             known.held += 1
+        held = known.held
+        if held < len(self._acknowledged):
+            aside = self._aside()
+            while held < len(self._acknowledged) and self._acknowledged[held] in state.events | aside:
+                held += 1
         if known.corrupt:
             self._counts["corrupt"] += 1
-        elif known.held < len(self._acknowledged):
+        elif held < len(self._acknowledged):
             self._counts["lost"] += 1
-            self._say(f"{mode}: {self._acknowledged[known.held]} was acknowledged and is not there")
+            self._say(f"{mode}: {self._acknowledged[held]} was acknowledged and is not there")
         unmarked = [row for row, sent in self._sent.items() if state.attempts.get(row, 0) < sent]
         problems = [*state.problems, *(f"notice {row} left and is not marked" for row in unmarked)]
         if problems and not known.corrupt:
             self._counts["wrong"] += 1
         if problems:
             self._say(f"{mode}: {' / '.join(problems)[:300]}")
+
+    def _aside(self) -> frozenset[str]:
+        """Events that wait in files beside the log, and are journaled at the next start."""
+        found = set()
+        for path in self._folder.glob("*.lines"):
+            with path.open("rb") as lines:
+                found |= {event.id for one in entries(lines) if isinstance(one, Aside) for event in one.events}
+        return frozenset(found)
 
     def _say(self, text: str) -> None:
         if len(self.said) < 20:

@@ -27,7 +27,7 @@ from sanfen.errors import SanfenError, StoreError
 from sanfen.store.journal import Delivery, Gap
 from sanfen.wire import event_fields, read_event
 
-__all__ = ["Aside", "Damaged", "Spill"]
+__all__ = ["Aside", "Damaged", "Spill", "entries"]
 
 MOST_BYTES = 1 << 30  # of one process's file; what comes after is a gap
 _MOST_PENDING_BYTES = 64 << 20  # handed over and not yet on disk
@@ -122,10 +122,8 @@ class Spill:
                 continue  # another process still writes it
             with os.fdopen(file, "rb") as lines:
                 batch: list[Aside | Damaged] = []
-                for line in lines:
-                    if not line.endswith(b"\n"):
-                        break  # its writing was cut off: nobody was told that it is kept
-                    batch.append(_aside(line))
+                for one in entries(lines):
+                    batch.append(one)
                     if len(batch) >= _BATCH:
                         yield batch
                         batch = []
@@ -249,6 +247,14 @@ class Spill:
         slot = b"%016x %08x %08x " % (self._turn, zlib.crc32(text), len(text)) + text
         os.pwrite(self._ledger, slot, (self._turn % 2) * _SLOT)
         os.fdatasync(self._ledger)
+
+
+def entries(lines: Iterable[bytes]) -> Iterator[Aside | Damaged]:
+    """What the lines of a file hold, up to one whose writing was cut off: nobody was told that it is kept."""
+    for line in lines:
+        if not line.endswith(b"\n"):
+            return
+        yield _aside(line)
 
 
 def _line(delivery: Delivery, events: Sequence[Event]) -> bytes:
