@@ -75,6 +75,7 @@ class Front:
         self.gaps: dict[str, Gap] = {}  # by channel, not in the log yet
         self._stubborn: Counter[int | None] = Counter()
         self._refused: set[int | None] = set()
+        self._unsettled = False  # something was kept aside or lost since mending looked
         self.kept = 0  # deliveries kept aside that are not in the journal yet
 
     def adopt(self, budgets: Mapping[str, int], zone: str) -> None:
@@ -163,6 +164,9 @@ class Front:
         error = asyncio.CancelledError("cancelled") if done.cancelled() else done.exception()
         if error is None:
             self.kept += 1
+            self._unsettled = True  # perhaps it was drained before we heard of it
+            if self._db is not None:
+                self._mend()
             self._settle(flight, Receipt(len(flight.events), 0, aside=True))
         else:
             self._lost(flight, error)
@@ -197,6 +201,7 @@ class Front:
         at_ms, channel = delivery.received_ms, delivery.channel
         gap = self.gaps.get(channel) or Gap(channel, at_ms, at_ms, 0, reason, number=delivery.number)
         self.gaps[channel] = gap.grown(at_ms)
+        self._unsettled = True
 
     def _watch(self) -> None:
         """Keep aside what has waited for most of its budget."""
@@ -230,8 +235,9 @@ class Front:
 
     async def _again(self) -> None:
         """Until the journal takes a commit in good time; then drain. Ends when there is nothing left to mend."""
-        self.kept = await asyncio.to_thread(self._spill.waiting)
         while (db := self._db) is not None:
+            self._unsettled = False
+            self.kept = await asyncio.to_thread(self._spill.waiting)
             try:
                 await self._probe(db)
                 if self.cause is not None:
@@ -245,7 +251,7 @@ class Front:
                 _log.exception("draining failed; it is tried again")
                 self._degrade("draining failed")
             else:
-                if self.cause is None:
+                if self.cause is None and not self._unsettled:
                     return
             await self._clock.sleep_ms(_PROBE_MS)
 
@@ -274,9 +280,9 @@ class Front:
             await self._journal(db, batch)
             drained = _summed(drained, batch)
             await self._save(db, list(drained.values()))
+        self.kept = await asyncio.to_thread(self._spill.waiting)
         if drained:
             done = sum(gap.kept for gap in drained.values())
-            self.kept = await asyncio.to_thread(self._spill.waiting)
             _log.warning("deliveries kept aside are in the journal now", deliveries=done)
 
     async def _journal(self, db: Database, batch: Sequence[Aside | Damaged]) -> None:
