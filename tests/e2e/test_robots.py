@@ -3,10 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from tests.e2e.test_service import Sanfen, Upstream, message, post, signed, upstream
+from tests.e2e.service import Sanfen, Upstream, message, post, signed
 from tests.robots import Robots
-
-__all__ = ["upstream"]
 
 
 async def test_the_next_robot_tells_what_the_first_has_refused(

@@ -250,10 +250,13 @@ class Front:
             except Exception:  # noqa: BLE001  # what waits must not stay aside because of a bug of ours
                 _log.exception("draining failed; it is tried again")
                 self._degrade("draining failed")
-            else:
-                if self.cause is None and not self._unsettled:
-                    return
+            if self._is_settled():
+                return
             await self._clock.sleep_ms(_PROBE_MS)
+
+    def _is_settled(self) -> bool:
+        """Whether nothing is left to mend."""
+        return self.cause is None and not self._unsettled
 
     async def _probe(self, db: Database) -> None:
         loop = asyncio.get_running_loop()
