@@ -8,7 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sanfen.core.events import CUSTOMER_TYPES, Event, Evidence, Key, Message, Mode, Order, Store, Tag, Transfer
+from sanfen.core.events import (
+    CUSTOMER_TYPES,
+    Escalate,
+    Event,
+    Evidence,
+    Key,
+    Message,
+    Mode,
+    Order,
+    Release,
+    Snooze,
+    Store,
+    Tag,
+    Take,
+    Transfer,
+)
 from sanfen.errors import ParseError
 from sanfen.wire import event_fields, instant_text, parse_instant, read_event
 
@@ -25,6 +40,10 @@ systems = (
     st.builds(Transfer, instants, keys, names, st.none() | names, st.none() | names)
     | st.builds(Tag, instants, keys, names, names)
     | st.builds(Store, instants, keys, names, st.sampled_from(["online", "away"]))
+    | st.sampled_from([Take, Release, Escalate]).flatmap(
+        lambda act: st.builds(act, instants, keys, names, st.none() | names)
+    )
+    | st.builds(Snooze, instants, keys, names, st.none() | names, instants)
     | st.builds(
         Order, instants, keys, names, names, st.sampled_from(["created", "paid"]), st.none() | st.integers(0, 10**9)
     )
@@ -76,6 +95,7 @@ BAD = [
     ({"from": 3}, "from is not known|from is not a text"),
     ({"at": None}, "at is missing"),
     ({"at": "soon"}, "at is not a time"),
+    ({"from": "system", "event": "snooze"}, "until is not a time"),
     ({"at": 1.5}, "at is not a time"),
     ({"at": True}, "at is not a time"),
     ({"at": 1_673_056_800}, "at looks like seconds"),

@@ -15,6 +15,7 @@ from sanfen.core.events import (
     CUSTOMER_TYPES,
     STORE_STATES,
     Close,
+    Escalate,
     Event,
     Evidence,
     Handoff,
@@ -23,22 +24,28 @@ from sanfen.core.events import (
     Mode,
     Order,
     Recall,
+    Release,
     Sender,
+    Snooze,
     Store,
     Tag,
+    Take,
     Transfer,
 )
 from sanfen.errors import ParseError
 
-__all__ = ["FIELDS", "event_fields", "instant_text", "parse_instant", "read_event"]
+__all__ = ["FIELDS", "event_fields", "instant_text", "parse_instant", "read_event", "system_fields"]
 
 FIELDS = (
     "id", "at", "shop", "channel", "conversation", "customer", "from", "agent", "mode", "bot", "customer_type", "text",
-    "tags", "event", "to", "state", "tag", "message", "order", "stage", "amount", "evidence", "rule", "credential",
+    "tags", "event", "to", "state", "tag", "message", "order", "stage", "amount", "until", "evidence", "rule", "credential",
 )  # fmt: skip
 """Every field of ``sanfen.event/1``, in the order of a CSV written by us."""
 
-_KINDS = ("transfer", "handoff", "close", "store", "tag", "recall", "order")
+_KINDS = (
+    "transfer", "handoff", "close", "store", "tag", "recall", "order", "take", "snooze", "release", "escalate",
+)  # fmt: skip
+_ACTS: dict[str, type[Take | Release | Escalate]] = {"take": Take, "release": Release, "escalate": Escalate}
 _STAGES = ("created", "paid", "received")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_MS = 631_152_000_000  # 1990-01-01
@@ -49,44 +56,46 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _LEAP = re.compile(r":60(\.[0-9]+)?(?=$|[+\-Zz])")
 
 
-def parse_instant(value: Any, zone: tzinfo | None = None) -> int:
+def parse_instant(value: Any, zone: tzinfo | None = None, name: str = "at") -> int:
     """Epoch milliseconds of an RFC 3339 text with offset, or of an integer that is epoch milliseconds.
 
     ``zone``: for texts without an offset; without it they are refused. A leap second is the last millisecond of its
-    minute. Raises ParseError.
+    minute. ``name``: of the field, for errors. Raises ParseError.
     """
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ParseError(f"at is not a time: {_short(value)}", hint=_TIME_HINT)
+        raise ParseError(f"{name} is not a time: {_short(value)}", hint=_TIME_HINT)
     if isinstance(value, int) or _INTEGER.fullmatch(value.strip()):
         at_ms = int(value)
         if 0 <= at_ms < 100_000_000_000:
-            raise ParseError(f"at looks like seconds: {_short(value)}", hint="write epoch milliseconds, or RFC 3339")
+            raise ParseError(
+                f"{name} looks like seconds: {_short(value)}", hint="write epoch milliseconds, or RFC 3339"
+            )
     else:
-        at_ms = _parse_text(value.strip(), zone)
+        at_ms = _parse_text(value.strip(), zone, name)
     if not _FIRST_MS <= at_ms < _LAST_MS:
-        raise ParseError(f"at lies outside 1990 to 2100: {_short(value)}", hint=_TIME_HINT)
+        raise ParseError(f"{name} lies outside 1990 to 2100: {_short(value)}", hint=_TIME_HINT)
     return at_ms
 
 
 _TIME_HINT = "write RFC 3339 with offset (2026-01-31T10:00:00+08:00), or epoch milliseconds"
 
 
-def _parse_text(text: str, zone: tzinfo | None) -> int:
+def _parse_text(text: str, zone: tzinfo | None, name: str) -> int:
     try:
         moment = datetime.fromisoformat(_LEAP.sub(":59.999", text).replace("/", "-"))
     except ValueError:
-        raise ParseError(f"at is not a time: {_short(text)}", hint=_TIME_HINT) from None
+        raise ParseError(f"{name} is not a time: {_short(text)}", hint=_TIME_HINT) from None
     if moment.tzinfo is None:
         if zone is None:
             raise ParseError(
-                f"at has no UTC offset: {_short(text)}",
+                f"{name} has no UTC offset: {_short(text)}",
                 hint="add one (2026-01-31T10:00:00+08:00), or say which zone is meant: --tz Asia/Shanghai",
             )
         moment = moment.replace(tzinfo=zone)
     try:
         return (moment.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
     except OverflowError:
-        raise ParseError(f"at lies outside 1990 to 2100: {_short(text)}", hint=_TIME_HINT) from None
+        raise ParseError(f"{name} lies outside 1990 to 2100: {_short(text)}", hint=_TIME_HINT) from None
 
 
 def instant_text(at_ms: int | None, zone: tzinfo = UTC) -> str | None:
@@ -168,6 +177,11 @@ def _system(fields: Mapping[str, Any], at_ms: int, key: Key, name: str, kind: st
             if stage not in _STAGES:
                 raise ParseError(_unknown("stage", stage), hint="write " + ", ".join(_STAGES))
             return Order(at_ms, key, name, _needed(fields, "order", kind), stage, _amount(fields.get("amount")))
+        case "take" | "release" | "escalate":
+            return _ACTS[kind](at_ms, key, name, _text(fields, "agent"))
+        case "snooze":
+            until_ms = parse_instant(fields.get("until"), name="until")
+            return Snooze(at_ms, key, name, _text(fields, "agent"), until_ms)
         case _:
             raise ParseError(_unknown("event", kind), hint="from: system needs event: " + ", ".join(_KINDS))
 
@@ -187,8 +201,13 @@ def event_fields(event: Event) -> dict[str, Any]:
         out |= {"text": event.text, "tags": list(event.tags) or None}
     else:
         out |= {"from": "system", "event": type(event).__name__.lower()}
-        out |= {k: v for k, v in event._asdict().items() if k not in ("at_ms", "key", "id")}
+        out |= system_fields(event)
     return {name: str(value) if isinstance(value, str) else value for name, value in out.items() if value is not None}
+
+
+def system_fields(event: Event) -> dict[str, Any]:
+    """What a system event says besides when and where, under the names of ``sanfen.event/1``."""
+    return {k.removesuffix("_ms"): v for k, v in event._asdict().items() if k not in ("at_ms", "key", "id")}
 
 
 def _text(fields: Mapping[str, Any], name: str, longest: int | None = _LONGEST) -> str | None:

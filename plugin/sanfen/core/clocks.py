@@ -29,7 +29,7 @@ def place(one: Round, state: Conversation, clock_ms: int, plan: Plan) -> None:
         one.inside = any(start <= one.opened_ms < end for start, end in day.spans)
     start_clock(one, state, clock_ms, plan)
     if policy.ladders:
-        one.ladder = choose(policy.ladders, one)
+        one.ladder = choose(policy.ladders, one, calendar)
 
 
 def start_clock(one: Round, state: Conversation, clock_ms: int, plan: Plan) -> None:

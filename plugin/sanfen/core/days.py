@@ -59,6 +59,11 @@ class Calendar:
         """Whether ``at_ms`` lies inside the opening hours."""
         return any(start <= at_ms < end for start, end in self.day(at_ms).spans)
 
+    def minute(self, at_ms: int) -> int:
+        """The local clock time of an instant, in minutes after midnight."""
+        local = (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(self._zone)
+        return local.hour * 60 + local.minute
+
     def next_opening(self, at_ms: int) -> int:
         """The first open instant at or after ``at_ms``; ``NEVER`` if none comes."""
         day = self.day(at_ms)

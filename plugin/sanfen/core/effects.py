@@ -26,13 +26,19 @@ class Scored(NamedTuple):
 
 
 class Escalated(NamedTuple):
-    """A round has waited until a step of its ladder: tell these people."""
+    """A round has waited until a step of its ladder: tell these people, or give it to another agent.
+
+    ``turn``: how often the step has been told before. ``condition``: what must hold besides; the shell asks.
+    """
 
     at_ms: int
     round: Round
     ladder: str
     step: int
     notify: tuple[str, ...]
+    turn: int = 0
+    reassign: str | None = None
+    condition: str | None = None
 
 
 class Judged(NamedTuple):

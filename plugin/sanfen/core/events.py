@@ -14,6 +14,7 @@ __all__ = [
     "VALID",
     "Close",
     "CustomerType",
+    "Escalate",
     "Event",
     "Evidence",
     "Handoff",
@@ -22,9 +23,12 @@ __all__ = [
     "Mode",
     "Order",
     "Recall",
+    "Release",
     "Sender",
+    "Snooze",
     "Store",
     "Tag",
+    "Take",
     "Transfer",
 ]
 
@@ -162,4 +166,41 @@ class Order(NamedTuple):
     amount: int | None = None
 
 
-Event = Message | Transfer | Handoff | Close | Store | Tag | Recall | Order
+class Take(NamedTuple):
+    """Somebody says "I take it": nobody else needs to be told. It stops the ladder, never the customer's clock."""
+
+    at_ms: int
+    key: Key
+    id: str
+    agent: str | None
+
+
+class Snooze(NamedTuple):
+    """Nobody is told until an instant; then the ladder goes on."""
+
+    at_ms: int
+    key: Key
+    id: str
+    agent: str | None
+    until_ms: int
+
+
+class Release(NamedTuple):
+    """Whoever took it hands it back: the ladder goes on."""
+
+    at_ms: int
+    key: Key
+    id: str
+    agent: str | None
+
+
+class Escalate(NamedTuple):
+    """Somebody wants the next step now, whoever has taken it."""
+
+    at_ms: int
+    key: Key
+    id: str
+    agent: str | None
+
+
+Event = Message | Transfer | Handoff | Close | Store | Tag | Recall | Order | Take | Snooze | Release | Escalate

@@ -54,11 +54,15 @@ class Round:
         "ordinal",
         "overdue_told",
         "replied_inside",
+        "rests_ms",
         "session",
         "settled_ms",
         "step",
         "store",
+        "taken_by",
+        "told_ms",
         "transferred_id",
+        "turn",
         "voided",
         "wait_ms",
     )
@@ -96,6 +100,10 @@ class Round:
         self.overdue_told = False
         self.ladder = -1
         self.step = 0  # escalation steps already taken
+        self.turn = 0  # how often the last of them was told again
+        self.told_ms = 0  # when that was
+        self.rests_ms = 0  # no step is due before this: somebody took it, or it is snoozed
+        self.taken_by: str | None = None
 
     @property
     def id(self) -> str:

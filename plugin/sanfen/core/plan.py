@@ -29,6 +29,7 @@ class Plan:
         "ignore_outside",
         "left_out_tags",
         "left_out_types",
+        "moves",
         "policy",
         "settles",
         "tests_holiday",
@@ -56,6 +57,7 @@ class Plan:
         self.settles = policy.midnight in ("exclude_pending", "missed")
         self.fresh_days = policy.midnight != "none" or policy.unit in ("customer_day", "agent_customer_day")
         self.away = policy.away
+        self.moves = any(ladder.moves for ladder in policy.ladders)
 
 
 @lru_cache(maxsize=512)

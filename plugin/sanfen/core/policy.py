@@ -129,20 +129,41 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a ladder: ``at_ms`` after the round's clock started, tell these people."""
+    """One step of a ladder: at an instant of the round's life, tell these people, or give it to another agent.
+
+    ``at_ms`` counts from the start of the round's clock, or from its deadline (negative: before it). ``condition`` is
+    asked by the shell when the step is due. ``every_ms``: told again so often, ``times`` times, until the next step.
+    """
 
     at_ms: int
-    notify: tuple[str, ...]
+    notify: tuple[str, ...] = ()
+    since: Literal["clock", "deadline"] = "clock"
+    reassign: str | None = None
+    condition: str | None = None
+    every_ms: int = 0
+    times: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """Escalation steps for the rounds that match; an empty ``match`` takes every round."""
+    """Escalation steps for the rounds that match all that is given; one that gives nothing takes every round.
+
+    ``agents``: who holds it. ``hours``: local minutes ``[start, end)`` of its opening; an end at or before the start runs
+    past midnight.
+    """
 
     name: str
     steps: tuple[Step, ...]
     shops: frozenset[str] = frozenset()
     channels: frozenset[str] = frozenset()
+    agents: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    hours: tuple[int, int] | None = None
+
+    @property
+    def moves(self) -> bool:
+        """Whether a round can come to match it, or cease to, after it opened."""
+        return bool(self.agents or self.tags)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ The rules, in one place:
   them and takes them out; one that ``excuses`` marks them; an ``ignored`` one changes nothing.
 - A session ends by silence (``session``). What it leaves open can no longer be answered.
 - Under ``midnight: exclude_pending`` and ``missed`` an open round is settled for good when its local day ends.
+- Taking a round, or snoozing it, stops its ladder (``escalation``), never its clock.
 - Time is an event. Before an event at *t* everything due before *t* happens; at the very instant of a Tick the event
   goes first, but for the end of a day: what happens at midnight belongs to the new day. A Tick that changes nothing is
   harmless, so live (many Ticks) and replay (none) give the same rounds.
@@ -15,14 +16,16 @@ The rules, in one place:
 nothing for odd data.
 """
 
+from sanfen.core.acts import ACTS, act, escalate
 from sanfen.core.classify import judge
 from sanfen.core.clocks import next_due, place, start_clock, store_changed
 from sanfen.core.days import NEVER
-from sanfen.core.effects import Effect, Escalated, Judged, Opened, Scored, Tagged
+from sanfen.core.effects import Effect, Judged, Opened, Scored, Tagged
+from sanfen.core.escalation import choose_again
 from sanfen.core.events import Close, Event, Handoff, Message, Recall, Sender, Store, Tag, Transfer
 from sanfen.core.facts import Conversation, Held, Round, Session
 from sanfen.core.plan import Plan
-from sanfen.core.score import Outcome, score
+from sanfen.core.score import score
 
 __all__ = ["advance", "tick"]
 
@@ -55,6 +58,8 @@ def advance(state: Conversation, event: Event, plan: Plan) -> list[Effect]:
         state.closed_ms = at_ms
     elif type(event) is Recall and "recalled" in plan.left_out_tags:
         _tag(state, at_ms, f"recalled:{event.message}", event.id, out)
+    elif isinstance(event, ACTS):
+        act(state, event, plan, out)
     state.last_ms = at_ms
     _plan_next(state, plan)
     return out
@@ -80,6 +85,8 @@ def tick(state: Conversation, now_ms: int, plan: Plan) -> list[Effect]:
 
 
 def _plan_next(state: Conversation, plan: Plan) -> None:
+    if plan.moves:
+        choose_again(state, plan.policy.ladders, plan.calendar)
     soonest = NEVER
     for one in state.rounds:
         due = next_due(one, plan)
@@ -114,12 +121,7 @@ def _fire(state: Conversation, one: Round, now_ms: int, plan: Plan, out: list[Ef
         if one.left and not plan.settles:
             state.rounds.remove(one)
     else:
-        ladder = plan.policy.ladders[one.ladder]
-        step = ladder.steps[one.step]
-        one.step += 1
-        outcome = score(one, plan, now_ms).outcome
-        if outcome in (Outcome.pending, Outcome.missed):  # an excluded round can hurt nobody's rate
-            out.append(Escalated(now_ms, one, ladder.name, one.step - 1, step.notify))
+        escalate(one, now_ms, plan, out)
 
 
 # --- sessions ---------------------------------------------------------------------------------------------------------

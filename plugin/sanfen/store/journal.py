@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sanfen.core.events import Event, Key, Message, Store
-from sanfen.wire import event_fields, read_event
+from sanfen.wire import event_fields, read_event, system_fields
 
 __all__ = [
     "Delivery", "Gap", "append", "erase_customer", "export", "forget_text", "offset_min", "read", "save_gaps",
@@ -174,9 +174,7 @@ def _row(event: Event) -> tuple[Any, ...]:
         middle = (event.agent, event.mode, event.bot, event.evidence, event.rule, event.credential, event.customer_type)
         return (*head, "message", event.sender, event.customer, *middle, tags, None, event.text)
     kind = "store" if isinstance(event, Store) else type(event).__name__.lower()
-    fields = json.dumps(
-        {k: v for k, v in event._asdict().items() if k not in ("at_ms", "key", "id")}, ensure_ascii=False
-    )
+    fields = json.dumps(system_fields(event), ensure_ascii=False)
     return (*head, kind, "system", "", None, None, None, None, None, None, None, None, fields, None)
 
 
