@@ -36,6 +36,7 @@ from sanfen.core.policy import Policy
 from sanfen.core.score import score
 from sanfen.notify.worker import Worker
 from sanfen.plugins import Plugins
+from sanfen.roster import Target
 from sanfen.store import outbox, projection
 from sanfen.store.db import Database
 from sanfen.testing import ask
@@ -58,7 +59,7 @@ class Bench:
         self.db, self.robots, self.kind = db, robots, kind
         self.people: dict[str, Person] = {}
         self.clock = SystemClock()
-        self.worker = Worker(db, Plugins().notifiers(), self.people, Settings(), self.clock)
+        self.worker = Worker(db, Plugins().notifiers(), Settings(people=self.people), self.clock)
 
     def person(self, name: str, fault: str) -> None:
         """Two ways: the one with the fault, and one that works."""
@@ -76,7 +77,7 @@ class Bench:
         ((one, _),) = done.rounds()
         step = Escalated(now_ms, one, "default", 0, (name,))
         await self.do(lambda c: projection.save_round(c, "live", one, score(one, PLAN, now_ms), PLAN))
-        await self.do(lambda c: outbox.enqueue(c, step, "p", now_ms))
+        await self.do(lambda c: outbox.enqueue(c, step, "p", [Target(name, name)], now_ms))
         start_ms = self.clock.now_ms()
         self.worker.wake()
         query = (

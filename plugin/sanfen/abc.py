@@ -14,6 +14,8 @@ from sanfen.strictjson import Row, RowError, json_rows, strict_json
 from sanfen.wire import parse_instant, read_event
 
 __all__ = [
+    "Action",
+    "Call",
     "ChannelAdapter",
     "DeliveryError",
     "Direction",
@@ -33,6 +35,7 @@ __all__ = [
     "Tag",
     "Transfer",
     "VerifyError",
+    "Waiting",
     "json_rows",
     "parse_instant",
     "read_event",
@@ -49,6 +52,24 @@ class Request(NamedTuple):
     method: str
     path: str  # what follows /in/{channel}/ or /out/{channel}/, percent-encoded as received
     query: str  # without the question mark, as received
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Action(NamedTuple):
+    """Something to be done at the channel: give a conversation to an agent, or leave its holder a private note."""
+
+    kind: Literal["assign", "note"]
+    conversation: str
+    agent: str | None = None
+    text: str | None = None
+
+
+class Call(NamedTuple):
+    """One HTTP request to the channel's API."""
+
+    method: str
+    url: str
     headers: Mapping[str, str]
     body: bytes
 
@@ -77,9 +98,29 @@ class ChannelAdapter(ABC):
         ``received_ms``: epoch milliseconds at which it arrived, for channels whose messages have no time.
         """
 
+    def act(self, action: Action) -> Call | None:  # noqa: ARG002  # most channels have no such API
+        """The request that does it, by what the options say of the channel's API; None: this channel cannot."""
+        return None
+
+
+class Waiting(NamedTuple):
+    """One customer who waits, as a notice lists them."""
+
+    round_id: str
+    shop: str
+    channel: str
+    conversation: str
+    customer: str  # masked
+    agent: str | None
+    opened_ms: int
+    due_ms: int | None
+    waited_ms: int
+    question: str | None
+    url: str | None = None
+
 
 class Notice(NamedTuple):
-    """What a person is told about a round that nears, or has passed, its deadline."""
+    """What a person is told: who waits. The fields of one round are those of the most urgent, ``waiting`` has them all."""
 
     id: str  # the same for every attempt: a receiver can drop duplicates by it
     round_id: str
@@ -98,6 +139,7 @@ class Notice(NamedTuple):
     title: str
     text: str  # one message in the shop's language
     url: str | None = None  # where one click takes the round, if there is such an address
+    waiting: tuple[Waiting, ...] = ()  # the longest wait first
 
 
 class Limit(NamedTuple):

@@ -29,8 +29,10 @@ from sanfen.engine.timers import Ticker
 from sanfen.errors import ConfigError, StoreError
 from sanfen.gateway.app import COUNTERS, DOORS, build_traffic_app
 from sanfen.gateway.journaling import Counters
+from sanfen.notify.acting import Acting
 from sanfen.notify.worker import Worker
 from sanfen.plugins import Plugins
+from sanfen.roster import Roster
 from sanfen.store import outbox
 from sanfen.store.db import Database
 from sanfen.store.spill import Spill
@@ -38,6 +40,8 @@ from sanfen.store.spill import Spill
 __all__ = ["Service"]
 
 _RETRY_MS = 5_000
+
+Adapters = Mapping[str, ChannelAdapter]
 
 _log = structlog.get_logger("sanfen")
 
@@ -60,6 +64,7 @@ class Service:
         self._engine: Engine | None = None
         self._apps: list[web.Application] = []
         self._plugins = Plugins()
+        self.acting = Acting({})
         self.not_adopted: str | None = None  # why the last reload changed nothing
 
     @property
@@ -142,7 +147,8 @@ class Service:
                 raise
         self.loaded = loaded
         if self._worker is not None:
-            self._worker.adopt(settings)
+            self._worker.adopt(settings, Roster(settings))
+            self.acting.adopt(adapters)
         if self._chores is not None:
             self._chores.adopt(settings.text_keep_ms)
         self.front.adopt(_budgets(settings), settings.shop.timezone)
@@ -178,12 +184,15 @@ class Service:
         # Below 3.51.3 two writing connections can damage a WAL; there is only one.
         _log.info("log open", path=str(settings.storage), sqlite=sqlite3.sqlite_version)
         ticker = Ticker(self.clock)
-        worker = Worker(db, self._plugins.notifiers(), settings.people, settings, self.clock)
+        self.acting.adopt(self._adapters(settings))
+        roster = Roster(settings)
+        worker = Worker(db, self._plugins.notifiers(), settings, self.clock, roster=roster, acting=self.acting)
         engine = Engine(
             db,
             self.loaded.policies,
             self.loaded.rules,
             self.clock,
+            roster=roster,
             zone=settings.shop.timezone,
             keep_text=settings.text_keep_ms > 0,
             on_due=ticker.push,
@@ -223,7 +232,7 @@ class Service:
 
 def _terms(loaded: Loaded) -> Terms:
     settings = loaded.settings
-    return Terms(loaded.policies, loaded.rules, settings.shop.timezone, settings.text_keep_ms > 0)
+    return Terms(loaded.policies, loaded.rules, settings.shop.timezone, settings.text_keep_ms > 0, Roster(settings))
 
 
 def _budgets(settings: Settings) -> Mapping[str, int]:

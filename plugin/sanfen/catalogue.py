@@ -24,6 +24,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "state_unsure": ("unsure", "不确定"),
     # notices
     "notice_title": ("A customer has waited {waited}", "顾客已等 {waited}"),
+    "notice_title_many": ("{count} customers wait, the longest for {waited}", "{count} 位顾客在等，最久 {waited}"),
+    "notice_many": ("{count} customers wait, the longest for {longest}:", "{count} 位顾客在等，最久 {longest}："),
+    "notice_more": ("and {count} more", "另有 {count} 位"),
     "notice_left": (
         "{customer} in {shop}/{channel} has waited {waited} for an answer; {left} left. Held by {agent}.",
         "{shop}/{channel} 的 {customer} 已等 {waited}，还剩 {left}。当前客服：{agent}。",

@@ -66,7 +66,7 @@ def test_without_an_act_each_step_is_told_once() -> None:
 
 
 def test_taking_a_round_stops_its_ladder_and_not_its_clock() -> None:
-    events = [ask(0), take(70), answer(400)]
+    events: list[Event] = [ask(0), take(70), answer(400)]
     fold = Fold(Conversation(KEY), plan_of(Policy("p", ladders=(LADDER,))))
     for event in events:
         fold.feed(event)

@@ -52,8 +52,8 @@ class Table:
         self._connection = sqlite3.connect(":memory:", isolation_level=None)
         migrate(self._connection)
         self._connection.execute(
-            "INSERT INTO outbox (id, round, policy, ladder, step, person, due_ms, created_ms, next_try_ms, facts) "
-            "VALUES (1, 'r', 'p', 'l', 0, 'lead', 0, 0, 0, '{}')"
+            "INSERT INTO outbox (id, round, policy, ladder, step, wanted, person, due_ms, created_ms, next_try_ms, facts) "
+            "VALUES (1, 'r', 'p', 'l', 0, 'lead', 'lead', 0, 0, 0, '{}')"
         )
         self.claim = lru_cache(None)(self._claim)
         self.begin = lru_cache(None)(self._begin)
@@ -75,18 +75,20 @@ class Table:
 
     def _begin(self, row: Durable, has: Snapshot) -> tuple[Durable, Snapshot | None]:
         self._set(row)
-        begun = outbox.begin(self._connection, held(has))
-        return self._get(), None if begun is None else (begun.way, begun.unknown, begun.attempts)
+        begun = outbox.begin(self._connection, [held(has)])
+        return self._get(), (begun[0].way, begun[0].unknown, begun[0].attempts) if begun else None
 
     def _record(self, row: Durable, has: Snapshot, to: Transition, result: str) -> Durable:
         self._set(row)
-        outbox.record(self._connection, held(has), to, now_ms=0, way="w", result=result, answer="", took_ms=0)
+        outbox.record(self._connection, [(held(has), to)], now_ms=0, way="w", result=result, answer="", took_ms=0)
         return self._get()
 
 
 def held(has: Snapshot) -> Row:
     way, unknown, attempts = has
-    return Row(1, "r", "p", "l", 0, "lead", 0, way, unknown, attempts, {})
+    return Row(
+        1, "r", "p", "l", 0, 0, "notify", "lead", 0, way, unknown, attempts, None, {}, "pending", None, None
+    )  # fmt: skip
 
 
 def steps(table: Table, world: World, ways: int) -> Iterator[World]:

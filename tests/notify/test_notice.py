@@ -1,28 +1,47 @@
 """What a person reads."""
 
 import pytest
+from tests.notify.rows import FACTS, due
 
 from sanfen.notify.notice import clock_text, make_notice
-from sanfen.store.outbox import Row
 
-FACTS = {
-    "shop": "flagship", "channel": "desk", "conversation": "c", "customer": "tb_赵1234", "agent": "小美",
-    "opened_ms": 0, "clock_ms": 0, "due_ms": 180_000, "question": "退款\n三天了" + "怎么" * 40,
-}  # fmt: skip
-ROW = Row(7, "r1", "p", "default", 0, "lead", 90_000, 0, 0, 0, FACTS)
+SECOND = FACTS | {"clock_ms": 30_000, "opened_ms": 30_000, "due_ms": 210_000, "customer": "buyer", "question": None}
 
 
 def test_a_notice_masks_the_customer_and_cuts_the_question() -> None:
-    notice = make_notice(ROW, 90_000, "zh")
+    notice = make_notice([due()], 90_000, "zh")
 
     assert "tb_赵1234" not in str(notice)
     assert notice.text.startswith("flagship/desk 的 tb**34 已等 1:30，还剩 1:30。当前客服：小美。\n问：退款 三天了")
     assert notice.text.endswith("…")
-    assert notice.id == make_notice(ROW, 95_000, "en").id
+    assert notice.id == make_notice([due()], 95_000, "en").id
 
 
 def test_after_the_deadline_it_says_so() -> None:
-    assert "deadline has passed" in make_notice(ROW, 180_001, "en").text
+    assert "deadline has passed" in make_notice([due()], 180_001, "en").text
+
+
+def test_several_customers_are_one_message_the_longest_wait_first() -> None:
+    notice = make_notice([due(2, facts=SECOND), due(1)], 100_000, "en", lambda row: f"https://desk/{row.round}")
+    lines = notice.text.splitlines()
+
+    assert [one.round_id for one in notice.waiting] == ["r1", "r2"]
+    assert (notice.round_id, notice.title) == ("r1", "2 customers wait, the longest for 1:40")
+    assert lines[0] == "2 customers wait, the longest for 1:40:"
+    assert [line for line in lines if line.startswith("https")] == ["https://desk/r1", "https://desk/r2"]
+
+
+def test_a_round_that_is_due_by_two_steps_is_listed_once() -> None:
+    notice = make_notice([due(1, step=1), due(2, round="r1")], 90_000, "en")
+
+    assert (len(notice.waiting), notice.step) == (1, 1)
+
+
+def test_many_customers_are_counted_not_all_listed() -> None:
+    rows = [due(number, facts=SECOND) for number in range(25)]
+    notice = make_notice(rows, 90_000, "zh")
+
+    assert (len(notice.waiting), notice.text.splitlines()[-1], len(notice.text.splitlines())) == (25, "另有 15 位", 12)
 
 
 @pytest.mark.parametrize(

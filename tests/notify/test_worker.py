@@ -13,14 +13,15 @@ from standardwebhooks import Webhook
 from sanfen.config.settings import Person, Quiet, Secret, Settings, Way
 from sanfen.core.drive import fold
 from sanfen.core.effects import Escalated
-from sanfen.core.events import Key
+from sanfen.core.events import Key, Take
 from sanfen.core.facts import Conversation, Round
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.score import score
 from sanfen.notify.worker import Worker
 from sanfen.plugins import Plugins
-from sanfen.store import outbox, projection
+from sanfen.roster import Target
+from sanfen.store import outbox, projection, silences
 from sanfen.store.db import Database
 from sanfen.testing import FakeClock, ask, reply
 
@@ -75,11 +76,12 @@ class Desk:
         self.clock = FakeClock(START + 90_000)
         self.settings = Settings(
             people={
-                "lead": Person("lead", tuple(Way(way, Secret(SECRET)) for way in ways), settings.pop("hours", None))
+                "lead": Person("lead", tuple(Way(way, Secret(SECRET)) for way in ways)),
+                **settings.pop("people", {}),
             },
             **settings,
         )
-        self.worker = Worker(db, Plugins().notifiers(), self.settings.people, self.settings, self.clock)
+        self.worker = Worker(db, Plugins().notifiers(), self.settings, self.clock)
         self.task: asyncio.Task[None] | None = None
 
     async def do(self, job: Callable[[Any], Any]) -> Any:
@@ -90,9 +92,15 @@ class Desk:
         done = fold(Conversation(Key("default", "desk", "A")), [ask(START), *answers], PLAN)
         ((one, _),) = done.rounds()
         await self.do(lambda c: projection.save_round(c, "live", one, score(one, PLAN, START + 90_000), PLAN))
-        step = Escalated(START + 90_000, one, "default", 0, ("lead",))
-        await self.do(lambda c: outbox.enqueue(c, step, "p", self.clock.now_ms()))
+        await self.due(one)
         return one
+
+    async def due(self, one: Round, step: int = 0, person: str = "lead", **more: Any) -> None:
+        """A step of a round is due for somebody."""
+        effect = Escalated(START + 90_000, one, "default", step, (person,), **more)
+        targets = [Target(person, person)] if more.get("reassign") is None else []
+        await self.do(lambda c: outbox.enqueue(c, effect, "p", targets, self.clock.now_ms()))
+        self.worker.wake()
 
     async def row(self) -> tuple[Any, ...]:
         query = "SELECT state, attempts, unknown, reason, next_try_ms FROM outbox"
@@ -108,6 +116,18 @@ class Desk:
                 return row
             await asyncio.sleep(0.01)  # until the row changes; bounded
         raise AssertionError(await self.row())
+
+    async def until(self, query: str, wanted: int) -> None:
+        """Run the worker until a question about the log has this answer; bounded."""
+        if self.task is None:
+            self.task = asyncio.create_task(self.worker.run())
+        found = None
+        for _ in range(400):
+            (found,) = await self.do(lambda c: c.execute(query).fetchone())
+            if found == wanted:
+                return
+            await asyncio.sleep(0.01)  # until the rows change; bounded
+        raise AssertionError((query, found))
 
     async def stop(self) -> None:
         if self.task is not None:
@@ -203,7 +223,7 @@ async def test_a_crash_while_sending_costs_at_most_one_more(tmp_path: Path, phon
     desk = Desk(Database.open(tmp_path / "log.db"), (phone.url,))
     await desk.escalate()
     (row,) = await desk.do(lambda c: outbox.claim(c, desk.clock.now_ms(), 1, 60_000))
-    await desk.do(lambda c: outbox.begin(c, row))
+    await desk.do(lambda c: outbox.begin(c, [row]))
     desk.clock._now_ms += 60_000
     told = await desk.settle(is_("told"))
     await desk.stop()
@@ -211,16 +231,21 @@ async def test_a_crash_while_sending_costs_at_most_one_more(tmp_path: Path, phon
     assert (told[1:3], len(phone.notices)) == ((2, 2), 1)
 
 
-async def test_quiet_and_off_duty_are_said(tmp_path: Path, phone: Phone) -> None:
-    quiet = Quiet(START, START + 10**6, "maintenance")
-    cases: list[tuple[dict[str, Any], str]] = [({"quiet": (quiet,)}, "quiet"), ({"hours": (0, 60)}, "off_duty")]
-    for number, (settings, reason) in enumerate(cases):
-        desk = Desk(Database.open(tmp_path / f"{number}.db"), (phone.url,), **settings)
-        await desk.escalate()
-        row = await desk.settle(is_("inhibited"))
-        await desk.stop()
+async def test_a_silence_is_said(tmp_path: Path, phone: Phone) -> None:
+    desk = Desk(Database.open(tmp_path / "log.db"), (phone.url,), quiet=(Quiet(START, START + 10**6, "maintenance"),))
+    await desk.escalate()
+    row = await desk.settle(is_("inhibited"))
+    await desk.stop()
 
-        assert (row[3], phone.notices) == (reason, [])
+    assert (row[3], phone.notices) == ("quiet", [])
+
+
+async def test_a_silence_begun_by_hand_is_one_too(desk: Desk, phone: Phone) -> None:
+    await desk.do(lambda c: silences.add(c, START, START + 10**6, "lunch", "boss"))
+    await desk.escalate()
+
+    assert (await desk.settle(is_("inhibited")))[3] == "quiet"
+    assert phone.notices == []
 
 
 async def test_an_unknown_scheme_is_a_failure_everybody_sees(tmp_path: Path) -> None:
@@ -250,14 +275,70 @@ async def test_what_one_receiver_sets_another_never_sees(desk: Desk, phone: Phon
     assert "cookie" not in phone.headers
 
 
-async def test_many_at_once_are_all_told(tmp_path: Path, phone: Phone) -> None:
-    """More than the worker sends at the same time: each once, none left."""
-    desk = Desk(Database.open(tmp_path / "log.db"), (phone.url,))
+async def test_what_is_due_for_one_person_at_once_is_one_message(desk: Desk, phone: Phone) -> None:
+    """A hundred rounds, one message, the longest wait first; each row is told."""
+    for number in range(100):
+        asked = ask(START + number * 10, f"c{number}")
+        ((one, _),) = fold(Conversation(asked.key), [asked], PLAN).rounds()
+        await desk.do(lambda c, one=one: projection.save_round(c, "live", one, score(one, PLAN, START + 90_000), PLAN))  # type: ignore[misc]
+        await desk.due(one)
+    await desk.settle(lambda _: bool(phone.notices))
+    states = await desk.do(lambda c: c.execute("SELECT DISTINCT state FROM outbox").fetchall())
+    (notice,) = phone.notices
+
+    assert [one["opened_ms"] for one in notice["waiting"]] == [START + number * 10 for number in range(100)]
+    assert states in ([("told",)], [("sending",)])
+
+
+async def test_what_comes_within_the_window_stands_in_the_next_message(desk: Desk, phone: Phone) -> None:
     one = await desk.escalate()
-    for step in range(1, 60):
-        more = Escalated(START + 90_000, one, "default", step, ("lead",))
-        await desk.do(lambda c, more=more: outbox.enqueue(c, more, "p", desk.clock.now_ms()))  # type: ignore[misc]
-    await desk.settle(lambda _: len(phone.notices) == 60)
+    await desk.settle(is_("told"))
+    for step in (1, 2):
+        await desk.due(one, step)
+    desk.worker.wake()
+    held = "SELECT count(*) FROM outbox WHERE reason = 'merge' AND state = 'waiting'"
+    await desk.until(held, 2)
+    assert len(phone.notices) == 1
+    await desk.clock.advance(15_000)
+    await desk.until("SELECT count(*) FROM outbox WHERE state = 'told'", 3)
+
+    assert [notice["step"] for notice in phone.notices] == [0, 2]
+
+
+async def test_a_round_that_was_taken_is_told_to_nobody(desk: Desk, phone: Phone) -> None:
+    one = await desk.escalate(Take(START + 80_000, Key("default", "desk", "A"), "t", "boss"))
+
+    assert (one.taken_by, (await desk.settle(is_("inhibited")))[3], phone.notices) == ("boss", "taken", [])
+
+
+async def test_what_reaches_nobody_goes_to_the_fallback(tmp_path: Path, phone: Phone) -> None:
+    ops = {"ops": Person("ops", (Way(phone.url, Secret(SECRET)),))}
+    desk = Desk(Database.open(tmp_path / "log.db"), ("pigeon:home",), people=ops, fallback=("ops",))
+    await desk.escalate()
+    await desk.settle(is_("failed"))
+    await desk.until("SELECT count(*) FROM outbox WHERE person = 'ops' AND state = 'told'", 1)
     await desk.stop()
 
-    assert len({notice["id"] for notice in phone.notices}) == 60
+    assert [notice["person"] for notice in phone.notices] == ["ops"]
+
+
+async def test_a_condition_decides_when_the_step_is_due(desk: Desk, phone: Phone) -> None:
+    one = await desk.escalate()
+    await desk.settle(is_("told"))
+    await desk.due(one, 1, condition="waited > duration('1h')")
+    await desk.due(one, 2, condition="waited > duration('80s') && agent_open == 0 && !agent_online && budget_left > 5")
+    await desk.clock.advance(15_000)
+    await desk.until("SELECT count(*) FROM outbox WHERE state = 'inhibited' AND reason = 'condition'", 1)
+    await desk.until("SELECT count(*) FROM outbox WHERE state = 'told'", 2)
+
+    assert [notice["step"] for notice in phone.notices] == [0, 2]
+
+
+async def test_a_channel_that_cannot_give_a_conversation_away_says_so(desk: Desk, phone: Phone) -> None:
+    one = await desk.escalate()
+    await desk.settle(is_("told"))
+    await desk.due(one, 1, person="backup", reassign="backup")
+    await desk.until("SELECT count(*) FROM outbox WHERE kind = 'reassign' AND state = 'failed'", 1)
+    (said,) = await desk.do(lambda c: c.execute("SELECT answer FROM outbox WHERE kind = 'reassign'").fetchone())
+
+    assert said == "backup: channel desk has no way to assign: its adapter or its options give none"

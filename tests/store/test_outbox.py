@@ -13,6 +13,7 @@ from sanfen.core.events import Key
 from sanfen.core.facts import Conversation
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
+from sanfen.roster import Target
 from sanfen.store import outbox
 from sanfen.store.outbox import Row, Transition
 from sanfen.testing import ask
@@ -28,14 +29,19 @@ def step(number: int = 0, *people: str) -> Escalated:
     return Escalated(START + 90_000, one, "ladder", number, people or ("lead",))
 
 
+def put(connection: Any, effect: Escalated) -> int:
+    """Everybody the step names is there."""
+    return outbox.enqueue(connection, effect, "p", [Target(name, name) for name in effect.notify], START)
+
+
 def test_a_step_is_put_there_once_for_each_person(run: Run) -> None:
-    assert run(outbox.enqueue, step(0, "lead", "boss"), "p", START) == 2
-    assert run(outbox.enqueue, step(0, "lead", "boss"), "p", START) == 0
-    assert run(outbox.enqueue, step(1, "lead"), "p", START) == 1
+    assert run(put, step(0, "lead", "boss")) == 2
+    assert run(put, step(0, "lead", "boss")) == 0
+    assert run(put, step(1, "lead")) == 1
 
 
 def test_a_claimed_row_comes_again_after_its_lease(run: Run) -> None:
-    run(outbox.enqueue, step(), "p", START)
+    run(put, step())
     first = run(outbox.claim, START, 10, 1000)
 
     assert [row.person for row in first] == ["lead"]
@@ -45,7 +51,7 @@ def test_a_claimed_row_comes_again_after_its_lease(run: Run) -> None:
 
 def test_at_a_start_nobody_is_sending(run: Run) -> None:
     """The lease of whoever died is not waited for."""
-    run(outbox.enqueue, step(), "p", START)
+    run(put, step())
     first = run(outbox.claim, START, 10, 60_000)
 
     assert run(outbox.release, START + 5) == 1
@@ -53,26 +59,26 @@ def test_at_a_start_nobody_is_sending(run: Run) -> None:
 
 
 def test_an_attempt_is_marked_before_it_is_made(run: Run) -> None:
-    run(outbox.enqueue, step(), "p", START)
+    run(put, step())
     (row,) = run(outbox.claim, START, 10, 1000)
-    begun = run(outbox.begin, row)
+    (begun,) = run(outbox.begin, [row])
     (again,) = run(outbox.claim, START + 1000, 10, 1000)  # a crash: nothing was recorded
 
     assert (begun.unknown, again.unknown, again.attempts) == (1, 1, 1)
 
 
 def test_told_is_final(run: Run) -> None:
-    run(outbox.enqueue, step(), "p", START)
+    run(put, step())
     (row,) = run(outbox.claim, START, 10, 1000)
-    row = run(outbox.begin, row)
+    (row,) = run(outbox.begin, [row])
     done = Transition("told", 0, row.unknown, START, None)
-    run(outbox.record, row, done, now_ms=START, way="w", result="told", answer="200", took_ms=3)
+    run(outbox.record, [(row, done)], now_ms=START, way="w", result="told", answer="200", took_ms=3)
 
     assert run(outbox.claim, START + 10**9, 10, 1000) == []
     assert run(outbox.next_try) is None
 
 
-ROW = Row(1, "r", "p", "l", 0, "lead", START, 0, 0, 0, {})
+ROW = Row(1, "r", "p", "l", 0, 0, "notify", "lead", START, 0, 0, 0, None, {}, "pending", None, None)
 
 
 def test_a_refusal_goes_to_the_next_way_at_once_and_then_backs_off() -> None:
@@ -122,12 +128,69 @@ def test_nobody_hears_of_a_step_three_times(outcomes: list[str], ways: int) -> N
 
 @pytest.mark.parametrize("word", ["inhibited", "waiting"])
 def test_a_row_can_be_dropped_or_put_off(run: Run, word: str) -> None:
-    run(outbox.enqueue, step(), "p", START)
+    run(put, step())
     (row,) = run(outbox.claim, START, 10, 1000)
     if word == "inhibited":
-        run(outbox.inhibit, row, "round_met", START)
+        run(outbox.inhibit, [(row, "round_met")], START)
     else:
-        run(outbox.put_off, row, START + 5, "quiet")
+        run(outbox.put_off, [row], START + 5, "quiet")
 
     assert run(lambda c: c.execute("SELECT state FROM outbox").fetchone()) == (word,)
     assert run(outbox.next_try) == (None if word == "inhibited" else START + 5)
+
+
+def states(run: Run) -> list[tuple[Any, ...]]:
+    found: list[tuple[Any, ...]] = run(
+        lambda c: c.execute("SELECT person, wanted, state, reason FROM outbox ORDER BY id").fetchall()
+    )
+    return found
+
+
+def test_who_is_not_there_has_a_row_that_says_so(run: Run) -> None:
+    targets = [Target("lead", "lead", "off_duty"), Target("boss", "boss")]
+
+    assert run(outbox.enqueue, step(0, "lead", "boss"), "p", targets, START) == 1
+    assert states(run) == [("lead", "lead", "inhibited", "off_duty"), ("boss", "boss", "waiting", None)]
+
+
+def test_where_nobody_is_there_the_step_has_failed(run: Run) -> None:
+    assert run(outbox.enqueue, step(), "p", [Target("lead", "lead", "off_duty")], START) == 0
+    assert states(run) == [("lead", "lead", "failed", "off_duty")]
+
+
+def test_what_reached_nobody_is_passed_on_once(run: Run) -> None:
+    run(put, step(0, "lead", "boss"))
+    rows = run(outbox.claim, START, 10, 1000)
+
+    assert run(outbox.pass_on, rows[:1], ["boss", "ops"], START) == 1  # boss has a row of this step already
+    assert run(outbox.pass_on, rows[:1], ["boss", "ops"], START) == 0
+    assert states(run)[2] == ("ops", "fallback", "waiting", "for lead")
+
+
+def test_a_step_told_again_is_another_row(run: Run) -> None:
+    run(put, step())
+    assert run(put, step()._replace(turn=1)) == 1
+
+
+def test_a_step_may_give_the_conversation_away(run: Run) -> None:
+    run(outbox.enqueue, step()._replace(notify=(), reassign="backup"), "p", [], START)
+    (row,) = run(outbox.claim, START, 10, 1000)
+
+    assert (row.kind, row.person) == ("reassign", "backup")
+
+
+def test_nobody_who_is_busy_is_claimed(run: Run) -> None:
+    run(put, step(0, "lead", "boss"))
+
+    assert [row.person for row in run(outbox.claim, START, 10, 1000, ["lead"])] == ["boss"]
+
+
+def test_when_a_person_was_last_sent_anything(run: Run) -> None:
+    run(put, step())
+    rows = run(outbox.begin, run(outbox.claim, START, 10, 1000))
+    done = [(row, Transition("told", 0, 1, START, None)) for row in rows]
+    run(outbox.record, done, now_ms=START + 7, way="w", result="told", answer="", took_ms=1)
+
+    assert run(outbox.last_sent, "lead", START) == START + 7
+    assert run(outbox.last_sent, "lead", START + 8) is None
+    assert run(outbox.last_sent, "boss", START) is None

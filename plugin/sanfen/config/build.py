@@ -1,18 +1,45 @@
 """From the checked shape of the file to what the program reads."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from sanfen.config.schema import ChannelModel, Config, MatchModel, PersonModel, QuietModel
-from sanfen.config.settings import ChannelSettings, Listen, Person, Quiet, Secret, Settings, Shop, Way
+from sanfen.config.policies import DAYS
+from sanfen.config.schema import (
+    ChannelModel,
+    Config,
+    DutyModel,
+    MatchModel,
+    PersonModel,
+    QuietModel,
+    ShiftModel,
+)  # fmt: skip
+from sanfen.config.settings import (
+    ChannelSettings,
+    Duty,
+    Heartbeat,
+    Listen,
+    Person,
+    Quiet,
+    Secret,
+    Settings,
+    Shift,
+    Shop,
+    Way,
+)  # fmt: skip
 from sanfen.config.yaml import Document
 from sanfen.core.classify import Rule
-from sanfen.core.policy import Ladder, Step
+from sanfen.errors import ParseError
 from sanfen.wire import parse_instant
 
-__all__ = ["build_ladders", "build_rules", "build_settings", "pattern_of", "quiet_of"]
+__all__ = [
+    "build_rules", "build_settings", "holidays_of", "pattern_of", "quiet_of",
+]  # fmt: skip
+
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_YEARS = range(2020, 2041)
 
 
 def build_settings(config: Config, path: Path) -> Settings:
@@ -20,26 +47,18 @@ def build_settings(config: Config, path: Path) -> Settings:
     shop, listen = config.shop, config.listen
     return Settings(
         shop=Shop(shop.id, shop.name, shop.timezone, shop.language),
-        listen=Listen(*listen.hooks, *listen.board),
+        listen=Listen(*listen.hooks, *listen.board, listen.url),
         storage=path.parent / config.storage,
         spill=path.parent / (config.spill or f"{config.storage}.spill"),
         text_keep_ms=config.text.keep,
         channels=MappingProxyType({name: _channel(name, one) for name, one in config.channels.items()}),
         people=MappingProxyType({name: _person(name, one) for name, one in config.people.items()}),
+        rosters=MappingProxyType({name: tuple(map(_shift, shifts)) for name, shifts in config.rosters.items()}),
+        fallback=config.fallback,
+        holidays=holidays_of(config.holidays),
+        merge_ms=config.merge,
+        heartbeat=Heartbeat(config.heartbeat.url, config.heartbeat.every) if config.heartbeat else None,
         quiet=tuple(quiet_of(one, shop.timezone) for one in config.quiet),
-    )
-
-
-def build_ladders(config: Config) -> tuple[Ladder, ...]:
-    """The ladders, steps in order of time."""
-    return tuple(
-        Ladder(
-            ladder.name,
-            tuple(sorted((Step(step.at, step.notify) for step in ladder.steps), key=lambda step: step.at_ms)),
-            frozenset(ladder.match.shop),
-            frozenset(ladder.match.channel),
-        )
-        for ladder in config.escalation
     )
 
 
@@ -108,7 +127,31 @@ def _channel(name: str, model: ChannelModel) -> ChannelSettings:
 
 def _person(name: str, model: PersonModel) -> Person:
     ways = tuple(Way(way.url, Secret(way.secret) if way.secret else None) for way in model.via)
-    return Person(name, ways, model.hours)
+    return Person(name, ways, _duty(model), frozenset(model.agents))
+
+
+def _shift(model: ShiftModel) -> Shift:
+    return Shift(model.people, _duty(model))
+
+
+def _duty(model: DutyModel) -> Duty:
+    return Duty(model.hours, frozenset(map(DAYS.index, model.days)), model.holidays, frozenset(model.off))
+
+
+def holidays_of(given: Iterable[str]) -> frozenset[str]:
+    """Local dates: those given, and the public holidays of the countries given. Raises ParseError for an unknown one."""
+    out = {one for one in given if DATE.fullmatch(one)}
+    for country in set(given) - out:
+        import holidays  # noqa: PLC0415  # a tenth of a second, for those who use it
+
+        try:
+            out |= {day.isoformat() for day in holidays.country_holidays(country, years=_YEARS)}
+        except NotImplementedError:
+            raise ParseError(
+                f"no holidays are known of {country!r}",
+                hint="write a country's two letters (CN, DE), or dates: 2026-11-11",
+            ) from None
+    return frozenset(out)
 
 
 def _bounds(match: MatchModel) -> tuple[int | None, int | None]:

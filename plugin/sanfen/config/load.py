@@ -10,8 +10,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from sanfen.config import presets, sense
-from sanfen.config.build import build_ladders, build_rules, build_settings
+from sanfen.config.build import build_rules, build_settings
 from sanfen.config.findings import Finding, render_all
+from sanfen.config.ladders import build_ladders
 from sanfen.config.policies import PolicyModel
 from sanfen.config.schema import Config, OwnPolicy
 from sanfen.config.settings import Settings
@@ -63,13 +64,12 @@ def inspect(path: Path, env: Mapping[str, str] | None = None) -> tuple[Loaded | 
     policies = _policies(document, config, findings)
     findings += sense.names(document, config, wrong)
     if policies and not any(finding.is_error for finding in findings):
-        findings += sense.doubts(document, config, policies[0])
-        first = replace(policies[0], ladders=build_ladders(config))
-        loaded = Loaded(
-            build_settings(config, path),
-            (first, *policies[1:]),
-            build_rules(config, document),
+        findings += sense.doubts(document, config, policies)
+        armed = tuple(
+            replace(policy, ladders=build_ladders(config, policy, first=number == 0))
+            for number, policy in enumerate(policies)
         )
+        loaded = Loaded(build_settings(config, path), armed, build_rules(config, document))
         return loaded, _tidy(document, findings)
     return None, _tidy(document, findings)
 

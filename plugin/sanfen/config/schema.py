@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
-from sanfen.config.types import Duration, Share, Window
+from sanfen.config.policies import DAYS, DayName
+from sanfen.config.types import Date, Duration, Share, Whole, Window
 from sanfen.core.events import Mode
 
 __all__ = ["Config", "OwnPolicy"]
@@ -14,6 +15,7 @@ __all__ = ["Config", "OwnPolicy"]
 _COMPARE = re.compile(r"(>=|<=|<|>)\s*([0-9]+)")
 _ADDRESS = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):([0-9]{1,5})")
 _HIGHEST_PORT = 65535
+_SHORTEST_EVERY_MS = 10_000
 
 
 def _length(value: Any) -> tuple[str, int]:
@@ -98,6 +100,8 @@ class ListenModel(_Model):
     """Messages, both ways."""
     board: Address = ("127.0.0.1", 8971)
     """Status page, API, metrics."""
+    url: Url | None = None
+    """Where people reach the board from outside; links in notices begin with it. Absent: notices have no links."""
 
 
 class TextModel(_Model):
@@ -208,13 +212,26 @@ _WAY_SCHEMA = {
 AnyWay = Annotated[WayModel, WithJsonSchema({"anyOf": [{"type": "string"}, _WAY_SCHEMA]})]
 
 
-class PersonModel(_Model):
+class DutyModel(_Model):
+    """When somebody is there. Off duty nobody is told."""
+
+    hours: Window | None = None
+    """Of the day, 21:00-05:00 too; absent: always."""
+    days: tuple[DayName, ...] = DAYS
+    """mon … sun; a shift past midnight belongs to the day it begins on."""
+    holidays: Literal["work", "off"] = "work"
+    """Whether they work on the dates under holidays."""
+    off: tuple[Date, ...] = ()
+    """Dates on which they are not there: 2026-12-24."""
+
+
+class PersonModel(DutyModel):
     """Somebody who can be told."""
 
     via: tuple[AnyWay, ...] = Field(min_length=1)
     """Addresses, tried in order: dingtalk://${TOKEN}, wecombot://${KEY}, webhook+https://… (docs/notifiers.md)."""
-    hours: Window | None = None
-    """When they may be told; absent: always."""
+    agents: Names = ()
+    """The channels' names for this person: who notify: [agent] reaches when they hold the conversation."""
 
     @field_validator("via", mode="before")
     @classmethod
@@ -222,20 +239,59 @@ class PersonModel(_Model):
         return [{"url": one} if isinstance(one, str) else one for one in value] if isinstance(value, list) else value
 
 
-class StepModel(_Model):
-    """One step of a ladder."""
+class ShiftModel(DutyModel):
+    """People of a roster who are there together."""
 
-    at: Duration
+    people: Names = Field(min_length=1)
+    """Who; all of them are told."""
+
+
+class StepModel(_Model):
+    """One step of a ladder. It needs one of at, before, late; and notify or reassign."""
+
+    at: Duration | None = None
     """This long after the first unanswered question."""
-    notify: Names = Field(min_length=1)
-    """Who is told."""
+    before: Duration | None = None
+    """This long before the deadline."""
+    late: Duration | None = None
+    """This long after the deadline; 0s: at the breach."""
+    notify: Names = ()
+    """Who is told: people, rosters, or agent: whoever holds the conversation."""
+    reassign: str | None = None
+    """Give the conversation to this agent, or to whoever is there of a roster, by the channel's own API."""
+    if_: str | None = Field(default=None, alias="if")
+    """A condition in CEL: waited > duration('2m') && agent_open > 5."""
+    every: Duration | None = None
+    """Told again this often until the next step, until it is taken or answered."""
+    times: Whole | None = None
+    """At most this often again; absent: 20."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "StepModel":
+        if sum(one is not None for one in (self.at, self.before, self.late)) != 1:
+            raise ValueError("a step needs at, before or late, one of them")
+        if not self.notify and self.reassign is None:
+            raise ValueError("a step needs notify or reassign")
+        if self.every is not None and self.every < _SHORTEST_EVERY_MS:
+            raise ValueError("not a bearable pace: every is shorter than 10s; write every: 30s")
+        return self
 
 
 class LadderMatchModel(_Model):
-    """The rounds a ladder is for."""
+    """The rounds a ladder is for; all that is given must hold."""
 
     shop: Names = ()
     channel: Names = ()
+    agent: Names = ()
+    """Who holds the conversation."""
+    group: Names = ()
+    """A group of agents, under groups."""
+    tag: Names = ()
+    """A tag of the conversation, such as vip."""
+    hours: Window | None = None
+    """When the round opened."""
+    policy: Names = ()
+    """Rounds of these policies; absent: of the first one."""
 
 
 class LadderModel(_Model):
@@ -244,6 +300,14 @@ class LadderModel(_Model):
     name: str
     match: LadderMatchModel = LadderMatchModel()
     steps: tuple[StepModel, ...]
+
+
+class HeartbeatModel(_Model):
+    """An address that is called while the watch is awake, so that its silence is noticed elsewhere."""
+
+    url: str
+    """http://… or https://…"""
+    every: Duration = 60_000
 
 
 class QuietModel(_Model):
@@ -296,6 +360,17 @@ class Config(_Model):
     """What replies are; the first rule that matches wins."""
     people: dict[str, PersonModel] = {}
     """Who can be told."""
+    rosters: dict[str, tuple[ShiftModel, ...]] = {}
+    """Who is there when, by name; notify and reassign may name them."""
+    groups: dict[str, Names] = {}
+    """Groups of agents, by the channels' names for them."""
+    holidays: Names = ()
+    """Dates, or countries whose public holidays hold: [CN, 2026-11-11]."""
+    fallback: Names = ()
+    """Who is told, at any hour, when a step reaches nobody."""
+    merge: Duration = 15_000
+    """A person gets at most one message in this time; what comes meanwhile stands in the next one."""
+    heartbeat: HeartbeatModel | None = None
     escalation: tuple[LadderModel, ...] = ()
     """Who is told when; the first ladder that matches wins."""
     quiet: tuple[QuietModel, ...] = ()

@@ -1,15 +1,15 @@
 """What the shape cannot see: names nobody defined, steps too late, rules that never match, secrets in the file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache
 from ipaddress import ip_address
 
+from sanfen.config import ladders
 from sanfen.config.build import quiet_of
 from sanfen.config.findings import Finding
 from sanfen.config.schema import Config, LadderModel
-from sanfen.config.types import duration_text
 from sanfen.config.yaml import Document
 from sanfen.core.policy import Policy, Target
 from sanfen.errors import ConfigError, ParseError
@@ -29,31 +29,19 @@ def names(document: Document, config: Config, wrong: frozenset[str]) -> list[Fin
     ``wrong``: sections that could not be read, whose names nobody knows.
     """
     out = [*_twice(document, config), *_other(document, config)]
-    if "people" not in wrong:
-        out += [*_people(document, config), *_addresses(document, config)]
+    out += [] if "people" in wrong else list(_addresses(document, config))
+    out += [] if wrong & {"people", "rosters", "groups"} else list(ladders.names(document, config))
     return out + ([] if "channels" in wrong else list(_channels(document, config)))
 
 
-def doubts(document: Document, config: Config, policy: Policy) -> list[Finding]:
+def doubts(document: Document, config: Config, policies: Sequence[Policy]) -> list[Finding]:
     """Warnings: it runs, but hardly as meant."""
     return [
-        *_steps(document, config, policy),
+        *ladders.doubts(document, config, policies),
+        *_target(document, config),
         *_unreachable(document, config),
         *_secrets(document, config),
     ]
-
-
-def _people(document: Document, config: Config) -> Iterator[Finding]:
-    for number, ladder in enumerate(config.escalation):
-        for index, step in enumerate(ladder.steps):
-            for place, name in enumerate(step.notify):
-                if name not in config.people:
-                    path = ("escalation", number, "steps", index, "notify", place)
-                    known = ", ".join(config.people) or "nobody yet"
-                    close = get_close_matches(name, config.people, 1, 0.5)
-                    help_ = (f"did you mean {close[0]!r}? " if close else "") + f"known: {known}"
-                    message = f"{name!r} is not under `people:`"
-                    yield document.finding("C021", message, path, note="nobody would be told", help_=help_)
 
 
 def _channels(document: Document, config: Config) -> Iterator[Finding]:
@@ -126,24 +114,7 @@ def _addresses(document: Document, config: Config) -> Iterator[Finding]:
                     yield from _literal(document, [path, (*path, "url")])
 
 
-def _steps(document: Document, config: Config, policy: Policy) -> Iterator[Finding]:
-    after_ms = policy.due[0].after_ms
-    for number, ladder in enumerate(config.escalation):
-        path = ("escalation", number)
-        if not ladder.steps:
-            message = f"ladder {ladder.name!r} tells nobody"
-            yield document.finding("W103", message, path, help_="add a step, or leave it out if that is meant")
-        latest = -1
-        for index, step in enumerate(ladder.steps):
-            at = (*path, "steps", index, "at")
-            if after_ms is not None and step.at >= after_ms:
-                message = f"step at {duration_text(step.at)} is not before the deadline ({duration_text(after_ms)})"
-                note = "the round is already late when this fires"
-                yield document.finding("W101", message, at, note=note, help_="silence with # sanfen: allow W101")
-            if step.at < latest:
-                message = f"step at {duration_text(step.at)} comes after one at {duration_text(latest)}"
-                yield document.finding("W102", message, at, help_="write the steps in order of time")
-            latest = max(latest, step.at)
+def _target(document: Document, config: Config) -> Iterator[Finding]:
     if config.target is not None and config.target > 1:
         yield document.finding("W105", f"a target of {float(config.target):.0%} cannot be met", ("target",))
 
@@ -162,7 +133,7 @@ def _unreachable(document: Document, config: Config) -> Iterator[Finding]:
 
 
 def _takes_all(ladder: LadderModel) -> bool:
-    return not ladder.match.shop and not ladder.match.channel
+    return not ladder.match.model_fields_set
 
 
 def _secrets(document: Document, config: Config) -> Iterator[Finding]:

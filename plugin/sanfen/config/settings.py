@@ -6,7 +6,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-__all__ = ["ChannelSettings", "Listen", "Person", "Quiet", "Secret", "Settings", "Shop", "Way"]
+__all__ = [
+    "ChannelSettings", "Duty", "Heartbeat", "Listen", "Person", "Quiet", "Secret", "Settings", "Shift", "Shop", "Way",
+]  # fmt: skip
 
 
 class Secret:
@@ -49,6 +51,7 @@ class Listen:
     hooks_port: int = 8970
     board_host: str = "127.0.0.1"
     board_port: int = 8971
+    url: str | None = None  # where people reach the board; links in notices begin with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,42 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
+class Duty:
+    """When somebody is there, in the shop's time. A shift past midnight belongs to the day it begins on.
+
+    ``hours``: minutes of the local day ``[start, end)``, None: all of it. ``off``: local dates, YYYY-MM-DD.
+    """
+
+    hours: tuple[int, int] | None = None
+    days: frozenset[int] = frozenset(range(7))
+    holidays: Literal["work", "off"] = "work"
+    off: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who can be told. Ways are tried in order. ``hours``: minutes of the local day, None: always."""
+    """Somebody who can be told. Ways are tried in order. ``agents``: the channels' names for them."""
 
     name: str
     ways: tuple[Way, ...]
-    hours: tuple[int, int] | None = None
+    duty: Duty = Duty()
+    agents: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """People of a roster who are there together."""
+
+    people: tuple[str, ...]
+    duty: Duty = Duty()
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """An address that is called while the watch is awake, so that its silence is noticed elsewhere."""
+
+    url: str
+    every_ms: int = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +137,9 @@ class Settings:
     text_keep_ms: int = 30 * 86_400_000
     channels: Mapping[str, ChannelSettings] = field(default_factory=lambda: MappingProxyType({}))
     people: Mapping[str, Person] = field(default_factory=lambda: MappingProxyType({}))
+    rosters: Mapping[str, tuple[Shift, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    fallback: tuple[str, ...] = ()
+    holidays: frozenset[str] = frozenset()  # local dates, YYYY-MM-DD
+    merge_ms: int = 15_000  # one person is sent at most one message in this time
+    heartbeat: Heartbeat | None = None
     quiet: tuple[Quiet, ...] = ()

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import structlog
 
 from sanfen.clock import Clock
+from sanfen.config.settings import Settings
 from sanfen.core.classify import Rule, classify
 from sanfen.core.days import NEVER
 from sanfen.core.drive import Fold
@@ -27,6 +28,7 @@ from sanfen.core.policy import Policy
 from sanfen.core.rounds import advance, tick
 from sanfen.core.score import Score, score
 from sanfen.log import Throttle
+from sanfen.roster import Roster
 from sanfen.store import journal, orders, outbox, projection
 from sanfen.store import policies as versions
 from sanfen.store.db import Database
@@ -56,6 +58,7 @@ class Terms(NamedTuple):
     rules: tuple[Rule, ...]
     zone: str
     keep_text: bool
+    roster: Roster
 
 
 class _Version(NamedTuple):
@@ -124,6 +127,7 @@ class Engine:
         rules: tuple[Rule, ...],
         clock: Clock,
         *,
+        roster: Roster | None = None,
         zone: str = "UTC",
         keep_text: bool = True,
         on_due: Callable[[int, Key], None] = lambda _due_ms, _key: None,
@@ -134,6 +138,7 @@ class Engine:
         self._versions = [_Version(plan_of(policy)) for policy in policies]
         self._rules = rules
         self._clock = clock
+        self._roster = roster or Roster(Settings())
         self._zone = zone
         self._keep_text = keep_text
         self._throttle = Throttle()
@@ -207,7 +212,7 @@ class Engine:
 
     def _adopt(self, connection: sqlite3.Connection, terms: Terms | None) -> None:
         if terms is not None:
-            self._policies, self._rules, self._zone, self._keep_text = terms
+            self._policies, self._rules, self._zone, self._keep_text, self._roster = terms
         versions.remember(connection, LIVE, self._policies, self._clock.now_ms())
         projection.let_go(connection, LIVE, [policy.id for policy in self._policies])
         found: list[_Version] = []
@@ -281,8 +286,15 @@ class Engine:
             elif not isinstance(effect, Escalated) or not version.holds(effect.round.opened_ms):
                 continue
             elif effect.round.answerable or not open_only:
-                escalated |= outbox.enqueue(connection, effect, policy.id, self._clock.now_ms()) > 0
+                escalated |= self._enqueue(connection, effect, policy.id) > 0
         return escalated
+
+    def _enqueue(self, connection: sqlite3.Connection, effect: Escalated, policy: str) -> int:
+        now_ms = self._clock.now_ms()
+        targets = self._roster.told(effect.notify, effect.round.agent, now_ms) if effect.notify else []
+        if targets and all(target.skipped for target in targets):
+            _log.error("nobody is there to be told", ladder=effect.ladder, step=effect.step, wanted=effect.notify)
+        return outbox.enqueue(connection, effect, policy, targets, now_ms)
 
     def _refold(self, connection: sqlite3.Connection, key: Key, cause: Event) -> tuple[list[tuple[int, Key]], bool]:
         """Fold the conversation again from its journal, write the rows that differ, and record what changed."""

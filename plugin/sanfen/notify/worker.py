@@ -1,20 +1,29 @@
-"""Drains the outbox: asks the stages, marks the attempt, sends, records. The protocol is in ``store/outbox.py``."""
+"""Drains the outbox: what is due for one person goes through the stages, is marked, sent once, and recorded.
+
+The protocol is in ``store/outbox.py``, the stages in ``stages.py``. One person is sent one message at a time.
+"""
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 
-from sanfen.abc import DeliveryError, Notifier
+from sanfen.abc import Action, DeliveryError, Limit, Notifier
 from sanfen.clock import Clock
-from sanfen.config.settings import Person, Settings, Way
+from sanfen.config.settings import Person, Quiet, Settings, Way
 from sanfen.errors import StoreError
+from sanfen.notify.acting import Acting
+from sanfen.notify.facts import Facts
 from sanfen.notify.notice import make_notice
-from sanfen.notify.stages import STAGES, Drop, Hold, Situation
+from sanfen.notify.pace import Breaker, Pace
+from sanfen.notify.stages import Batch, Breaking, Conditional, Inhibit, Merge, Silence, Stage, Throttle
 from sanfen.notify.ways import send, shown_way
-from sanfen.store import outbox
+from sanfen.plugins import pick
+from sanfen.roster import AGENT, Roster
+from sanfen.store import outbox, queries, silences
 from sanfen.store.db import Database
 from sanfen.store.outbox import Row, Transition
 from sanfen.store.projection import LIVE
@@ -24,7 +33,8 @@ __all__ = ["Worker"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_AT_ONCE = 16  # notices under way at the same time
+_AT_ONCE = 64  # people who are being told at the same time
+_ROWS = 20_000  # taken at a time
 _LEASE_MS = 60_000  # a claimed row that is not settled by then is taken up again
 _LOOK_MS = 5_000  # look into the table at least this often
 _ANSWER = 300  # characters of an answer that are kept
@@ -39,21 +49,38 @@ class Worker:
         self,
         db: Database,
         notifiers: Mapping[str, Notifier],
-        people: Mapping[str, Person],
         settings: Settings,
         clock: Clock,
+        *,
+        roster: Roster | None = None,
+        acting: Acting | None = None,
+        link: Callable[[Row, int], str | None] = lambda _row, _now_ms: None,
     ) -> None:
         self._db = db
         self._notifiers = notifiers
-        self._people = people
-        self._settings = settings
         self._clock = clock
+        self._acting = acting or Acting({})
+        self._link = link
+        self._pace, self._breaker = Pace(), Breaker()
+        self._silences: list[silences.Silence] = []
         self._awake = asyncio.Event()
-        self._sending: set[asyncio.Task[None]] = set()
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self.adopt(settings, roster or Roster(settings))
 
-    def adopt(self, settings: Settings) -> None:
+    def adopt(self, settings: Settings, roster: Roster) -> None:
         """Go over to another configuration; what is being sent is finished under the old one."""
-        self._people, self._settings = settings.people, settings
+        self._settings, self._roster = settings, roster
+        self._facts = Facts(settings.shop.timezone)
+        self._conditional = Conditional()
+        self.stages: tuple[Stage, ...] = (
+            Inhibit(),
+            Silence(self._quiet),
+            self._conditional,
+            Merge(settings.merge_ms),
+            Breaking(self._breaker),
+            Throttle(self._pace, self._limits),
+        )
+        """In this order. New outgoing behaviour is a new stage here, never a bypass."""
 
     def wake(self) -> None:
         """There is something new in the outbox."""
@@ -64,14 +91,10 @@ class Worker:
         while True:
             self._awake.clear()
             try:
-                room = _AT_ONCE - len(self._sending)
-                if not room:  # somebody who is being told now makes room
+                if len(self._busy) >= _AT_ONCE:  # somebody who is being told now makes room
                     await self._awake.wait()
                     continue
-                rows = await self._do(outbox.claim, self._clock.now_ms(), room, _LEASE_MS)
-                for row in rows:
-                    self._start(row)
-                if not rows:
+                if not await self._look():
                     await self._rest()
             except StoreError as error:
                 _log.error("notices wait for the database", error=error.message)
@@ -79,18 +102,37 @@ class Worker:
 
     async def close(self) -> None:
         """Let what is under way finish, ten seconds at most, and release the notifiers."""
-        if self._sending:
-            await asyncio.wait(self._sending, timeout=10)
-        for task in self._sending:
+        tasks = list(self._busy.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=10)
+        for task in tasks:
             task.cancel()
         for notifier in self._notifiers.values():
             await notifier.close()
+        await self._acting.close()
+
+    async def _look(self) -> bool:
+        """Take what is due and start telling; whether there was anything."""
+        now_ms = self._clock.now_ms()
+        rows = await self._do(outbox.claim, now_ms, _ROWS, _LEASE_MS, list(self._busy))
+        if not rows:
+            return False
+        self._silences = await self._do(silences.current, now_ms)
+        by_person: dict[str, list[Row]] = {}
+        for row in rows:
+            by_person.setdefault(row.person, []).append(row)
+        for person, mine in by_person.items():
+            task = asyncio.create_task(self._carry(person, mine))
+            self._busy[person] = task
+            task.add_done_callback(partial(self._done, person))
+        return True
 
     async def _rest(self) -> None:
         next_ms = await self._do(outbox.next_try)
         pause_ms = _LOOK_MS if next_ms is None else min(_LOOK_MS, next_ms - self._clock.now_ms())
-        if pause_ms <= 0:  # its time has come since we looked
+        if pause_ms <= 0 and not self._busy:  # its time has come since we looked
             return
+        pause_ms = max(pause_ms, 1) if not self._busy else _LOOK_MS
         waits = [asyncio.ensure_future(self._clock.sleep_ms(pause_ms)), asyncio.ensure_future(self._awake.wait())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -98,73 +140,160 @@ class Worker:
             for wait in waits:
                 wait.cancel()
 
-    def _start(self, row: Row) -> None:
-        task = asyncio.create_task(self._carry(row))
-        self._sending.add(task)
-        task.add_done_callback(self._sent)
-
-    def _sent(self, task: "asyncio.Task[None]") -> None:
-        self._sending.discard(task)
+    def _done(self, person: str, task: "asyncio.Task[None]") -> None:
+        self._busy.pop(person, None)
         self._awake.set()
         if not task.cancelled() and task.exception() is not None:
             _log.error("a notice could not be handled; it comes again", error=str(task.exception()))
 
-    async def _carry(self, row: Row) -> None:
-        """One attempt at one row."""
-        now_ms = self._clock.now_ms()
-        status = await self._do(outbox.round_status, row, LIVE)
-        person = self._people.get(row.person)
-        situation = Situation(row, status, person, self._settings, now_ms)
-        for stage in STAGES:
-            answer = stage.ask(situation)
-            if isinstance(answer, Drop):
-                await self._do(outbox.inhibit, row, answer.reason, now_ms)
-                return
-            if isinstance(answer, Hold):
-                await self._do(outbox.put_off, row, answer.until_ms, answer.reason)
-                return
-        if person is None:
-            return
-        way = person.ways[min(row.way, len(person.ways) - 1)]
-        if not outbox.may_send(row.unknown):
-            # A crash left the second attempt's outcome unknown: a third message could be one too many.
-            lost = Transition("unsure", row.way, row.unknown, now_ms, "outcome_unknown")
-            await self._record(row, lost, way, "unknown", "the service stopped while sending", 0)
-            return
-        begun = await self._do(outbox.begin, row)
-        if begun is not None:
-            await self._attempt(begun, way, len(person.ways))
+    async def _carry(self, name: str, rows: list[Row]) -> None:
+        """Everything that is due for one name: actions one by one, notices as one message."""
+        for row in [row for row in rows if row.kind == "reassign"]:
+            await self._act(row, Action("assign", row.facts["conversation"], agent=row.person))
+        rows = [row for row in rows if row.kind != "reassign"]
+        person = self._settings.people.get(name)
+        if person is not None and rows:
+            await self._tell(person, rows)
+        elif name == AGENT:
+            for row in rows:
+                notice = make_notice([row], self._clock.now_ms(), self._settings.shop.language)
+                await self._act(row, Action("note", row.facts["conversation"], text=notice.text))
+        elif rows:
+            await self._do(outbox.inhibit, [(row, "person_unknown") for row in rows], self._clock.now_ms())
 
-    async def _attempt(self, row: Row, way: Way, ways: int) -> None:
+    # --- people ---
+
+    async def _tell(self, person: Person, rows: list[Row]) -> None:
+        now_ms = self._clock.now_ms()
+        last_ms = await self._do(outbox.last_sent, person.name, now_ms - self._settings.merge_ms)
+        way = min(max(row.way for row in rows), len(person.ways) - 1)
+        batch = Batch(person, rows, now_ms, last_ms, await self._ask(rows, now_ms), way)
+        for stage in self.stages:
+            if batch.rows and batch.held is None:
+                stage.ask(batch)
+        if batch.dropped:
+            await self._do(outbox.inhibit, batch.dropped, now_ms)
+        lost = [row for row in batch.rows if not outbox.may_send(row.unknown)]
+        if lost:  # a crash left the second attempt's outcome unknown: a third message could be one too many
+            ended = [(row, Transition("unsure", row.way, row.unknown, now_ms, "outcome_unknown")) for row in lost]
+            await self._record(ended, person.ways[batch.way], "unknown", "the service stopped while sending", 0)
+        rows = [row for row in batch.rows if outbox.may_send(row.unknown)]
+        if not rows:
+            return
+        if batch.held is not None:
+            await self._do(outbox.put_off, rows, *batch.held)
+            return
+        begun = await self._do(outbox.begin, [row._replace(way=batch.way) for row in rows])
+        if begun:
+            await self._attempt(begun, person.ways[batch.way], len(person.ways))
+
+    async def _ask(self, rows: Iterable[Row], now_ms: int) -> Mapping[int, Mapping[str, object]]:
+        asked = [row for row in rows if row.condition is not None]
+        if not asked:
+            return {}
+
+        def gather() -> Mapping[int, Mapping[str, object]]:
+            connection = self._db.reader()
+            try:
+                return self._facts.gather(connection, asked, self._conditional.condition, now_ms)
+            finally:
+                connection.close()
+
+        return await asyncio.to_thread(gather)
+
+    async def _attempt(self, rows: list[Row], way: Way, ways: int) -> None:
         start_ms = self._clock.now_ms()
+        self._pace.sent(way.address, self._limits(way.address), start_ms)
         try:
-            answer = await self._send(row, way)
-            to, result = Transition("told", row.way, row.unknown, start_ms, None), "told"
+            answer = await self._send(rows, way)
         except DeliveryError as error:
             now_ms = self._clock.now_ms()
-            answer = error.message
-            if error.unknown:
-                to, result = outbox.after_unknown(row, ways, now_ms, error.reason), "unknown"
-            else:
-                pause_ms = error.retry_after_ms
-                to = outbox.after_refusal(
-                    row, ways, now_ms, retryable=error.retryable, reason=error.reason, retry_after_ms=pause_ms
-                )
-                result = "refused"
-            if to.state in ("failed", "unsure"):
-                _log.error("somebody was not told", person=row.person, round=row.round, state=to.state, answer=answer)
-        await self._record(row, to, way, result, answer, self._clock.now_ms() - start_ms)
+            self._breaker.failed(way.address, now_ms)
+            if error.retry_after_ms is not None:
+                self._pace.muted(way.address, now_ms + error.retry_after_ms)
+            ended = [(row, _after(row, error, ways, now_ms)) for row in rows]
+            result, answer = ("unknown" if error.unknown else "refused"), error.message
+        else:
+            self._breaker.worked(way.address)
+            ended = [(row, Transition("told", row.way, row.unknown, start_ms, None)) for row in rows]
+            result = "told"
+        await self._record(ended, way, result, answer, self._clock.now_ms() - start_ms)
 
-    async def _send(self, row: Row, way: Way) -> str:
-        notice = make_notice(row, self._clock.now_ms(), self._settings.shop.language)
+    async def _send(self, rows: list[Row], way: Way) -> str:
+        now_ms = self._clock.now_ms()
+        notice = make_notice(rows, now_ms, self._settings.shop.language, lambda row: self._link(row, now_ms))
         return await send(self._notifiers, way, notice)
 
-    async def _record(self, row: Row, to: Transition, way: Way, result: str, answer: str, took_ms: int) -> None:
+    def _limits(self, address: str) -> tuple[Limit, ...]:
+        notifier = pick(self._notifiers, address)
+        return () if notifier is None else notifier.limits
+
+    def _quiet(self) -> Iterable[Quiet]:
+        return [*self._settings.quiet, *(Quiet(one.from_ms, one.until_ms, one.why) for one in self._silences)]
+
+    # --- the channel itself ---
+
+    async def _act(self, row: Row, action: Action) -> None:
+        now_ms = self._clock.now_ms()
+        way = Way(f"channel:{row.facts['channel']}")
+        batch = Batch(Person(row.person, (way,)), [row], now_ms, None, await self._ask([row], now_ms))
+        for stage in self.stages[: self.stages.index(self._conditional) + 1]:
+            stage.ask(batch)
+        if batch.dropped:
+            await self._do(outbox.inhibit, batch.dropped, now_ms)
+            return
+        if action.kind == "assign":
+            agents = self._roster.agents(row.person, now_ms)
+            agent = await self._do(queries.freest, LIVE, row.policy, agents, row.facts["agent"])
+            if agent is None:
+                ended = [(row, Transition("failed", 0, row.unknown, now_ms, "off_duty"))]
+                await self._record(ended, way, "refused", "nobody is there to take it", 0)
+                return
+            action = action._replace(agent=agent)
+        for begun in await self._do(outbox.begin, [row]):
+            await self._call(begun, action, way)
+
+    async def _call(self, begun: Row, action: Action, way: Way) -> None:
+        now_ms = self._clock.now_ms()
+        try:
+            answer = await self._acting.act(begun.facts["channel"], action)
+            to, result = Transition("told", 0, begun.unknown, now_ms, None), "told"
+        except DeliveryError as error:
+            answer = error.message
+            to, result = _after(begun, error, 1, self._clock.now_ms()), "unknown" if error.unknown else "refused"
+        said = f"{action.agent}: {answer}" if action.agent else answer
+        await self._record([(begun, to)], way, result, said, self._clock.now_ms() - now_ms)
+
+    # --- the record ---
+
+    async def _record(
+        self, ended: list[tuple[Row, Transition]], way: Way, result: str, answer: str, took_ms: int
+    ) -> None:
+        """Keep what became of rows; those that reached nobody go on to the fallback, in the same commit."""
         now_ms = self._clock.now_ms()
         shown = shown_way(self._notifiers, way)
-        said = answer[:_ANSWER]
-        await self._do(outbox.record, row, to, now_ms=now_ms, way=shown, result=result, answer=said, took_ms=took_ms)
+        unreached = [row for row, to in ended if to.state in ("failed", "unsure")]
+        if unreached:
+            person = unreached[0].person
+            _log.error("somebody was not told", person=person, rounds=len(unreached), result=result, answer=answer)
+
+        def keep(connection: sqlite3.Connection) -> int:
+            outbox.record(
+                connection, ended, now_ms=now_ms, way=shown, result=result, answer=answer[:_ANSWER], took_ms=took_ms
+            )
+            return outbox.pass_on(connection, unreached, self._settings.fallback, now_ms)
+
+        if await self._do(keep):
+            self.wake()
 
     async def _do(self, job: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function of the store in the writer thread."""
         return await asyncio.wrap_future(self._db.write(lambda connection: job(connection, *args, **kwargs)))
+
+
+def _after(row: Row, error: DeliveryError, ways: int, now_ms: int) -> Transition:
+    if error.unknown:
+        return outbox.after_unknown(row, ways, now_ms, error.reason)
+    return outbox.after_refusal(
+        row, ways, now_ms, retryable=error.retryable, reason=error.reason, retry_after_ms=error.retry_after_ms
+    )

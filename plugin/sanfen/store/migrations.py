@@ -180,6 +180,53 @@ def gaps(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+_LADDERS = """
+ALTER TABLE round_rows ADD COLUMN taken_by TEXT;
+ALTER TABLE round_rows ADD COLUMN rests_ms INTEGER;
+
+ALTER TABLE attempts RENAME TO attempts_before;
+ALTER TABLE outbox RENAME TO outbox_before;
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY, round TEXT NOT NULL, policy TEXT NOT NULL, ladder TEXT NOT NULL, step INTEGER NOT NULL,
+  turn INTEGER NOT NULL DEFAULT 0, kind TEXT NOT NULL DEFAULT 'notify', wanted TEXT NOT NULL, person TEXT NOT NULL,
+  due_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'waiting',
+  way INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
+  next_try_ms INTEGER NOT NULL, done_ms INTEGER, answer TEXT, reason TEXT, condition TEXT, facts TEXT NOT NULL,
+  UNIQUE (round, ladder, step, turn, kind, person)
+) STRICT;
+CREATE TABLE attempts (
+  id INTEGER PRIMARY KEY, outbox INTEGER NOT NULL REFERENCES outbox (id) ON DELETE CASCADE, at_ms INTEGER NOT NULL,
+  way TEXT NOT NULL, result TEXT NOT NULL, answer TEXT, took_ms INTEGER
+) STRICT;
+INSERT INTO outbox (
+  id, round, policy, ladder, step, wanted, person, due_ms, created_ms, state, way, unknown, attempts, next_try_ms,
+  done_ms, answer, reason, facts
+) SELECT
+  id, round, policy, ladder, step, person, person, due_ms, created_ms, state, way, unknown, attempts, next_try_ms,
+  done_ms, answer, reason, facts
+FROM outbox_before;
+INSERT INTO attempts SELECT id, outbox, at_ms, way, result, answer, took_ms FROM attempts_before;
+DROP TABLE attempts_before;
+DROP TABLE outbox_before;
+CREATE INDEX outbox_next ON outbox (next_try_ms) WHERE state IN ('waiting', 'sending');
+CREATE INDEX attempts_outbox ON attempts (outbox);
+CREATE INDEX attempts_time ON attempts (at_ms);
+
+CREATE TABLE quiet_rows (
+  id INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, why TEXT NOT NULL, by TEXT NOT NULL
+) STRICT;
+"""
+
+
+@schema()
+def ladders(db: sqlite_utils.Database) -> None:
+    """Steps told again, rounds taken and snoozed, silences begun by hand."""
+    for (view,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall():
+        db.execute(f"DROP VIEW {view}")
+    for statement in _statements(_LADDERS):
+        db.execute(statement)
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a log to today's schema; each step is one transaction. Raises sqlite3.Error, or StoreError."""
     if getattr(sqlite_utils.utils, "sqlite3", None) is not sqlite3:

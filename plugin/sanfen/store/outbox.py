@@ -3,15 +3,17 @@
 The promise: a due step reaches the person at least once, and at most twice. Before any byte leaves, the row says that an
 attempt is under way (``unknown``); a definite refusal takes that back, a time-out or a crash leaves it. After two
 attempts of unknown outcome nobody knows whether the person was told, and the row is ``unsure``: seen on the board and in
-the log, sent no more.
+the log, sent no more. What reached nobody for sure is passed on to the fallback.
 """
 
 import json
 import sqlite3
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sanfen.core.days import NEVER
 from sanfen.core.effects import Escalated
+from sanfen.roster import Target
 
 __all__ = [
     "Row",
@@ -22,12 +24,13 @@ __all__ = [
     "claim",
     "enqueue",
     "inhibit",
+    "last_sent",
     "may_send",
     "next_try",
+    "pass_on",
     "put_off",
     "record",
     "release",
-    "round_status",
 ]
 
 MOST_UNKNOWN = 2
@@ -36,19 +39,25 @@ _GIVE_UP_MS = 3_600_000  # a person who could not be told for an hour is not tol
 
 
 class Row(NamedTuple):
-    """One person to be told of one step of one round."""
+    """One person to be told of one step of one round, or an agent to be given it (``kind`` reassign)."""
 
     id: int
     round: str
     policy: str
     ladder: str
     step: int
+    turn: int
+    kind: str
     person: str
     due_ms: int
     way: int
     unknown: int
     attempts: int
+    condition: str | None
     facts: dict[str, Any]
+    status: str | None  # of its round as it stands; None: there is no such round any more
+    taken_by: str | None
+    rests_ms: int | None
 
 
 class Transition(NamedTuple):
@@ -93,9 +102,40 @@ def after_unknown(row: Row, ways: int, now_ms: int, reason: str) -> Transition:
 
 # --- the table --------------------------------------------------------------------------------------------------------
 
+_COLUMNS = (
+    "o.id, o.round, o.policy, o.ladder, o.step, o.turn, o.kind, o.person, o.due_ms, o.way, o.unknown, o.attempts, "
+    "o.condition, o.facts, r.status, r.taken_by, r.rests_ms"
+)
+_INSERT = (
+    "INSERT INTO outbox (round, policy, ladder, step, turn, kind, wanted, person, due_ms, created_ms, state, next_try_ms, "
+    "done_ms, reason, condition, facts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
 
-def enqueue(connection: sqlite3.Connection, effect: Escalated, policy: str, now_ms: int) -> int:
-    """Put a step's people in the outbox; who is there already stays as they are. Returns how many are new."""
+
+def enqueue(
+    connection: sqlite3.Connection, effect: Escalated, policy: str, targets: Sequence[Target], now_ms: int
+) -> int:
+    """Put what a step asks for in the outbox; what is there already stays as it is. Returns how many rows wait anew.
+
+    Somebody who is skipped has a row that says why; where nobody is left, those rows have failed.
+    """
+    nobody = bool(targets) and all(target.skipped for target in targets)
+    new = 0
+    facts = _facts(connection, effect)
+    head = (effect.round.id, policy, effect.ladder, effect.step, effect.turn)
+    for target in targets:
+        state = "waiting" if target.skipped is None else "failed" if nobody else "inhibited"
+        done_ms = None if target.skipped is None else now_ms
+        tail = (effect.at_ms, now_ms, state, now_ms, done_ms, target.skipped, effect.condition, facts)
+        added = connection.execute(_INSERT, (*head, "notify", target.wanted, target.person, *tail)).rowcount
+        new += added if target.skipped is None else 0
+    if effect.reassign is not None:
+        tail = (effect.at_ms, now_ms, "waiting", now_ms, None, None, effect.condition, facts)
+        new += connection.execute(_INSERT, (*head, "reassign", effect.reassign, effect.reassign, *tail)).rowcount
+    return new
+
+
+def _facts(connection: sqlite3.Connection, effect: Escalated) -> str:
     one = effect.round
     asked = connection.execute(
         "SELECT text FROM events WHERE shop = ? AND channel = ? AND id = ?",
@@ -107,34 +147,33 @@ def enqueue(connection: sqlite3.Connection, effect: Escalated, policy: str, now_
         "conversation": one.key.conversation,
         "customer": one.customer,
         "agent": one.agent,
+        "tags": [tag for tag in one.session.tags if ":" not in tag],
         "opened_ms": one.opened_ms,
         "clock_ms": one.clock_ms,
         "due_ms": None if one.due_ms >= NEVER else one.due_ms,
         "question": asked[0] if asked else None,
     }
-    text = json.dumps(facts, ensure_ascii=False)
-    return sum(
-        connection.execute(
-            "INSERT INTO outbox (round, policy, ladder, step, person, due_ms, created_ms, next_try_ms, facts) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (one.id, policy, effect.ladder, effect.step, person, effect.at_ms, now_ms, now_ms, text),
-        ).rowcount
-        for person in effect.notify
-    )
+    return json.dumps(facts, ensure_ascii=False)
 
 
-def claim(connection: sqlite3.Connection, now_ms: int, limit: int, lease_ms: int) -> list[Row]:
-    """Take rows whose time has come, oldest first. A row not settled within its lease comes again."""
+def claim(
+    connection: sqlite3.Connection, now_ms: int, limit: int, lease_ms: int, busy: Collection[str] = ()
+) -> list[Row]:
+    """Take rows whose time has come, oldest first, but of nobody who is ``busy``. One not settled within its lease comes again."""
+    others = ", ".join("?" * len(busy))
     rows = connection.execute(
-        "SELECT id, round, policy, ladder, step, person, due_ms, way, unknown, attempts, facts FROM outbox "
-        "WHERE state IN ('waiting', 'sending') AND next_try_ms <= ? ORDER BY next_try_ms LIMIT ?",
-        (now_ms, limit),
+        f"SELECT {_COLUMNS} FROM outbox o "
+        "LEFT JOIN round_rows r ON r.score_set = 'live' AND r.policy = o.policy AND r.id = o.round "
+        f"WHERE o.state IN ('waiting', 'sending') AND o.next_try_ms <= ? AND o.person NOT IN ({others}) "
+        "ORDER BY o.next_try_ms LIMIT ?",
+        (now_ms, *busy, limit),
     ).fetchall()
-    for row in rows:
-        connection.execute(
-            "UPDATE outbox SET state = 'sending', next_try_ms = ? WHERE id = ?", (now_ms + lease_ms, row[0])
-        )
-    return [Row._make((*row[:-1], json.loads(row[-1]))) for row in rows]
+    connection.executemany(
+        "UPDATE outbox SET state = 'sending', next_try_ms = ? WHERE id = ?",
+        [(now_ms + lease_ms, row[0]) for row in rows],
+    )
+    at = Row._fields.index("facts")
+    return [Row._make((*row[:at], json.loads(row[at]), *row[at + 1 :])) for row in rows]
 
 
 def release(connection: sqlite3.Connection, now_ms: int) -> int:
@@ -142,23 +181,25 @@ def release(connection: sqlite3.Connection, now_ms: int) -> int:
     return connection.execute("UPDATE outbox SET next_try_ms = ? WHERE state = 'sending'", (now_ms,)).rowcount
 
 
-def begin(connection: sqlite3.Connection, row: Row) -> Row | None:
-    """Mark an attempt as under way. Commit this before any byte leaves. None: somebody else has taken the row up.
+def begin(connection: sqlite3.Connection, rows: Iterable[Row]) -> list[Row]:
+    """Mark an attempt as under way, and return the rows that are still ours. Commit this before any byte leaves.
 
-    Whoever was stopped for longer than his lease holds a row of the past; the count of attempts tells.
+    Whoever was stopped for longer than his lease holds rows of the past; the count of attempts tells.
     """
-    marked = connection.execute(
-        "UPDATE outbox SET unknown = unknown + 1, attempts = attempts + 1 "
-        "WHERE id = ? AND attempts = ? AND state = 'sending'",
-        (row.id, row.attempts),
-    ).rowcount
-    return row._replace(unknown=row.unknown + 1, attempts=row.attempts + 1) if marked else None
+    return [
+        row._replace(unknown=row.unknown + 1, attempts=row.attempts + 1)
+        for row in rows
+        if connection.execute(
+            "UPDATE outbox SET unknown = unknown + 1, attempts = attempts + 1 "
+            "WHERE id = ? AND attempts = ? AND state = 'sending'",
+            (row.id, row.attempts),
+        ).rowcount
+    ]
 
 
 def record(
     connection: sqlite3.Connection,
-    row: Row,
-    to: Transition,
+    ended: Iterable[tuple[Row, Transition]],
     *,
     now_ms: int,
     way: str,
@@ -166,43 +207,59 @@ def record(
     answer: str,
     took_ms: int,
 ) -> None:
-    """Keep an attempt and what became of the row. ``result``: told, refused or unknown.
+    """Keep an attempt and what became of its rows. ``result``: told, refused or unknown.
 
-    The row follows its last attempt; of an earlier one that ends late it learns only that the person was told.
+    A row follows its last attempt; of an earlier one that ends late it learns only that the person was told.
     """
-    connection.execute(
-        "INSERT INTO attempts (outbox, at_ms, way, result, answer, took_ms) VALUES (?, ?, ?, ?, ?, ?)",
-        (row.id, now_ms, way, result, answer, took_ms),
+    for row, to in ended:
+        connection.execute(
+            "INSERT INTO attempts (outbox, at_ms, way, result, answer, took_ms) VALUES (?, ?, ?, ?, ?, ?)",
+            (row.id, now_ms, way, result, answer, took_ms),
+        )
+        done_ms = None if to.state in ("waiting", "sending") else now_ms
+        connection.execute(
+            "UPDATE outbox SET state = ?, way = ?, unknown = ?, next_try_ms = ?, reason = ?, answer = ?, done_ms = ? "
+            "WHERE id = ? AND state <> 'told' AND (attempts = ? OR ? = 'told')",
+            (to.state, to.way, to.unknown, to.next_try_ms, to.reason, answer, done_ms, row.id, row.attempts, to.state),
+        )
+
+
+def pass_on(connection: sqlite3.Connection, rows: Iterable[Row], people: Iterable[str], now_ms: int) -> int:
+    """Rows that reached nobody go on to others, once for each step and person; returns how many wait anew."""
+    new = 0
+    for row in rows:
+        facts = json.dumps(row.facts, ensure_ascii=False)
+        head = (row.round, row.policy, row.ladder, row.step, row.turn)
+        tail = (row.due_ms, now_ms, "waiting", now_ms, None, f"for {row.person}", None, facts)
+        for person in people:
+            new += connection.execute(_INSERT, (*head, "notify", "fallback", person, *tail)).rowcount
+    return new
+
+
+def inhibit(connection: sqlite3.Connection, rows: Iterable[tuple[Row, str]], now_ms: int) -> None:
+    """Nobody needs to be told any more; each row says why."""
+    connection.executemany(
+        "UPDATE outbox SET state = 'inhibited', reason = ?, done_ms = ? WHERE id = ? AND attempts = ? AND state = 'sending'",
+        [(reason, now_ms, row.id, row.attempts) for row, reason in rows],
     )
-    done_ms = None if to.state in ("waiting", "sending") else now_ms
-    connection.execute(
-        "UPDATE outbox SET state = ?, way = ?, unknown = ?, next_try_ms = ?, reason = ?, answer = ?, done_ms = ? "
-        "WHERE id = ? AND state <> 'told' AND (attempts = ? OR ? = 'told')",
-        (to.state, to.way, to.unknown, to.next_try_ms, to.reason, answer, done_ms, row.id, row.attempts, to.state),
-    )
 
 
-def inhibit(connection: sqlite3.Connection, row: Row, reason: str, now_ms: int) -> None:
-    """Nobody needs to be told any more; the row says why."""
-    connection.execute(
-        "UPDATE outbox SET state = 'inhibited', reason = ?, done_ms = ? WHERE id = ?", (reason, now_ms, row.id)
-    )
-
-
-def put_off(connection: sqlite3.Connection, row: Row, until_ms: int, reason: str) -> None:
+def put_off(connection: sqlite3.Connection, rows: Iterable[Row], until_ms: int, reason: str) -> None:
     """Try again at an instant, without an attempt."""
-    connection.execute(
-        "UPDATE outbox SET state = 'waiting', next_try_ms = ?, reason = ? WHERE id = ?", (until_ms, reason, row.id)
+    connection.executemany(
+        "UPDATE outbox SET state = 'waiting', way = ?, next_try_ms = ?, reason = ? "
+        "WHERE id = ? AND attempts = ? AND state = 'sending'",
+        [(row.way, until_ms, reason, row.id, row.attempts) for row in rows],
     )
 
 
-def round_status(connection: sqlite3.Connection, row: Row, score_set: str) -> str | None:
-    """The outcome of the row's round as it stands, or None if there is no such round any more."""
+def last_sent(connection: sqlite3.Connection, person: str, since_ms: int) -> int | None:
+    """When a person was last sent anything since an instant."""
     found = connection.execute(
-        "SELECT status FROM round_rows WHERE score_set = ? AND policy = ? AND id = ?",
-        (score_set, row.policy, row.round),
+        "SELECT max(a.at_ms) FROM attempts a JOIN outbox o ON o.id = a.outbox WHERE a.at_ms >= ? AND o.person = ?",
+        (since_ms, person),
     ).fetchone()
-    return None if found is None else str(found[0])
+    return None if found[0] is None else int(found[0])
 
 
 def next_try(connection: sqlite3.Connection) -> int | None:

@@ -49,6 +49,7 @@ _NAMES = (
     "score_set", "policy", "id", "policy_version", "shop", "channel", "conversation", "customer", "customer_type",
     "agent", "opened_ms", "clock_ms", "due_ms", "closed_ms", "wait_ms", "status", "reason", "because", "evidence",
     "messages", "session_ms", "day", "hour", "opened", "due", "closed", "next_ms", "step", "mark",
+    "taken_by", "rests_ms",
 )  # fmt: skip
 _UPSERT = (
     f"INSERT INTO round_rows ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))}) "
@@ -194,7 +195,7 @@ def round_row(score_set: str, one: Round, score: Score, plan: Plan) -> tuple[Any
         _known(one.clock_ms), _known(one.due_ms), one.closed_ms, one.wait_ms, score.outcome, score.public_reason,
         score.reason, json.dumps(score.evidence, ensure_ascii=False), one.messages, one.session.opened_ms, one.date,
         int(opened[11:13]), opened, instant_text(_known(one.due_ms), zone), instant_text(one.closed_ms, zone),
-        _known(next_ms), one.step, mark(one, score.outcome, policy),
+        _known(next_ms), one.step, mark(one, score.outcome, policy), one.taken_by, one.rests_ms or None,
     )  # fmt: skip
 
 

@@ -15,13 +15,16 @@ __all__ = [
     "check_day",
     "compare",
     "escalations",
+    "freest",
     "mask",
+    "open_of",
     "outcomes",
     "policies",
     "rates",
     "round_of",
     "rounds",
     "scored_by",
+    "spoke_since",
     "unknown",
     "where",
 ]
@@ -139,6 +142,31 @@ def scored_by(connection: sqlite3.Connection, text: str) -> tuple[str, str]:
         names = ", ".join("/".join(one) for one in known)
         raise InputError(f"the log holds nothing scored by {text!r}", hint=f"it holds {names or 'none yet'}")
     return found[0]
+
+
+def open_of(connection: sqlite3.Connection, score_set: str, policy: str, agent: str) -> int:
+    """How many open rounds an agent holds."""
+    found = connection.execute(
+        "SELECT count(*) FROM round_rows WHERE score_set = ? AND policy = ? AND agent = ? AND next_ms IS NOT NULL",
+        (score_set, policy, agent),
+    ).fetchone()
+    return int(found[0])
+
+
+def freest(
+    connection: sqlite3.Connection, score_set: str, policy: str, agents: Sequence[str], holder: str | None
+) -> str | None:
+    """Of these agents, other than who holds it, the one with the fewest open rounds; None: there is nobody else."""
+    others = [agent for agent in agents if agent != holder]
+    return min(others, key=lambda agent: open_of(connection, score_set, policy, agent), default=None)
+
+
+def spoke_since(connection: sqlite3.Connection, agent: str, since_ms: int) -> bool:
+    """Whether an agent has said anything to anybody since an instant."""
+    found = connection.execute(
+        "SELECT 1 FROM events WHERE at_ms >= ? AND sender = 'merchant' AND agent = ? LIMIT 1", (since_ms, agent)
+    ).fetchone()
+    return found is not None
 
 
 def compare(

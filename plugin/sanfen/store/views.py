@@ -66,7 +66,8 @@ _VIEWS = {
     "rounds": """
 SELECT
   score_set, policy, id, shop, channel, conversation, customer, customer_type, agent, status, reason, because, evidence,
-  opened, due, closed, wait_ms, mark, messages, day, hour, opened_ms, clock_ms, due_ms, closed_ms, policy_version
+  opened, due, closed, wait_ms, mark, messages, day, hour, opened_ms, clock_ms, due_ms, closed_ms, taken_by,
+  policy_version
 FROM round_rows""",
     "messages": f"""
 SELECT
@@ -78,7 +79,7 @@ LEFT JOIN verdicts v ON v.shop = e.shop AND v.channel = e.channel AND v.event = 
 WHERE e.kind = 'message'""",
     "escalations": f"""
 SELECT
-  o.id, o.round, o.policy, o.ladder, o.step, o.person, o.state, o.attempts, o.answer, o.reason,
+  o.id, o.round, o.policy, o.ladder, o.step, o.turn, o.kind, o.wanted, o.person, o.state, o.attempts, o.answer, o.reason,
   {_UTC.format("o.due_ms")} AS due, {_UTC.format("o.done_ms")} AS done, o.due_ms, o.done_ms, o.done_ms - o.due_ms AS took_ms
 FROM outbox o""",
     "rates_daily": f"""

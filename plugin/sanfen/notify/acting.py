@@ -1,0 +1,68 @@
+"""What a step does at the channel itself: give the conversation to an agent, leave its holder a private note."""
+
+from collections.abc import Mapping
+
+import aiohttp
+
+from sanfen.abc import Action, Call, ChannelAdapter, DeliveryError
+
+__all__ = ["Acting"]
+
+_TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=2)
+_ANSWER_BYTES = 4096
+
+
+class Acting:
+    """Carries actions to the channels' own APIs."""
+
+    def __init__(self, adapters: Mapping[str, ChannelAdapter]) -> None:
+        self._adapters = adapters
+        self._client: aiohttp.ClientSession | None = None
+
+    def adopt(self, adapters: Mapping[str, ChannelAdapter]) -> None:
+        """Go over to other channels."""
+        self._adapters = adapters
+
+    async def act(self, channel: str, action: Action) -> str:
+        """Do it, and return the channel's answer in a few words. Raises DeliveryError."""
+        adapter = self._adapters.get(channel)
+        call = adapter.act(action) if adapter is not None else None
+        if call is None:
+            word = f"channel {channel} has no way to {action.kind}: its adapter or its options give none"
+            raise DeliveryError(word, reason="channel_cannot", retryable=False)
+        connected = False
+        try:
+            async with self._session().request(
+                call.method, call.url, headers=call.headers, data=call.body, allow_redirects=False
+            ) as answer:
+                connected = True
+                said = (await answer.content.read(_ANSWER_BYTES)).decode("utf-8", "replace")
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+            raise DeliveryError(f"cannot connect: {error}", reason="refused", retryable=True) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            reason = "answer_lost" if connected else "lost"
+            raise DeliveryError(type(error).__name__, reason=reason, retryable=True, unknown=True) from None
+        return _judge(call, answer.status, said)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._client is None:
+            self._client = aiohttp.ClientSession(
+                timeout=_TIMEOUT,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                connector=aiohttp.TCPConnector(force_close=True, limit=16),
+                trust_env=False,
+            )
+        return self._client
+
+
+def _judge(call: Call, status: int, said: str) -> str:
+    words = f"{status} {' '.join(said.split())[:160]}".strip()
+    if 200 <= status < 300:
+        return words
+    raise DeliveryError(f"{call.method} {words}", reason=f"http_{status}", retryable=status == 429 or status >= 500)

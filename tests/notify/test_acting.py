@@ -1,0 +1,106 @@
+"""What a step does at the channel, over real HTTP."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import ClassVar
+
+import pytest
+from aiohttp import web
+
+from sanfen.abc import Action, Call, ChannelAdapter, DeliveryError, Direction, Event, Request
+from sanfen.notify.acting import Acting
+
+
+class Desk(ChannelAdapter):
+    """A channel with an API for both."""
+
+    name: ClassVar[str] = "desk"
+
+    def verify(self, request: Request, direction: Direction, now_ms: int) -> None:
+        """Anybody."""
+
+    def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
+        return ()
+
+    def act(self, action: Action) -> Call | None:
+        body = f"{action.kind} {action.conversation} {action.agent or action.text}"
+        return Call("POST", self.options["api"], {"x-key": "k"}, body.encode())
+
+
+class Api:
+    def __init__(self) -> None:
+        self.script: list[int | str] = []
+        self.seen: list[tuple[str, str]] = []
+        self.url = ""
+
+    async def handle(self, request: web.Request) -> web.Response:
+        self.seen.append((request.headers["x-key"], (await request.read()).decode()))
+        step = self.script.pop(0) if self.script else 200
+        if isinstance(step, str):
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        return web.Response(status=step, text="in its own words", headers={"Location": "/elsewhere"})
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    made = Api()
+    app = web.Application()
+    app.router.add_post("/{tail:.*}", made.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/act"
+    yield made
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def acting(api: Api) -> AsyncIterator[Acting]:
+    made = Acting({"desk": Desk("shop", "desk", (), {"api": api.url})})
+    yield made
+    await made.close()
+
+
+ASSIGN = Action("assign", "c1", agent="lily")
+
+
+async def test_an_action_is_one_request(acting: Acting, api: Api) -> None:
+    assert await acting.act("desk", ASSIGN) == "200 in its own words"
+    assert await acting.act("desk", Action("note", "c1", text="hurry")) == "200 in its own words"
+    assert api.seen == [("k", "assign c1 lily"), ("k", "note c1 hurry")]
+
+
+@pytest.mark.parametrize(
+    ("step", "reason", "retryable", "unknown"),
+    [
+        (404, "http_404", False, False),
+        (429, "http_429", True, False),
+        (503, "http_503", True, False),
+        (302, "http_302", False, False),
+        ("reset", "lost", True, True),
+    ],
+)
+async def test_what_the_channel_refuses_is_said(
+    acting: Acting, api: Api, step: int | str, reason: str, *, retryable: bool, unknown: bool
+) -> None:
+    api.script = [step]
+    with pytest.raises(DeliveryError) as caught:
+        await acting.act("desk", ASSIGN)
+
+    assert (caught.value.reason, caught.value.retryable, caught.value.unknown) == (reason, retryable, unknown)
+    assert len(api.seen) == 1  # not followed, not repeated
+
+
+async def test_nobody_listens() -> None:
+    acting = Acting({"desk": Desk("shop", "desk", (), {"api": "http://127.0.0.1:1/"})})
+    with pytest.raises(DeliveryError) as caught:
+        await acting.act("desk", ASSIGN)
+    await acting.close()
+
+    assert (caught.value.reason, caught.value.unknown) == ("refused", False)
+
+
+async def test_a_channel_without_an_api() -> None:
+    with pytest.raises(DeliveryError, match="channel nowhere has no way to assign"):
+        await Acting({}).act("nowhere", ASSIGN)
