@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from sanfen.core.events import (
@@ -102,8 +103,18 @@ def instant_text(at_ms: int | None, zone: tzinfo = UTC) -> str | None:
     """RFC 3339 with offset in a zone; milliseconds only where there are any."""
     if at_ms is None:
         return None
-    local = (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(zone)
-    return local.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds")
+    minute, rest_ms = divmod(at_ms, 60_000)
+    head, tail = _minute_text(minute, zone)
+    text = f"{head}:{rest_ms // 1000:02d}"
+    return f"{text}.{rest_ms % 1000:03d}{tail}" if rest_ms % 1000 else text + tail
+
+
+@lru_cache(maxsize=8192)
+def _minute_text(minute: int, zone: tzinfo) -> tuple[str, str]:
+    """A minute up to its seconds, and its offset: most instants of a service are near each other."""
+    local = (_EPOCH + timedelta(minutes=minute)).astimezone(zone)
+    text = local.isoformat(timespec="seconds")
+    return text[:16], text[19:]
 
 
 def read_event(

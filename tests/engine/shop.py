@@ -1,5 +1,6 @@
 """A shop's engine over a real database file, with a clock that tests move."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,8 +45,12 @@ class Shop:
 
     async def send(self, *events: Event) -> Receipt:
         """One delivery, committed."""
+        return await self.submit(*events)
+
+    def submit(self, *events: Event) -> "asyncio.Future[Receipt]":
+        """One delivery; those submitted before the first is awaited are committed together."""
         delivery = Delivery(self.clock.now_ms(), "default", "in", "POST", "", b"{}")
-        return await self.engine.submit(delivery, events)
+        return self.engine.submit(delivery, events)
 
     async def tick(self, now_ms: int) -> None:
         """Move the clock and serve all that is due."""

@@ -17,9 +17,11 @@ from tests.engine.shop import MINUTE, SPLIT, START, TAOBAO, Rows, Shop, open_sho
 from sanfen.core.classify import Rule
 from sanfen.core.days import NEVER
 from sanfen.core.drive import fold
+from sanfen.core.effects import Effect
 from sanfen.core.events import Event, Key, Message, Mode, Store, Tag
 from sanfen.core.facts import Conversation
-from sanfen.core.plan import plan_of
+from sanfen.core.plan import Plan, plan_of
+from sanfen.core.rounds import advance
 from sanfen.engine.ingest import Engine, Receipt
 from sanfen.engine.recover import recover
 from sanfen.errors import StoreError
@@ -192,7 +194,7 @@ async def test_an_event_that_cannot_be_scored_leaves_nothing_half_done(
     await shop.send(ask(START))
     before = shop.rows()
     with monkeypatch.context() as patch:
-        patch.setattr("sanfen.engine.ingest.projection.save_verdict", broken)
+        patch.setattr("sanfen.engine.ingest.projection.save", broken)
         await shop.send(reply(START + MINUTE))
 
     assert shop.engine.failed == 1
@@ -223,6 +225,35 @@ async def test_what_could_not_be_committed_was_never_there(shop: Shop) -> None:
     await shop.send(ask(START + 1000, name="q2"))
 
     assert shop.rows("SELECT status, messages FROM rounds") == [("pending", 2), ("pending", 2)]
+
+
+async def test_one_bad_event_costs_no_other_of_its_commit(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that cannot be scored stays journaled; one that cannot be written is its own sender's loss."""
+    asked = "sanfen.engine.ingest.advance"
+
+    def broken(state: Conversation, event: Event, plan: Plan) -> list[Effect]:
+        if event.id == "bad":
+            raise RuntimeError("a bug")
+        return advance(state, event, plan)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asked, broken)
+        good = [shop.submit(ask(START, "A")), shop.submit(reply(START + MINUTE, "A"))]
+        bad = shop.submit(ask(START, "B", name="bad"), ask(START + MINUTE, "C"))
+        lost = shop.submit(ask(START, "D", text="\ud800"))
+        last = shop.submit(ask(START, "E"), ask(START, "A"))
+
+        assert [await one for one in good] == [Receipt(1, 0), Receipt(1, 0)]
+        assert (await bad, await last) == (Receipt(2, 0), Receipt(1, 1))
+        with pytest.raises(UnicodeEncodeError):
+            await lost
+    assert shop.engine.failed == 1
+    assert shop.rows("SELECT customer, status FROM rounds WHERE policy = 'taobao' ORDER BY customer") == [
+        ("A", "met"), ("C", "pending"), ("E", "pending"),
+    ]  # fmt: skip
+    assert len(shop.rows("SELECT DISTINCT id FROM messages")) == 5
+    await shop.send(reply(START + MINUTE, "B"))
+    assert shop.rows("SELECT status FROM rounds WHERE customer = 'B'") == [("met",), ("met",)]
 
 
 events = st.lists(

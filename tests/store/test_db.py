@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from sanfen.errors import StoreError
 from sanfen.store.db import Database, open_reader
@@ -183,6 +184,36 @@ def test_the_log_stays_ours_when_it_is_opened_again(db: Database) -> None:
 
     assert count(db.path) == 2
     assert db.path.with_name(db.path.name + "-wal").is_file()
+
+
+def fill(db: Database, monkeypatch: pytest.MonkeyPatch, commits: int) -> int:
+    """Commits of about a page each, one by one; how large the write-ahead log is then, in pages."""
+    monkeypatch.setattr("sanfen.store.db._WAL_PAGES", 64)
+    big = "INSERT INTO gap_rows (from_ms, channel, deliveries, reason) VALUES (1, 'c', 1, ?)"
+    for _ in range(commits):
+        db.write(lambda connection: connection.execute(big, ("r" * 4000,)).rowcount).result()
+    return db.path.with_name(db.path.name + "-wal").stat().st_size // 4096
+
+
+def test_the_write_ahead_log_stays_short_under_load(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fill(db, monkeypatch, 400) < 200
+
+
+def test_a_reader_that_holds_the_write_ahead_log_is_noticed(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot be sent away; the log says why the disk fills, and once it ends the file is given back."""
+    monkeypatch.setattr("sanfen.store.db._FEW_PAGES", 1 << 30)
+    db.write(lambda connection: connection.execute("PRAGMA journal_size_limit = 262144").fetchall()).result()
+    with closing(db.reader()) as reader, capture_logs() as lines:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM gap_rows").fetchone()
+        grown = fill(db, monkeypatch, 600)
+
+    assert grown > 600
+    assert {line["event"] for line in lines} == {
+        "the write-ahead log grows: another program reads this log and does not end"
+    }
+    assert len(lines) < 4  # not at every commit
+    assert fill(db, monkeypatch, 400) < 200
 
 
 def test_readers_cannot_write(db: Database) -> None:

@@ -1,14 +1,16 @@
 """Deliveries in, journal and projection out, in one transaction of the writer thread.
 
 Everything here but ``submit`` and ``tick`` runs in the writer thread, one job at a time, so conversations need no locks.
-A conversation's state is what folding its journal gives; the cache only saves the folding. Whatever does not come in
+The deliveries of a commit are one job: their rows are written together at its end (``Pending``). If one of them fails
+the job is done again, event by event, so that it costs no other.
+
+A conversation's state is what folding its journal gives; memory only saves the folding. Whatever does not come in
 order (a late message, a tag that changes closed rounds, a message from before a settled midnight) is journaled and its
 conversation is folded again from the journal, which is also how state is found after a restart.
 """
 
 import asyncio
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -19,26 +21,27 @@ from sanfen.clock import Clock
 from sanfen.config.settings import Settings
 from sanfen.core.classify import Rule, classify
 from sanfen.core.days import NEVER
-from sanfen.core.drive import Fold
 from sanfen.core.effects import Effect, Escalated, Judged, Opened, Scored, Tagged
 from sanfen.core.events import Event, Key, Message, Order, Sender, Store
-from sanfen.core.facts import Conversation, Round
+from sanfen.core.facts import Round
 from sanfen.core.plan import Plan, plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.rounds import advance, tick
 from sanfen.core.score import Score, score
+from sanfen.engine.memory import Live, Memory, Run, Version
+from sanfen.engine.pending import Pending
 from sanfen.log import Throttle
 from sanfen.roster import Roster
 from sanfen.store import journal, orders, outbox, projection
 from sanfen.store import policies as versions
-from sanfen.store.db import Database
-from sanfen.store.journal import Delivery
+from sanfen.store.db import Database, store_error
+from sanfen.store.jobs import Lane
+from sanfen.store.journal import Delivery, Kept
 from sanfen.store.projection import LIVE
 
 __all__ = ["Engine", "Receipt", "Terms"]
 
 _AHEAD_MS = 5 * 60_000  # an event from further in the future than this carries a wrong clock
-_CACHED = 50_000  # conversations kept in memory
 
 _log = structlog.get_logger("sanfen.engine")
 
@@ -59,56 +62,6 @@ class Terms(NamedTuple):
     zone: str
     keep_text: bool
     roster: Roster
-
-
-class _Version(NamedTuple):
-    """A policy's version, and the span in which rounds open under it."""
-
-    plan: Plan
-    since_ms: int = -NEVER
-    until_ms: int = NEVER
-
-    def holds(self, at_ms: int) -> bool:
-        return self.since_ms <= at_ms < self.until_ms
-
-
-class _Run(NamedTuple):
-    """A conversation under one version."""
-
-    version: _Version
-    state: Conversation
-
-
-class _Live:
-    """One conversation in memory, under every version that can still change a round of it."""
-
-    __slots__ = ("floor_ms", "left_ms", "now_ms", "runs")
-
-    def __init__(self, runs: list[_Run], left_ms: int) -> None:
-        self.runs = runs
-        self.left_ms = left_ms  # an event before this may belong to a version that is not among the runs
-        self.now_ms = -NEVER  # how far time has come for it
-        self.floor_ms = -NEVER  # an event before this needs a refold
-
-    @property
-    def next_ms(self) -> int:
-        return min(run.state.next_ms for run in self.runs)
-
-    def due(self, key: Key) -> list[tuple[int, Key]]:
-        """What to remember: when the conversation has something due next, if it has."""
-        return [] if self.next_ms == NEVER else [(self.next_ms, key)]
-
-    def settle(self) -> None:
-        """Raise the floor to what the runs have seen, and let go of old versions that have nothing open."""
-        states = [run.state for run in self.runs]
-        seen_ms = max(max(one.settled_ms, -NEVER if one.last_ms is None else one.last_ms) for one in states)
-        kept = []
-        for run in self.runs:
-            if run.version.until_ms == NEVER or run.state.rounds or run.state.held:
-                kept.append(run)
-            else:
-                self.left_ms = max(self.left_ms, run.version.until_ms)
-        self.runs, self.floor_ms = kept, max(seen_ms, self.left_ms)
 
 
 class _Applied(NamedTuple):
@@ -135,7 +88,7 @@ class Engine:
     ) -> None:
         self._db = db
         self._policies = tuple(policies)
-        self._versions = [_Version(plan_of(policy)) for policy in policies]
+        self._memory = Memory([Version(plan_of(policy)) for policy in policies])
         self._rules = rules
         self._clock = clock
         self._roster = roster or Roster(Settings())
@@ -144,17 +97,18 @@ class Engine:
         self._throttle = Throttle()
         self._on_due = on_due
         self._on_escalated = on_escalated
-        self._cache: OrderedDict[Key, _Live] = OrderedDict()
         self._unscored: set[Key] = set()  # conversations whose rows may lack an event
+        self._lane: Lane[tuple[Delivery, Sequence[Event]], _Applied | Exception] = Lane(
+            db.put, self._apply, self._settle
+        )
         self.failed = 0  # events that are journaled but could not be scored
-        db.on_rollback(self._cache.clear)
+        db.on_rollback(self._memory.clear)
 
     # --- on the event loop ---
 
     def submit(self, delivery: Delivery, events: Sequence[Event]) -> "asyncio.Future[Receipt]":
         """Journal a delivery and let the core see its events; resolves after the commit. Raises StoreError in it."""
-        job = self._db.write(lambda connection: self._apply(connection, delivery, events))
-        return asyncio.ensure_future(self._finish(asyncio.wrap_future(job)))
+        return self._lane.put((delivery, events))
 
     async def adopt(self, terms: Terms | None = None) -> None:
         """Note the policies in force, and keep those that open rounds still belong to. Call once, before traffic.
@@ -169,10 +123,13 @@ class Engine:
         applied = await asyncio.wrap_future(self._db.write(lambda connection: self._tick(connection, due)))
         self._tell(applied)
 
-    async def _finish(self, job: "asyncio.Future[_Applied]") -> Receipt:
-        applied = await job
-        self._tell(applied)
-        return applied.receipt
+    def _settle(self, future: "asyncio.Future[Receipt]", outcome: _Applied | BaseException) -> None:
+        if isinstance(outcome, _Applied):
+            self._tell(outcome)
+            if not future.done():
+                future.set_result(outcome.receipt)
+        elif not future.done():
+            future.set_exception(outcome)
 
     def _tell(self, applied: _Applied) -> None:
         for due_ms, key in applied.due:
@@ -182,24 +139,87 @@ class Engine:
 
     # --- in the writer thread ---
 
-    def _apply(self, connection: sqlite3.Connection, delivery: Delivery, events: Sequence[Event]) -> _Applied:
-        known = [self._prepared(connection, event, delivery.received_ms) for event in events]
-        fresh = [
-            event
-            for _, event in journal.append(connection, delivery, known, keep_text=self._keep_text, zone=self._zone)
-        ]
+    def _pending(self, connection: sqlite3.Connection) -> Pending:
+        return Pending(connection, keep_text=self._keep_text, zone=self._zone)
+
+    def _apply(
+        self, connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequence[Event]]]
+    ) -> list[_Applied | Exception]:
+        connection.execute("SAVEPOINT together")
+        unscored = set(self._unscored)
+        applied: list[_Applied | Exception]
+        try:
+            applied = [*self._together(connection, batch)]
+        except Exception:  # one of them; which, will show
+            if not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK TO together")
+            self._unscored = unscored
+            self._distrust(event for _, events in batch for event in events)
+            applied = [self._by_itself(connection, *one) for one in batch]
+        connection.execute("RELEASE together")
+        return applied
+
+    def _distrust(self, events: Iterable[Event]) -> None:
+        """What memory made of these events is not so."""
+        for event in events:
+            if type(event) is Store:
+                self._memory.clear()
+            self._memory.drop(event.key)
+
+    def _together(
+        self, connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequence[Event]]]
+    ) -> list[_Applied]:
+        pending = self._pending(connection)
+        new = journal.unknown(connection, batch)
+        self._memory.load(connection, [event.key for one in new for event in one.events if type(event) is not Store])
+        applied: list[_Applied] = []
+        for (delivery, events), one in zip(batch, new, strict=True):
+            fresh = self._kept(pending, one, delivery.received_ms)
+            due: list[tuple[int, Key]] = []
+            escalated = False
+            for event in fresh:
+                touched, told = self._project(pending, event)
+                due += touched
+                escalated |= told
+            applied.append(_Applied(Receipt(len(fresh), len(events) - len(fresh)), due, escalated))
+        pending.write()
+        return applied
+
+    def _by_itself(
+        self, connection: sqlite3.Connection, delivery: Delivery, events: Sequence[Event]
+    ) -> _Applied | Exception:
+        """One delivery, or why it cannot be kept."""
+        connection.execute("SAVEPOINT delivery")
+        try:
+            applied: _Applied | Exception = self._scored(connection, delivery, events)
+        except Exception as error:
+            if not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK TO delivery")
+            self._distrust(events)
+            applied = store_error(self._db.path, error) if isinstance(error, sqlite3.Error) else error
+        connection.execute("RELEASE delivery")
+        return applied
+
+    def _scored(self, connection: sqlite3.Connection, delivery: Delivery, events: Sequence[Event]) -> _Applied:
+        """Each event in a savepoint: one that cannot be scored stays journaled, and costs no other."""
+        pending = self._pending(connection)
+        (new,) = journal.unknown(connection, [(delivery, events)])
+        fresh = self._kept(pending, new, delivery.received_ms)
+        pending.write()
         due: list[tuple[int, Key]] = []
         escalated = False
         for event in fresh:
             connection.execute("SAVEPOINT project")
             try:
-                touched, told = self._project(connection, event)
+                touched, told = self._project(pending, event)
+                pending.write()
             except Exception:  # whatever it is, the event stays and the chat goes on
                 # Its conversation is folded again from the journal, and its rows compared, when it is next heard from.
                 connection.execute("ROLLBACK TO project")
-                if isinstance(event, Store):  # it may have been given to several
-                    self._cache.clear()
-                self._cache.pop(event.key, None)
+                pending = self._pending(connection)
+                self._distrust((event,))
                 self._unscored.add(event.key)
                 self.failed += 1
                 if self._throttle.take("not scored", delivery.received_ms) is not None:
@@ -210,22 +230,29 @@ class Engine:
             escalated |= told
         return _Applied(Receipt(len(fresh), len(events) - len(fresh)), due, escalated)
 
+    def _kept(self, pending: Pending, new: Kept, received_ms: int) -> list[Event]:
+        """The new events of a delivery, classified, and now among what will be written."""
+        prepared = [self._prepared(pending, event, received_ms) for event in new.events]
+        pending.kept.append(new._replace(events=prepared))
+        pending.keys.update(event.key for event in prepared)
+        return prepared
+
     def _adopt(self, connection: sqlite3.Connection, terms: Terms | None) -> None:
         if terms is not None:
             self._policies, self._rules, self._zone, self._keep_text, self._roster = terms
         versions.remember(connection, LIVE, self._policies, self._clock.now_ms())
         projection.let_go(connection, LIVE, [policy.id for policy in self._policies])
-        found: list[_Version] = []
+        found: list[Version] = []
         for policy in self._policies:
             known = versions.epochs(connection, LIVE, policy.id)
             ends = [epoch.since_ms for epoch in known[1:]] + [NEVER]
             for (since_ms, old), until_ms in zip(known, ends, strict=True):
                 used = policy if until_ms == NEVER else replace(old, ladders=policy.ladders)
-                found.append(_Version(plan_of(used), since_ms or -NEVER, until_ms))
-        self._versions = found
-        self._cache.clear()
+                found.append(Version(plan_of(used), since_ms or -NEVER, until_ms))
+        self._memory.versions = found
+        self._memory.clear()
 
-    def _prepared(self, connection: sqlite3.Connection, event: Event, received_ms: int) -> Event:
+    def _prepared(self, pending: Pending, event: Event, received_ms: int) -> Event:
         """The event classified, its conversation in memory; one from the far future gets the time of receipt."""
         if event.at_ms > received_ms + _AHEAD_MS:
             swallowed = self._throttle.take(event.key.channel, received_ms)
@@ -234,59 +261,62 @@ class Engine:
                     "time lies in the future: using the receipt", channel=event.key.channel, more_like_it=swallowed
                 )
             event = event._replace(at_ms=received_ms)
-        if isinstance(event, Store):
+        if type(event) is Store:
             return event
-        asked_ms = self._load(connection, event.key).runs[-1].state.last_customer_ms
-        if isinstance(event, Message) and event.sender == Sender.merchant and self._rules:
+        live = self._load(pending, event.key)
+        if type(event) is Message and event.sender == Sender.merchant and self._rules:
+            asked_ms = live.runs[-1].state.last_customer_ms
             return classify(event, self._rules, None if asked_ms is None else event.at_ms - asked_ms)
         return event
 
-    def _project(self, connection: sqlite3.Connection, event: Event) -> tuple[list[tuple[int, Key]], bool]:
-        if isinstance(event, Store):
-            return self._store_changed(connection, event)
-        live = self._cache.get(event.key)
+    def _project(self, pending: Pending, event: Event) -> tuple[list[tuple[int, Key]], bool]:
+        if type(event) is Store:
+            return self._store_changed(pending, event)
+        live = self._memory.get(event.key)
         late = live is None or event.at_ms < live.floor_ms or event.key in self._unscored
-        if isinstance(event, Order) or (late and orders.has(connection, event.key)):
-            orders.save(connection, event.key, self._zone)
+        if type(event) is Order or (late and orders.has(pending.connection, event.key)):
+            pending.write()
+            orders.save(pending.connection, event.key, self._zone)
         if live is None or late:  # it changes what came after it
-            touched = self._refold(connection, event.key, event)
+            touched = self._refold(pending, event.key, event)
             self._unscored.discard(event.key)
             return touched
         live.now_ms = max(live.now_ms, event.at_ms)
         effects = [(run, advance(run.state, event, run.version.plan)) for run in live.runs]
         if any(run.version.plan.left_out_tags and _tagged(found) for run, found in effects):
-            return self._refold(connection, event.key, event)
-        return self._save(connection, event.key, live, effects)
+            return self._refold(pending, event.key, event)
+        return self._save(pending, event.key, live, effects)
 
     def _save(
-        self, connection: sqlite3.Connection, key: Key, live: _Live, effects: list[tuple[_Run, list[Effect]]]
+        self, pending: Pending, key: Key, live: Live, effects: list[tuple[Run, list[Effect]]]
     ) -> tuple[list[tuple[int, Key]], bool]:
         escalated = False
         for (version, state), found in effects:
             plan = version.plan
-            changed: dict[str, Round] = {one.id: one for one in state.rounds}
+            changed = list(state.rounds)
             for effect in found:
-                if isinstance(effect, (Opened, Scored)):
-                    changed[effect.round.id] = effect.round
-            for one in changed.values():
+                if (type(effect) is Opened or type(effect) is Scored) and effect.round not in changed:
+                    changed.append(effect.round)
+            for one in changed:
                 if version.holds(one.opened_ms):
-                    projection.save_round(connection, LIVE, one, score(one, plan, live.now_ms), plan)
-            escalated |= self._carry_out(connection, version, found)
+                    pending.rounds[plan.policy.id, one.id] = (one, score(one, plan, live.now_ms), plan)
+            escalated |= self._carry_out(pending, version, found)
         live.settle()
         return live.due(key), escalated
 
     def _carry_out(
-        self, connection: sqlite3.Connection, version: _Version, effects: Iterable[Effect], *, open_only: bool = False
+        self, pending: Pending, version: Version, effects: Iterable[Effect], *, open_only: bool = False
     ) -> bool:
         """Keep verdicts, put escalations in the outbox; whether there was one. ``open_only``: of answered rounds none."""
         escalated, policy = False, version.plan.policy
         for effect in effects:
             if isinstance(effect, Judged) and version.holds(effect.message.at_ms):
-                projection.save_verdict(connection, LIVE, policy, effect)
+                pending.verdicts.append((policy, effect))
             elif not isinstance(effect, Escalated) or not version.holds(effect.round.opened_ms):
                 continue
             elif effect.round.answerable or not open_only:
-                escalated |= self._enqueue(connection, effect, policy.id) > 0
+                pending.write()  # a notice tells what was asked
+                escalated |= self._enqueue(pending.connection, effect, policy.id) > 0
         return escalated
 
     def _enqueue(self, connection: sqlite3.Connection, effect: Escalated, policy: str) -> int:
@@ -296,12 +326,14 @@ class Engine:
             _log.error("nobody is there to be told", ladder=effect.ladder, step=effect.step, wanted=effect.notify)
         return outbox.enqueue(connection, effect, policy, targets, now_ms)
 
-    def _refold(self, connection: sqlite3.Connection, key: Key, cause: Event) -> tuple[list[tuple[int, Key]], bool]:
+    def _refold(self, pending: Pending, key: Key, cause: Event) -> tuple[list[tuple[int, Key]], bool]:
         """Fold the conversation again from its journal, write the rows that differ, and record what changed."""
-        before = self._cache.pop(key, None)
-        live, folds = self._fold(connection, key)
+        pending.write()
+        connection = pending.connection
+        before = self._memory.drop(key)
+        live, folds = self._memory.fold(connection, key)
         live.now_ms = max(live.now_ms, cause.at_ms, before.now_ms if before else cause.at_ms)
-        self._remember(key, live)
+        self._memory.put(key, live)
         escalated = False
         for policy in self._policies:
             mine = [(version, effects, fold) for version, effects, fold in folds if version.plan.policy.id == policy.id]
@@ -315,70 +347,51 @@ class Engine:
                 projection.record_changes(connection, policy.id, cause, key, changed, self._clock.now_ms())
             for version, effects, _ in mine:
                 # Steps of rounds answered meanwhile are not told late.
-                escalated |= self._carry_out(connection, version, effects, open_only=True)
+                escalated |= self._carry_out(pending, version, effects, open_only=True)
         live.settle()
         return live.due(key), escalated
 
     def _tick(self, connection: sqlite3.Connection, keys: list[Key]) -> _Applied:
         now_ms = self._clock.now_ms()
+        pending = self._pending(connection)
+        self._memory.load(connection, keys)
         due: list[tuple[int, Key]] = []
         escalated = False
         for key in keys:
-            live = self._load(connection, key)
+            live = self._load(pending, key)
             if live.next_ms > now_ms:
                 due += live.due(key)
                 continue
             live.now_ms = max(live.now_ms, now_ms)
             effects = [(run, tick(run.state, now_ms, run.version.plan)) for run in live.runs]
-            touched, told = self._save(connection, key, live, effects)
+            touched, told = self._save(pending, key, live, effects)
             due += touched
             escalated |= told
+        pending.write()
         return _Applied(Receipt(0, 0), due, escalated)
 
-    def _store_changed(self, connection: sqlite3.Connection, event: Store) -> tuple[list[tuple[int, Key]], bool]:
+    def _store_changed(self, pending: Pending, event: Store) -> tuple[list[tuple[int, Key]], bool]:
         """The shop's state holds for all its conversations: those still open, and those it reaches back to."""
+        pending.write()
         due: list[tuple[int, Key]] = []
         escalated = False
-        touches = set(projection.conversations_since(connection, LIVE, event.key.shop, event.at_ms))
+        touches = set(projection.conversations_since(pending.connection, LIVE, event.key.shop, event.at_ms))
         for key in sorted(touches):
-            touched, told = self._refold(connection, key, event)
+            touched, told = self._refold(pending, key, event)
             due += touched
             escalated |= told
-        for key in [key for key in self._cache if key.shop == event.key.shop and key not in touches]:
-            del self._cache[key]  # folded again, with the new state, when it is next heard from
+        for key in self._memory.of_shop(event.key.shop):
+            if key not in touches:
+                self._memory.drop(key)  # folded again, with the new state, when it is next heard from
         return due, escalated
 
-    def _load(self, connection: sqlite3.Connection, key: Key) -> _Live:
-        live = self._cache.get(key)
-        if live is None:
-            live, _ = self._fold(connection, key)
-            self._remember(key, live)
-        else:
-            self._cache.move_to_end(key)
-        return live
-
-    def _remember(self, key: Key, live: _Live) -> None:
-        self._cache[key] = live
-        while len(self._cache) > _CACHED:
-            self._cache.popitem(last=False)
-
-    def _fold(
-        self, connection: sqlite3.Connection, key: Key
-    ) -> tuple[_Live, list[tuple[_Version, list[Effect], Fold]]]:
-        events = journal.read(connection, key)
-        first_ms = events[0].at_ms if events else NEVER
-        folds: list[tuple[_Version, list[Effect], Fold]] = []
-        left_ms = -NEVER
-        for version in self._versions:
-            if version.until_ms == NEVER or first_ms < version.until_ms:
-                fold = Fold(Conversation(key), version.plan)
-                folds.append((version, [effect for event in events for effect in fold.feed(event)], fold))
-            else:
-                left_ms = max(left_ms, version.until_ms)
-        live = _Live([_Run(version, fold.state) for version, _, fold in folds], left_ms)
-        live.now_ms = max((event.at_ms for event in events), default=-NEVER)
-        live.settle()
-        return live, folds
+    def _load(self, pending: Pending, key: Key) -> Live:
+        live = self._memory.get(key)
+        if live is not None:
+            return live
+        if key in pending.keys:
+            pending.write()
+        return self._memory.need(pending.connection, key)
 
 
 def _tagged(effects: list[Effect]) -> bool:

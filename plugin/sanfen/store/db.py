@@ -1,8 +1,8 @@
 """Open the log and write to it. The only module that connects.
 
 One connection writes, in one thread: jobs queue up and are committed in groups, each in a savepoint of its own, so one
-that fails takes nothing with it. Readers open the file read-only. ``synchronous=FULL``: what a future reports as done
-survives a power cut.
+that fails takes nothing with it. What comes by the thousand goes through a ``Lane``: all that waits in it is one job.
+Readers open the file read-only. ``synchronous=FULL``: what a future reports as done survives a power cut.
 """
 
 import fcntl
@@ -19,17 +19,20 @@ from typing import Any, TypeVar
 import structlog
 
 from sanfen.errors import StoreError
+from sanfen.store.jobs import Batch, Single
 from sanfen.store.migrations import APPLICATION_ID, migrate, newer
 
 __all__ = ["Database", "open_reader", "store_error"]
 
 T = TypeVar("T")
-Job = Callable[[sqlite3.Connection], Any]
 
 _GROUP = 256  # jobs in one commit
 _BUSY_MS = 3_000  # how long to wait for a lock another program holds
-_IDLE_S = 1.0  # after this long without work the WAL is folded back
+_IDLE_S = 0.05  # after this long without work the WAL is folded back, if there is enough of it
+_FEW_PAGES = 256
 _WAL_PAGES = 4_000  # about 16 MiB: fold back even under load
+_WAL_BYTES = 64 << 20  # what a reader made it grow to is given back down to this
+_CACHE_KIB = 32 << 10
 
 _log = structlog.get_logger("sanfen.store")
 
@@ -41,8 +44,9 @@ class Database:
         self.path = path
         self._connection = connection
         self._lock = lock
-        self._jobs: queue.SimpleQueue[tuple[Job, Future[Any]] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Single | Batch | None] = queue.SimpleQueue()
         self._rollbacks: list[Callable[[], None]] = []
+        self._wal = _Wal(connection)
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="sanfen-writer", daemon=True)
         self._thread.start()
@@ -65,11 +69,15 @@ class Database:
     def write(self, job: Callable[[sqlite3.Connection], T]) -> "Future[T]":
         """Queue a job for the writer thread. Its future resolves after the commit; StoreError if that failed."""
         future: Future[T] = Future()
-        if self._closed:
-            future.set_exception(StoreError("the log is closed"))
-        else:
-            self._jobs.put((job, future))
+        self.put(Single(job, future))
         return future
+
+    def put(self, entry: "Single | Batch") -> None:
+        """Queue what settles itself; after ``close`` it is settled with StoreError."""
+        if self._closed:
+            entry.settle(StoreError("the log is closed"))
+        else:
+            self._jobs.put(entry)
 
     def on_rollback(self, callback: Callable[[], None]) -> None:
         """Call this, in the writer thread, when a group could not be committed: what it cached is not true."""
@@ -100,60 +108,64 @@ class Database:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
-    def _next_group(self) -> tuple[list[tuple[Job, Future[Any]]], bool]:
-        group: list[tuple[Job, Future[Any]]] = []
-        while len(group) < _GROUP:
+    def _next_group(self) -> tuple[list[Single | Batch], bool]:
+        group: list[Single | Batch] = []
+        size = 0
+        while size < _GROUP:
             try:
-                item = self._jobs.get(block=not group, timeout=None if group else _IDLE_S)
+                idle_s = _IDLE_S if self._wal.pages >= _FEW_PAGES else None
+                entry = self._jobs.get(block=not group, timeout=None if group else idle_s)
             except queue.Empty:
                 if not group:
-                    self._checkpoint("PASSIVE")
+                    self._wal.fold_back()
                 break
-            if item is None:
+            if entry is None:
                 return group, False
-            group.append(item)
+            size += entry.size
+            before = group[-1] if group else None
+            if isinstance(before, Batch) and isinstance(entry, Batch) and before.lane is entry.lane:
+                before.waiting += entry.waiting
+            else:
+                group.append(entry)
         return group, True
 
-    def _commit(self, group: list[tuple[Job, Future[Any]]]) -> None:
-        done: list[tuple[Future[Any], Any]] = []
-        failed: list[tuple[Future[Any], BaseException]] = []
+    def _commit(self, group: list[Single | Batch]) -> None:
+        outcomes: list[tuple[Single | Batch, Any]] = []
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for job, future in group:
+            for entry in group:
                 connection.execute("SAVEPOINT job")
                 try:
-                    done.append((future, job(connection)))
+                    outcomes.append((entry, entry.run(connection)))
                 except sqlite3.DatabaseError as error:
                     if not connection.in_transaction:
                         raise
                     connection.execute("ROLLBACK TO job")
                     self._forget()
-                    failed.append((future, store_error(self.path, error)))
+                    outcomes.append((entry, store_error(self.path, error)))
                 except Exception as error:  # noqa: BLE001  # the thread serves everybody: one job must not stop it
                     connection.execute("ROLLBACK TO job")
                     self._forget()
-                    failed.append((future, error))
+                    outcomes.append((entry, error))
                 connection.execute("RELEASE job")
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._undo(group, error)
             return
-        for future, result in done:
-            _settle(future, result)
-        for future, problem in failed:
-            _settle(future, problem)
-        self._bound_wal()
+        for entry, outcome in outcomes:
+            entry.settle(outcome)
+        self._wal.committed()
 
-    def _undo(self, group: list[tuple[Job, Future[Any]]], error: sqlite3.Error) -> None:
+    def _undo(self, group: list[Single | Batch], error: sqlite3.Error) -> None:
         with suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.rollback()
         self._forget()
         problem = store_error(self.path, error)
         _log.error("commit failed", error=problem.message, jobs=len(group))
-        for _, future in group:
-            _settle(future, problem)
+        for entry in group:
+            entry.settle(problem)
         # After an I/O error a handle is not to be trusted: open a new one, or go on with the old until one opens.
         try:
             fresh = _connect_writer(self.path)
@@ -162,19 +174,51 @@ class Database:
         with suppress(sqlite3.Error):
             self._connection.close()
         self._connection = fresh
+        self._wal = _Wal(fresh)
 
     def _forget(self) -> None:
         for callback in self._rollbacks:
             callback()
 
-    def _bound_wal(self) -> None:
-        with suppress(OSError):
-            if (self.path.parent / (self.path.name + "-wal")).stat().st_size > _WAL_PAGES * 4096:
-                self._checkpoint("PASSIVE")
 
-    def _checkpoint(self, mode: str) -> None:
-        with suppress(sqlite3.Error):
-            self._connection.execute(f"PRAGMA wal_checkpoint({mode})")
+class _Wal:
+    """The write-ahead log, and when to fold it back into the file. Only the writer's own connection does that."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._held = 0  # pages that could not be folded back, or were not yet when last looked at
+        self._commits = 0  # since then
+        self._each = 64.0  # pages a commit adds; measured when looked at
+        self._told = 0  # how long it was when somebody was told
+
+    @property
+    def pages(self) -> int:
+        """About how many pages wait to be folded back."""
+        return self._held + round(self._commits * self._each)
+
+    def committed(self) -> None:
+        """A commit more. Folds back where the WAL has grown long, though others wait."""
+        self._commits += 1
+        if self.pages > max(_WAL_PAGES, self._held + self._held // 4):
+            self.fold_back()
+
+    def fold_back(self) -> None:
+        """Copy what no reader needs into the file; the next commit begins the WAL anew if that was all."""
+        try:
+            _, pages, folded = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error:
+            return
+        if self._commits:
+            self._each = max(1.0, (pages - self._held) / self._commits)
+        self._held, self._commits = (0 if folded == pages else pages), 0
+        if self._held > 4 * max(self._told, _WAL_PAGES):
+            self._told = self._held
+            _log.warning(
+                "the write-ahead log grows: another program reads this log and does not end",
+                mib=self._held >> 8, hint="end whatever has it open (an editor, a report, a copy)",
+            )  # fmt: skip
+        elif not self._held:
+            self._told = 0
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -211,6 +255,8 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         migrate(connection)
     return connection
@@ -272,12 +318,3 @@ def store_error(path: Path, error: sqlite3.Error) -> StoreError:
     if "readonly" in text or "unable to open" in text:
         return StoreError(f"cannot write {path}: {text}", hint="check storage: and its rights")
     return StoreError(f"{path}: {text}", hint="check the disk, then restart" if "I/O" in text else "")
-
-
-def _settle(future: "Future[Any]", result: Any) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    if isinstance(result, BaseException):
-        future.set_exception(result)
-    else:
-        future.set_result(result)

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sanfen.core.events import Event, Key, Message, Store
+from sanfen.store.many import insert_many, placeholders
 from sanfen.wire import event_fields, read_event, system_fields
 
 __all__ = [
-    "Delivery", "Gap", "append", "erase_customer", "export", "forget_text", "offset_min", "read", "save_gaps",
+    "Delivery", "Gap", "Kept", "append", "erase_customer", "export", "forget_text", "offset_min", "read", "read_many",
+    "save_gaps", "store_events", "unknown", "write",
 ]  # fmt: skip
 
 
@@ -51,20 +53,32 @@ class Gap(NamedTuple):
         return self._replace(until_ms=max(self.until_ms, at_ms), deliveries=self.deliveries + 1)
 
 
-_DELIVERY = (
-    "INSERT INTO deliveries (seq, received_ms, channel, direction, method, path, events, error, body) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (seq) DO NOTHING"
-)
 _COLUMNS = (
     "delivery, at_ms, shop, channel, conversation, id, kind, sender, customer, agent, mode, bot, evidence, rule, "
     "credential, customer_type, tags, fields, text"
 )
-_INSERT = (
-    f"INSERT INTO events ({_COLUMNS}, offset_min, chars) VALUES ({', '.join('?' * 21)}) "
-    "ON CONFLICT (shop, channel, id) DO NOTHING"
+_DELIVERIES = "INSERT INTO deliveries (seq, received_ms, channel, direction, method, path, events, error, body)"
+_EVENTS = f"INSERT INTO events (seq, {_COLUMNS}, offset_min, chars)"
+_KNOWN = (
+    "WITH asked (shop, channel, id) AS (VALUES {asked}) SELECT shop, channel, id FROM asked WHERE EXISTS "
+    "(SELECT 1 FROM events e WHERE e.shop = asked.shop AND e.channel = asked.channel AND e.id = asked.id)"
 )
+_MANY = (
+    "WITH asked (shop, channel, conversation) AS (VALUES {asked}) "
+    f"SELECT seq, {', '.join('e.' + name for name in _COLUMNS.split(', '))} FROM asked CROSS JOIN events e "
+    "ON e.shop = asked.shop AND e.channel = asked.channel AND e.conversation = asked.conversation WHERE kind <> 'store'"
+)
+_MOST_ASKED = 128
 _ORDER = "ORDER BY at_ms, seq"
 _QUARTER_MS = 900_000  # clocks change at a quarter of an hour
+
+
+class Kept(NamedTuple):
+    """A delivery, how many events it carried, and those of them that are new. None: it is journaled already."""
+
+    delivery: Delivery | None
+    carried: int
+    events: Sequence[Event]
 
 
 def append(
@@ -80,29 +94,92 @@ def append(
     Without ``keep_text`` neither messages' text nor the raw body is written; the events returned still have it.
     ``zone``: the shop's, for the local days of figures.
     """
-    body = (delivery.body if keep_text else None) or None
-    values = (*delivery[:5], len(events), delivery.error, body)
-    cursor = connection.execute(_DELIVERY, (delivery.number, *values))
-    if not cursor.rowcount:
-        if _is_known(connection, delivery):
-            return []
-        cursor = connection.execute(_DELIVERY, (None, *values))  # another one's number, after a clock was set back
-    number = cursor.lastrowid
-    fresh: list[tuple[int, Event]] = []
-    for event in events:
-        stored = event if keep_text or not isinstance(event, Message) else event._replace(text=None)
-        length = len("".join(event.text.split())) if isinstance(event, Message) and event.text is not None else None
-        cursor = connection.execute(_INSERT, (number, *_row(stored), offset_min(event.at_ms, zone), length))
-        if cursor.rowcount:
-            fresh.append((cursor.lastrowid or 0, event))
-    return fresh
+    kept = unknown(connection, [(delivery, events)])
+    first = write(connection, kept, keep_text=keep_text, zone=zone)
+    return list(enumerate(kept[0].events, first))
 
 
-def _is_known(connection: sqlite3.Connection, delivery: Delivery) -> bool:
-    found = connection.execute(
-        "SELECT received_ms, channel, direction, method, path FROM deliveries WHERE seq = ?", (delivery.number,)
-    ).fetchone()
-    return tuple(found) == delivery[:5]
+def unknown(connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequence[Event]]]) -> list[Kept]:
+    """What of these deliveries is not journaled yet; of several events with one id the first."""
+    held = _held(connection, [delivery.number for delivery, _ in batch if delivery.number is not None])
+    asked = [(event.key.shop, event.key.channel, event.id) for _, events in batch for event in events]
+    seen = set(_asked(connection, _KNOWN, asked))
+    out: list[Kept] = []
+    for delivery, events in batch:
+        kept = delivery
+        if delivery.number is not None:
+            facts = held.setdefault(delivery.number, delivery)[:5]
+            if facts != delivery[:5]:
+                kept = delivery._replace(number=None)  # another one's number, after a clock was set back
+            elif held[delivery.number] is not delivery:
+                out.append(Kept(None, len(events), ()))
+                continue
+        fresh: list[Event] = []
+        for event in events:
+            name = (event.key.shop, event.key.channel, event.id)
+            if name not in seen:
+                seen.add(name)
+                fresh.append(event)
+        out.append(Kept(kept, len(events), fresh))
+    return out
+
+
+def write(connection: sqlite3.Connection, batch: Sequence[Kept], *, keep_text: bool, zone: str) -> int:
+    """Keep deliveries and their new events, in order; returns the number of the first event. See ``append``."""
+    first, free = _last(connection, "events") + 1, _last(connection, "deliveries")
+    free = max([free, *(one.delivery.number or 0 for one in batch if one.delivery is not None)])
+    deliveries: list[tuple[Any, ...]] = []
+    events: list[tuple[Any, ...]] = []
+    for delivery, carried, fresh in batch:
+        if delivery is None:
+            continue
+        number = delivery.number
+        if number is None:
+            number = free = free + 1
+        body = (delivery.body if keep_text else None) or None
+        deliveries.append((number, *delivery[:5], carried, delivery.error, body))
+        for event in fresh:
+            offset = offset_min(event.at_ms, zone)
+            events.append((first + len(events), number, *_row(event, keep_text), offset, _chars(event)))
+    insert_many(connection, _DELIVERIES, deliveries)
+    insert_many(connection, _EVENTS, events)
+    return first
+
+
+def _last(connection: sqlite3.Connection, table: str) -> int:
+    return int(connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0])
+
+
+def _held(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Delivery]:
+    """The deliveries that have these numbers, without what they carried. Numbers rise, so there are almost never any."""
+    last = _last(connection, "deliveries")
+    found: dict[int, Delivery] = {}
+    for number in numbers:
+        if number <= last:
+            row = connection.execute(
+                "SELECT received_ms, channel, direction, method, path FROM deliveries WHERE seq = ?", (number,)
+            ).fetchone()
+            if row is not None:
+                found[number] = Delivery(row[0], row[1], row[2], row[3], row[4], b"", number=number)
+    return found
+
+
+def _asked(
+    connection: sqlite3.Connection, query: str, asked: Sequence[tuple[str, str, str]]
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query about many things at once; the numbers of them are few, so that statements stay prepared."""
+    for start in range(0, len(asked), _MOST_ASKED):
+        part = asked[start : start + _MOST_ASKED]
+        count = 1 << (len(part) - 1).bit_length()
+        values = [value for one in part for value in one] + list(part[-1]) * (count - len(part))
+        yield from connection.execute(query.format(asked=placeholders(3, count)), values)
+
+
+def _chars(event: Event) -> int | None:
+    """How long a message is, without its blanks."""
+    if isinstance(event, Message) and event.text is not None:
+        return len("".join(event.text.split()))
+    return None
 
 
 def offset_min(at_ms: int, zone: str) -> int:
@@ -118,12 +195,28 @@ def _offset(quarter: int, zone: str) -> int:
 
 def read(connection: sqlite3.Connection, key: Key) -> list[Event]:
     """A conversation's events in order of time, ties in order of arrival, its shop's state changes among them."""
-    rows = connection.execute(
-        f"SELECT seq, {_COLUMNS} FROM events WHERE shop = ? AND channel = ? AND conversation = ? AND kind <> 'store' "
-        f"UNION ALL SELECT seq, {_COLUMNS} FROM events WHERE shop = ? AND kind = 'store' {_ORDER}",
-        (*key, key.shop),
-    )
-    return [_event(row[1:]) for row in rows]
+    return read_many(connection, [key])[key]
+
+
+def read_many(connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, list[Event]]:
+    """The same of many conversations."""
+    found: dict[Key, dict[int, Event]] = {key: {} for key in keys}
+    for row in _asked(connection, _MANY, list(found)):
+        event = _event(row[1:])
+        found[event.key][row[0]] = event
+    shops = {shop: store_events(connection, shop) for shop in {key.shop for key in keys}}
+    return {key: _in_order(own, shops[key.shop]) for key, own in found.items()}
+
+
+def store_events(connection: sqlite3.Connection, shop: str) -> dict[int, Event]:
+    """A shop's state changes, by their numbers."""
+    rows = connection.execute(f"SELECT seq, {_COLUMNS} FROM events WHERE shop = ? AND kind = 'store'", (shop,))
+    return {row[0]: _event(row[1:]) for row in rows}
+
+
+def _in_order(own: dict[int, Event], store: dict[int, Event]) -> list[Event]:
+    both = {**own, **store}
+    return [both[seq] for seq in sorted(both, key=lambda seq: (both[seq].at_ms, seq))]
 
 
 def export(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
@@ -166,16 +259,22 @@ def save_gaps(connection: sqlite3.Connection, gaps: Iterable[Gap], zone: str = "
     )
 
 
-def _row(event: Event) -> tuple[Any, ...]:
+def _row(event: Event, keep_text: bool) -> tuple[Any, ...]:
     key = event.key
-    head = (event.at_ms, key.shop, key.channel, key.conversation, event.id)
+    head = (event.at_ms, *key, event.id)
     if isinstance(event, Message):
         tags = ",".join(event.tags) or None
-        middle = (event.agent, event.mode, event.bot, event.evidence, event.rule, event.credential, event.customer_type)
-        return (*head, "message", event.sender, event.customer, *middle, tags, None, event.text)
+        middle = (event.agent, _plain(event.mode), event.bot, _plain(event.evidence), event.rule, event.credential)
+        text = event.text if keep_text else None
+        return (*head, "message", _plain(event.sender), event.customer, *middle, event.customer_type, tags, None, text)
     kind = "store" if isinstance(event, Store) else type(event).__name__.lower()
     fields = json.dumps(system_fields(event), ensure_ascii=False)
     return (*head, kind, "system", "", None, None, None, None, None, None, None, None, fields, None)
+
+
+def _plain(word: str) -> str:
+    """An enumeration's word as a plain text: what is not one is slow to bind."""
+    return word if type(word) is str else str(word)
 
 
 def _event(row: Sequence[Any]) -> Event:

@@ -1,9 +1,9 @@
 """Rounds and verdicts as rows: derived from the journal, committed with the event that changed them."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from sanfen.core.facts import Round
 from sanfen.core.plan import Plan
 from sanfen.core.policy import Policy
 from sanfen.core.score import Score, mark
+from sanfen.store.many import insert_many, placeholders
 from sanfen.wire import instant_text
 
 __all__ = [
@@ -29,8 +30,8 @@ __all__ = [
     "record_changes",
     "replace_conversation",
     "round_row",
+    "save",
     "save_round",
-    "save_verdict",
 ]
 
 LIVE = "live"
@@ -51,14 +52,13 @@ _NAMES = (
     "messages", "session_ms", "day", "hour", "opened", "due", "closed", "next_ms", "step", "mark",
     "taken_by", "rests_ms",
 )  # fmt: skip
-_UPSERT = (
-    f"INSERT INTO round_rows ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))}) "
-    "ON CONFLICT (score_set, policy, id) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _NAMES[3:])
+_ROUNDS = f"INSERT INTO round_rows ({', '.join(_NAMES)})"
+_ROUND_AGAIN = "ON CONFLICT (score_set, policy, id) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in _NAMES[3:]
 )
-_VERDICT = (
-    "INSERT INTO verdicts (score_set, policy, shop, channel, event, valid, effect, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT DO UPDATE SET valid = excluded.valid, effect = excluded.effect, reason = excluded.reason"
-)
+_UPSERT = f"{_ROUNDS} VALUES {placeholders(len(_NAMES), 1)} {_ROUND_AGAIN}"
+_VERDICTS = "INSERT INTO verdicts (score_set, policy, shop, channel, event, valid, effect, reason)"
+_VERDICT_AGAIN = "ON CONFLICT DO UPDATE SET valid = excluded.valid, effect = excluded.effect, reason = excluded.reason"
 
 
 def save_round(connection: sqlite3.Connection, score_set: str, one: Round, score: Score, plan: Plan) -> None:
@@ -66,9 +66,15 @@ def save_round(connection: sqlite3.Connection, score_set: str, one: Round, score
     connection.execute(_UPSERT, round_row(score_set, one, score, plan))
 
 
-def save_verdict(connection: sqlite3.Connection, score_set: str, policy: Policy, judged: Judged) -> None:
-    """Insert or replace what a policy made of a reply."""
-    connection.execute(_VERDICT, _verdict_row(score_set, policy, judged))
+def save(
+    connection: sqlite3.Connection,
+    score_set: str,
+    rounds: Iterable[tuple[Round, Score, Plan]],
+    verdicts: Iterable[tuple[Policy, Judged]] = (),
+) -> None:
+    """Insert or replace rounds, and what policies made of replies."""
+    insert_many(connection, _ROUNDS, [round_row(score_set, *one) for one in rounds], _ROUND_AGAIN)
+    insert_many(connection, _VERDICTS, [_verdict_row(score_set, *one) for one in verdicts], _VERDICT_AGAIN)
 
 
 def bulk_save(
@@ -79,8 +85,12 @@ def bulk_save(
     verdicts: Iterable[Judged] = (),
 ) -> None:
     """Save many rounds and verdicts of one policy."""
-    connection.executemany(_UPSERT, (round_row(score_set, one, score, plan) for one, score in rounds))
-    connection.executemany(_VERDICT, (_verdict_row(score_set, plan.policy, judged) for judged in verdicts))
+    save(
+        connection,
+        score_set,
+        ((one, score, plan) for one, score in rounds),
+        ((plan.policy, judged) for judged in verdicts),
+    )
 
 
 def replace_conversation(
@@ -190,10 +200,11 @@ def round_row(score_set: str, one: Round, score: Score, plan: Plan) -> tuple[Any
     final = one.closed_ms is not None or one.transferred_id is not None or one.settled_ms is not None
     next_ms = NEVER if final else next_due(one, plan)
     opened = instant_text(one.opened_ms, zone) or ""
+    reason = score.public_reason
     return (
         score_set, policy.id, one.id, policy.version, *key, one.customer, one.customer_type, one.agent, one.opened_ms,
-        _known(one.clock_ms), _known(one.due_ms), one.closed_ms, one.wait_ms, score.outcome, score.public_reason,
-        score.reason, json.dumps(score.evidence, ensure_ascii=False), one.messages, one.session.opened_ms, one.date,
+        _known(one.clock_ms), _known(one.due_ms), one.closed_ms, one.wait_ms, score.outcome.value, reason and reason.value,
+        score.reason.value, _texts(score.evidence), one.messages, one.session.opened_ms, one.date,
         int(opened[11:13]), opened, instant_text(_known(one.due_ms), zone), instant_text(one.closed_ms, zone),
         _known(next_ms), one.step, mark(one, score.outcome, policy), one.taken_by, one.rests_ms or None,
     )  # fmt: skip
@@ -202,7 +213,21 @@ def round_row(score_set: str, one: Round, score: Score, plan: Plan) -> tuple[Any
 def _verdict_row(score_set: str, policy: Policy, judged: Judged) -> tuple[Any, ...]:
     message, verdict = judged
     key = message.key
-    return (score_set, policy.id, key.shop, key.channel, message.id, verdict.valid, verdict.effect, verdict.reason)
+    return (
+        score_set,
+        policy.id,
+        key.shop,
+        key.channel,
+        message.id,
+        verdict.valid,
+        verdict.effect,
+        verdict.reason.value,
+    )
+
+
+def _texts(texts: Iterable[str]) -> str:
+    """A JSON array; an encoder made for each of them would cost more than the rest of the row."""
+    return f"[{', '.join(map(encode_basestring, texts))}]"
 
 
 def _known(at_ms: int) -> int | None:
