@@ -1,7 +1,10 @@
 """``sanfen serve``: the middleware."""
 
 import asyncio
+import gc
 import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +35,26 @@ def command(config: Path) -> None:
     loaded = load(config)
     for finding in loaded.warnings:
         click.echo(finding.render(), err=True)
-    asyncio.run(_serve(Service(loaded), config))
+    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+        runner.run(_serve(Service(loaded), config))
+
+
+def _fast_loop() -> "Callable[[], asyncio.AbstractEventLoop] | None":
+    """The loop of the extra ``speed``, where it is installed."""
+    try:
+        import uvloop  # noqa: PLC0415  # an extra
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _without_long_pauses() -> None:
+    """The writer thread holds up the event loop for a millisecond at most, and garbage is looked for where it can be."""
+    sys.setswitchinterval(0.001)
+    gc.collect()
+    gc.freeze()  # what lives as long as the service
+    gc.set_threshold(20_000, 20, 50)
 
 
 async def _serve(service: "Service", config: Path) -> None:
@@ -44,6 +66,7 @@ async def _serve(service: "Service", config: Path) -> None:
     loop.add_signal_handler(signal.SIGHUP, again.set)
     try:
         await service.start()
+        _without_long_pauses()
         for line in _addresses(service, config):
             click.echo(line, err=True)
         reloading = loop.create_task(_reload(service, config, again))

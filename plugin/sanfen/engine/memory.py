@@ -15,7 +15,7 @@ from sanfen.store import journal
 
 __all__ = ["Folded", "Live", "Memory", "Run", "Version"]
 
-_MOST = 50_000  # conversations
+_MOST = 10_000  # conversations; what one adds to a full garbage collection is about a microsecond
 
 
 class Version(NamedTuple):

@@ -2,7 +2,8 @@
 
 A deadline is never a scheduler's one-shot job: those are dropped when late and follow clock jumps. The heap is only a
 reminder; what is true stands with the round in the database, and a Tick that comes late, twice or for nothing is
-harmless.
+harmless. It holds plain texts and numbers only, which the garbage collector does not follow: a million reminders cost it
+nothing.
 """
 
 import heapq
@@ -27,14 +28,15 @@ class Ticker:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._heap: list[tuple[int, Key]] = []
-        self._soonest: dict[Key, int] = {}
+        self._heap: list[tuple[int, str]] = []
+        self._soonest: dict[str, int] = {}
 
     def push(self, due_ms: int, key: Key) -> None:
         """Remember that a conversation has something due at ``due_ms``. The latest word counts."""
-        if self._soonest.get(key) != due_ms:
-            self._soonest[key] = due_ms
-            heapq.heappush(self._heap, (due_ms, key))
+        name = "\0".join(key)
+        if self._soonest.get(name) != due_ms:
+            self._soonest[name] = due_ms
+            heapq.heappush(self._heap, (due_ms, name))
 
     def __len__(self) -> int:
         return len(self._soonest)
@@ -43,10 +45,10 @@ class Ticker:
         """Take up to a batch of conversations with something due; stale reminders are dropped."""
         keys: list[Key] = []
         while self._heap and self._heap[0][0] <= now_ms and len(keys) < _BATCH:
-            due_ms, key = heapq.heappop(self._heap)
-            if self._soonest.get(key) == due_ms:
-                del self._soonest[key]
-                keys.append(key)
+            due_ms, name = heapq.heappop(self._heap)
+            if self._soonest.get(name) == due_ms:
+                del self._soonest[name]
+                keys.append(Key(*name.split("\0", 2)))
         return keys
 
     def pause_ms(self, now_ms: int) -> int:

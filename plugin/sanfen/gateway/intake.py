@@ -75,9 +75,8 @@ def _too_large(most_bytes: int) -> Refused:
 
 def adapter_request(request: web.BaseRequest, tail: str, query: str, body: bytes) -> Request:
     """The request as adapters see it. A header that came twice is joined by a comma, so it can match no signature."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in request.raw_headers:
-        name = raw_name.decode("utf-8", "surrogateescape").lower()
-        value = raw_value.decode("utf-8", "surrogateescape")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    given = request.headers  # decoded by the parser as UTF-8, odd bytes kept as surrogates
+    headers = {name.lower(): value for name, value in given.items()}
+    if len(headers) != len(given):
+        headers = {name: ", ".join(given.getall(name)) for name in headers}
     return Request(request.method, tail, query, headers, body)

@@ -15,6 +15,7 @@ import structlog
 from sanfen.abc import Event
 from sanfen.clock import Clock
 from sanfen.engine.ingest import Receipt
+from sanfen.gateway.deadlines import Deadlines
 from sanfen.log import Throttle
 from sanfen.store.journal import Delivery
 
@@ -52,6 +53,7 @@ class Journaling:
         self._engine = engine
         self._clock = clock
         self._throttle = Throttle()
+        self._deadlines = Deadlines()
         self.counters = counters
 
     def submit(self, delivery: Delivery, events: Sequence[Event]) -> "asyncio.Future[Receipt]":
@@ -78,7 +80,7 @@ class Journaling:
         """
         try:
             if not future.done() and budget_ms > 0:
-                await asyncio.wait((future,), timeout=budget_ms / 1000)
+                await self._within(future, budget_ms / 1000)
         except asyncio.CancelledError:
             future.add_done_callback(partial(self._settled, channel))
             raise
@@ -88,6 +90,18 @@ class Journaling:
             future.add_done_callback(partial(self._settled, channel))
             return None
         return self._settled(channel, future)
+
+    async def _within(self, future: "asyncio.Future[Receipt]", wait_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        woken: asyncio.Future[None] = loop.create_future()
+        wake = partial(_wake, woken)
+        future.add_done_callback(wake)
+        self._deadlines.add(woken, loop.time() + wait_s, wake)
+        try:
+            await woken
+        finally:
+            self._deadlines.drop(woken)
+            future.remove_done_callback(wake)
 
     def _settled(self, channel: str, future: "asyncio.Future[Receipt]") -> Receipt | None:
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
@@ -112,3 +126,8 @@ class Journaling:
 def _seen(future: "asyncio.Future[Receipt]") -> None:
     if not future.cancelled():
         future.exception()
+
+
+def _wake(woken: "asyncio.Future[None]", _: object = None) -> None:
+    if not woken.done():
+        woken.set_result(None)

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from typing import Literal
 
 from aiohttp import web
-from aiohttp.http import SERVER_SOFTWARE
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.http import SERVER_SOFTWARE, HttpVersion, HttpVersion11
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -39,6 +41,7 @@ _HOP = frozenset(
 _HOP_NAMES = tuple(name.decode() for name in _HOP if name != b"content-length")
 _HOP_NAMES_AND_LENGTH = (*_HOP_NAMES, "content-length")
 _NOTHING: frozenset[bytes] = frozenset()
+_BODILESS = frozenset({204, 205, 304})
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _UNTYPED = web.ResponseKey("untyped", bool)
 _DOTS = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:$|[/\\])", re.IGNORECASE)
@@ -108,9 +111,52 @@ def _kept(headers: CIMultiDictProxy[str], *, length: bool) -> CIMultiDict[str]:
     return out
 
 
+class Whole(web.StreamResponse):
+    """An answer whose body is here: one write of what came, without the stages of our server's own answers."""
+
+    def __init__(self, answer: Answer, body: bytes) -> None:
+        super().__init__(status=answer.status, reason=answer.reason)
+        self._answer = answer
+        self._whole = body
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
+        """Decide whether the connection lives on, and write. Raises ConnectionResetError if the sender is gone."""
+        writer = request.writer
+        if not self._eof_sent:
+            self._eof_sent = True
+            self._keep_alive = request.keep_alive if self._keep_alive is None else self._keep_alive
+            await writer.write(self._head(request.version) + self._whole)
+            await writer.write_eof()
+        return writer
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """It is all written."""
+
+    def _head(self, version: HttpVersion) -> bytes:
+        lines = [f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}".encode()]
+        named, dated = _NOTHING, False
+        for name, value in self._answer.raw_headers:
+            lower = name.lower()
+            if lower == b"connection":
+                named |= {part.strip().lower() for part in value.split(b",")}
+            elif lower not in _HOP:
+                dated |= lower == b"date"
+                lines.append(name + b": " + value)
+        if named:
+            lines[1:] = [line for line in lines[1:] if line.partition(b":")[0].lower() not in named]
+        lines.append(b"Content-Length: %d" % len(self._whole))
+        if not dated:
+            lines.append(b"Date: " + rfc822_formatted_time().encode())
+        if self._keep_alive == (version < HttpVersion11):
+            lines.append(b"Connection: keep-alive" if self._keep_alive else b"Connection: close")
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
 async def answer_of(request: web.BaseRequest, answer: Answer, body: bytes | None, wait_ms: int) -> web.StreamResponse:
     """The answer for the sender. ``body``: None where it is to be streamed. Raises UpstreamError, OSError."""
     try:
+        if body is not None and request.method != "HEAD" and answer.status not in _BODILESS:
+            return Whole(answer, body)
         if body is not None:
             headers = _kept(answer.headers, length=request.method == "HEAD")
             whole = web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body or None)

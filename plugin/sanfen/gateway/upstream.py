@@ -23,6 +23,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from yarl import URL
 
+from sanfen.gateway.deadlines import Deadlines
 from sanfen.gateway.limits import Limits
 
 __all__ = ["Answer", "Upstream", "UpstreamError"]
@@ -50,15 +51,27 @@ class UpstreamError(Exception):
 class _Connection:
     """A keep-alive connection. aiohttp's handler parses; what is asked of it here is whether it may be used again."""
 
-    __slots__ = ("_readable", "handler", "idle_since", "used")
+    __slots__ = ("_headless", "_readable", "handler", "idle_since", "used")
 
     def __init__(self, handler: ResponseHandler) -> None:
         self.handler = handler
         self.idle_since = 0.0
         self.used = False  # whether an answer has come over it
+        self._headless: bool | None = None  # whether its parser expects answers without a body
         self._readable = select.poll()
         if handler.transport is not None:
             self._readable.register(handler.transport.get_extra_info("socket").fileno(), select.POLLIN)
+
+    def expect(self, method: str) -> None:
+        """Be ready to parse the answer to such a request; one parser reads all answers alike."""
+        headless = method == "HEAD"
+        if headless or self._headless is not False:
+            self._headless = headless
+            self.handler.set_response_params(skip_payload=headless, read_until_eof=True, auto_decompress=False)
+
+    def overdue(self) -> None:
+        """Whoever waits for an answer waits no longer."""
+        self.handler.set_exception(TimeoutError())
 
     def is_clean(self) -> bool:
         """Whether it is open, and the last exchange is over on both sides."""
@@ -81,6 +94,7 @@ class Answer:
         self.status = message.code
         self.reason = message.reason
         self.headers = message.headers
+        self.raw_headers = message.raw_headers
         self.content = content
         self._upstream = upstream
         self._connection: _Connection | None = connection
@@ -130,6 +144,7 @@ class Upstream:
         self._limits = limits
         self._idle: list[_Connection] = []  # the youngest last
         self._busy = 0
+        self._deadlines = Deadlines()
         self._sweeper: asyncio.TimerHandle | None = None
         self.reuses = True
 
@@ -158,10 +173,9 @@ class Upstream:
         self, connection: _Connection, method: str, head: bytes, body: bytes, deadline: float
     ) -> Answer:
         handler = connection.handler
-        loop = asyncio.get_running_loop()
-        timer = loop.call_at(deadline, handler.set_exception, TimeoutError())
+        self._deadlines.add(connection, deadline, connection.overdue)
         try:
-            handler.set_response_params(skip_payload=method == "HEAD", read_until_eof=True, auto_decompress=False)
+            connection.expect(method)
             _write(handler, head + body)
             message, content = await handler.read()
             while _is_interim(message.code):
@@ -178,7 +192,7 @@ class Upstream:
             handler.abort()
             raise
         finally:
-            timer.cancel()
+            self._deadlines.drop(connection)
 
     def _take(self) -> _Connection | None:
         if not self._idle:
