@@ -70,7 +70,7 @@ class Loop:
         self._ports = Ports(free_port(), free_port(), workflow.port)
         words = {"storage": "home/sanfen.db", "deadline": "60ms", "first": "15ms", "second": "40ms"}
         self._config = configure(folder, self._ports, **words)
-        self._talk = Talk(dice, customers=6)
+        self._talk = Talk(dice, f"{os.getpid()}.", customers=6)
         self._ahead_ms = 0
         self._owed: list[Sent] = []
         self._said: list[Sent] = []

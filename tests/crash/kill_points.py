@@ -140,6 +140,8 @@ class Points:
         if 200 <= status < 300:
             self._acknowledged.add(sent.name)
             return
+        if status:
+            raise TimeoutError(f"a delivery was answered with {status}")
         await self._gone()
 
     async def _gone(self) -> None:

@@ -79,6 +79,8 @@ def as_the_service(path: Path, shop: Loaded) -> list[str]:
         with closing(connection):
             after = checks.state_of(connection)
             problems = [*after.problems, *checks.refold(connection, shop)]
+    except (StoreError, sqlite3.Error) as error:
+        return [f"corrupt: {error}"]
     finally:
         db.close()
     if not before.events < after.events:

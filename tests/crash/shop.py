@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tests.crash.native import witness
-from tests.crash.wire import SECRET
+from tests.crash.wire import SECRET, here
 
 from sanfen.config.load import Loaded, load
 
@@ -21,7 +21,7 @@ __all__ = ["Ports", "Sent", "Service", "Talk", "configure", "environment", "free
 CONFIG = """\
 version: 1
 shop: {{id: shop, name: 旗舰店, timezone: Asia/Shanghai, language: zh}}
-listen: {{hooks: "127.0.0.1:{hooks}", board: "127.0.0.1:{board}"}}
+listen: {{hooks: "{host}:{hooks}", board: "{host}:{board}"}}
 storage: {storage}
 text: {{keep: {keep}}}
 policy: ours
@@ -32,15 +32,15 @@ policies:
 channels:
   desk:
     adapter: generic
-    from_customer: {{forward: "http://127.0.0.1:{workflow}/in"}}
-    from_shop: {{forward: "http://127.0.0.1:{workflow}/out"}}
+    from_customer: {{forward: "http://{host}:{workflow}/in"}}
+    from_shop: {{forward: "http://{host}:{workflow}/out"}}
     secret: ${{SANFEN_CRASH_SECRET}}
     ack_within: {ack}
 classify:
   - {{name: robots, match: {{agent: [客服机器人]}}, mode: bot, bot: xiaoduo}}
 people:
-  lead: {{via: ["webhook+http://127.0.0.1:{workflow}/notice"]}}
-  boss: {{via: ["webhook+http://127.0.0.1:{workflow}/notice/1", "webhook+http://127.0.0.1:{workflow}/notice/2"]}}
+  lead: {{via: ["webhook+http://{host}:{workflow}/notice"]}}
+  boss: {{via: ["webhook+http://{host}:{workflow}/notice/1", "webhook+http://{host}:{workflow}/notice/2"]}}
 escalation:
   - name: default
     steps: [{{at: {first}, notify: [lead]}}, {{at: {second}, notify: [boss, lead]}}]
@@ -57,13 +57,14 @@ class Ports(NamedTuple):
 
 def free_port() -> int:
     with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((here(), 0))
         return int(probe.getsockname()[1])
 
 
 def configure(folder: Path, ports: Ports, **words: str) -> Path:
     """Write the configuration; ``words``: storage, deadline, first, second (of the steps), keep (of the text), ack."""
     given = {
+        "host": here(),
         "storage": "sanfen.db",
         "deadline": "400ms",
         "first": "100ms",
@@ -126,7 +127,7 @@ class Service:
 async def is_ready(board: int) -> bool:
     """Whether the service on this port says so."""
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", board)
+        reader, writer = await asyncio.open_connection(here(), board)
     except OSError:
         return False
     try:
