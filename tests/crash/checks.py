@@ -1,7 +1,8 @@
 """What must hold of a log after any crash. Each function returns sentences on what does not."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from sanfen.core.policy import Policy
 from sanfen.store import journal, policies, projection
 from sanfen.store.projection import LIVE
 
-__all__ = ["EMPTY", "State", "read_only", "refold", "state_of"]
+__all__ = ["EMPTY", "State", "read_only", "refold", "state_of", "told"]
 
 _AGREE = """
 SELECT 'a round without its conversation: ' || id FROM round_rows r WHERE NOT EXISTS
@@ -31,14 +32,16 @@ UNION ALL SELECT 'told without an attempt: ' || id FROM outbox WHERE state = 'to
 
 
 class State(NamedTuple):
-    """What a log holds, as far as somebody was promised something. ``attempts``: marked, by the outbox row's number."""
+    """What a log holds, as far as somebody was promised something. ``attempts``: marked,
+    by round and person; ``steps``: of the round, the person is to be told of."""
 
     events: frozenset[str]
-    attempts: dict[int, int]
+    attempts: dict[tuple[str, str], int]
+    steps: dict[tuple[str, str], int]
     problems: tuple[str, ...]
 
 
-EMPTY = State(frozenset(), {}, ())
+EMPTY = State(frozenset(), {}, {}, ())
 """A file in which there is nothing yet."""
 
 
@@ -52,8 +55,24 @@ def state_of(connection: sqlite3.Connection) -> State:
     if projection.drift(connection):
         problems.append("a round is not counted once in its hour")
     events = frozenset(row[0] for row in connection.execute("SELECT id FROM events"))
-    attempts = dict(tuple(row) for row in connection.execute("SELECT id, attempts FROM outbox"))
-    return State(events, attempts, tuple(problems))
+    marked = connection.execute("SELECT round, person, sum(attempts), count(*) FROM outbox GROUP BY 1, 2").fetchall()
+    attempts = {(round_id, person): int(count) for round_id, person, count, _ in marked}
+    steps = {(round_id, person): int(count) for round_id, person, _, count in marked}
+    return State(events, attempts, steps, tuple(problems))
+
+
+def told(notices: Mapping[tuple[str, str], int], rows: Iterable[tuple[str, str, str, int]]) -> list[str]:
+    """Messages people got against the outbox (round, person, state, unknown): at most two for each step.
+
+    A message may tell of several steps and rounds at once; what counts is that of a round.
+    """
+    most, least = Counter[tuple[str, str]](), set[tuple[str, str]]()
+    for round_id, person, state, unknown in rows:
+        most[round_id, person] += min(unknown, 2)
+        if state == "told":
+            least.add((round_id, person))
+    problems = [f"{person} got {n} messages of {one}" for (one, person), n in notices.items() if n > most[one, person]]
+    return problems + [f"said to be told and was not: {pair}" for pair in least if not notices.get(pair)]
 
 
 def refold(connection: sqlite3.Connection, loaded: Loaded) -> list[str]:

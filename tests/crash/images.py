@@ -7,6 +7,7 @@ index SQLite made of its log (frames taken over, their running checksum and salt
 at its rows, only at what had been acknowledged meanwhile.
 """
 
+import json
 import os
 import shutil
 import sqlite3
@@ -72,7 +73,7 @@ class Images:
         self._images: set[int] = set()
         self._states: dict[object, _Known] = {}
         self._acknowledged: list[str] = []
-        self._sent: Counter[int] = Counter()  # notices that left, by the outbox row's number
+        self._sent: Counter[tuple[str, str]] = Counter()  # notices that left, by round and person
         self._counts: Counter[str] = Counter()
         self.said: list[str] = []
 
@@ -111,7 +112,8 @@ class Images:
 
     def _notice(self, op: Op) -> None:
         if op.data.startswith(b"POST /notice"):
-            self._sent[int(_header(op.data, b"webhook-id: ").rpartition(".")[2])] += 1
+            notice = json.loads(op.data.partition(b"\r\n\r\n")[2])
+            self._sent.update((one["round_id"], notice["person"]) for one in notice["waiting"])
 
     # --- the disk ---
 
@@ -156,8 +158,8 @@ class Images:
         elif held < len(self._acknowledged):
             self._counts["lost"] += 1
             self._say(f"{mode}: {self._acknowledged[held]} was acknowledged and is not there")
-        unmarked = [row for row, sent in self._sent.items() if state.attempts.get(row, 0) < sent]
-        problems = [*state.problems, *(f"notice {row} left and is not marked" for row in unmarked)]
+        unmarked = [pair for pair, sent in self._sent.items() if state.attempts.get(pair, 0) < sent]
+        problems = [*state.problems, *(f"a notice left and is not marked: {pair}" for pair in unmarked)]
         if problems and not known.corrupt:
             self._counts["wrong"] += 1
         if problems:

@@ -29,7 +29,7 @@
 
 #define FDS 65536
 #define NAME 200
-#define SENT 1024
+#define SENT 16384
 enum { BEFORE = 0, HALF = 1 };
 
 static char *names[FDS];

@@ -55,7 +55,7 @@ class Points:
         if template is not None and not scenario.fresh:
             shutil.copy(template, self._log)
         left = list(scenario.answers)
-        self._workflow = Workflow(lambda _person, _count: left.pop(0) if left else OK)
+        self._workflow = Workflow(lambda _person: left.pop(0) if left else OK)
         self._ports = Ports(0, 0, 0)
         self._config = folder / "sanfen.yaml"
         self._process = 0
@@ -173,7 +173,7 @@ class Points:
 
     def _heard(self, person: str) -> bool:
         """Told; or given up on in a way that everybody sees, which two attempts of unknown outcome come to."""
-        if any(key[3] == person for key in self._workflow.notices):
+        if any(pair[1] == person for pair in self._workflow.notices):
             return True
         query = "SELECT count(*) FROM outbox WHERE person = ? AND state IN ('unsure', 'failed')"
         with closing(checks.read_only(self._log)) as connection:
@@ -196,14 +196,13 @@ class Points:
                 "SELECT customer, status, because FROM round_rows WHERE policy = 'ours' ORDER BY customer, opened_ms"
             )
             rounds = tuple(tuple(row) for row in connection.execute(query))
-            told = connection.execute("SELECT round, ladder, step, person FROM outbox WHERE state = 'told'").fetchall()
+            told = connection.execute("SELECT round, person, state, unknown FROM outbox").fetchall()
         if rounds != self._scenario.rounds:
             problems.append(f"rounds {rounds}")
         lost = {one for one in self._acknowledged if not one.startswith("poison")} - state.events
         if lost:
             problems.append(f"acknowledged and not stored: {sorted(lost)}")
-        problems += [f"told {count} times: {key}" for key, count in self._workflow.notices.items() if count > 2]
-        problems += [f"said to be told and was not: {row}" for row in told if not self._workflow.notices[tuple(row)]]
+        problems += checks.told(self._workflow.notices, told)
         problems += [f"{person} was not told" for person in self._scenario.told if not self._heard(person)]
         return problems
 

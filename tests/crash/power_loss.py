@@ -101,11 +101,15 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=12, help="how much is said in a run")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--minutes", type=float, default=600, help="begin no more runs after this; what was done is said"
+    )
     asked = parser.parse_args()
     started, total, seed = time.monotonic(), Tally(), asked.seed
     with ProcessPoolExecutor(asked.workers) as pool:
         waiting: set[Future[tuple[Tally, list[str]]]] = set()
-        while total.images < asked.images and total.clean:
+        ends = started + asked.minutes * 60
+        while total.images < asked.images and total.clean and time.monotonic() < ends:
             while len(waiting) < asked.workers:
                 waiting.add(pool.submit(run, seed, rounds=asked.rounds))
                 seed += 1
@@ -118,7 +122,9 @@ def main() -> int:
             total += tally
             print("\n".join([f"{total.images:>9,} images, {time.monotonic() - started:.0f} s", *said]), flush=True)
         for one in waiting:
-            total += one.result()[0]
+            tally, said = one.result()
+            total += tally
+            print("\n".join([f"{total.images:>9,} images, {time.monotonic() - started:.0f} s", *said]), flush=True)
         controls = {
             word: pool.submit(run, asked.seed, rounds=asked.rounds // 2, synchronous=word, most=8_000, brief=True)
             for word in ("NORMAL", "OFF")

@@ -77,8 +77,8 @@ def _write(folder: Path, ports: Ports, deadline: str) -> Path:
     return configure(folder, ports, storage="home/sanfen.db", keep="1s", deadline=deadline)
 
 
-def _moody(dice: Random) -> Callable[[str, int], Answer]:
-    def answer(_person: str, _count: int) -> Answer:
+def _moody(dice: Random) -> Callable[[str], Answer]:
+    def answer(_person: str) -> Answer:
         return dice.choices((Answer(200), Answer(503), Answer(400), Answer(0), Answer(-1)), (80, 6, 3, 5, 6))[0]
 
     return answer

@@ -38,6 +38,7 @@ channels:
     ack_within: {ack}
 classify:
   - {{name: robots, match: {{agent: [客服机器人]}}, mode: bot, bot: xiaoduo}}
+merge: {merge}
 people:
   lead: {{via: ["webhook+http://{host}:{workflow}/notice"]}}
   boss: {{via: ["webhook+http://{host}:{workflow}/notice/1", "webhook+http://{host}:{workflow}/notice/2"]}}
@@ -70,6 +71,7 @@ def configure(folder: Path, ports: Ports, **words: str) -> Path:
         "first": "100ms",
         "second": "200ms",
         "keep": "30d",
+        "merge": "10ms",
         "ack": "9s",
     } | words
     path = folder / "sanfen.yaml"

@@ -34,11 +34,11 @@ OK = Answer(200)
 class Workflow:
     """The upstream and the people's webhook receiver. Counts what it received, by event and by notice."""
 
-    def __init__(self, answers: Callable[[str, int], Answer] = lambda _person, _count: OK) -> None:
+    def __init__(self, answers: Callable[[str], Answer] = lambda _person: OK) -> None:
         self._answers = answers
         self._server: asyncio.Server | None = None
         self.forwarded: Counter[str] = Counter()
-        self.notices: Counter[tuple[str, str, int, str]] = Counter()  # round, ladder, step, person
+        self.notices: Counter[tuple[str, str]] = Counter()  # messages, by round and person
         self.port = 0
 
     async def start(self) -> None:
@@ -72,11 +72,10 @@ class Workflow:
         return headers.get("connection", "").lower() != "close"
 
     def _told(self, notice: dict[str, Any]) -> Answer:
-        key = (notice["round_id"], notice["ladder"], notice["step"], notice["person"])
-        answer = self._answers(notice["person"], self.notices[key])
+        answer = self._answers(notice["person"])
         # Refused and hung up on: not read by anybody. Answered, or hung up on afterwards: somebody has it.
         if answer.status == -1 or 200 <= answer.status < 300:
-            self.notices[key] += 1
+            self.notices.update((one["round_id"], notice["person"]) for one in notice["waiting"])
         return answer
 
 
