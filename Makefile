@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: dev demo test check lint docs mutation oracle bench clean
+.PHONY: dev demo test check lint docs mutation oracle bench lock sbom audit clean
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "sanfen needs Python 3.11 or newer with venv: install it (Debian: apt install python3 python3-venv), or run make PYTHON=/path/to/python3" >&2; exit 2; }
@@ -53,6 +53,23 @@ bench: $(VENV)/.dev  ## ratios against a floor or a peer in the same run
 	@for one in benchmarks/*.py; do echo "== $$one"; $(RUN)/python $$one || exit 1; done
 
 include tests/faults/long.mk tests/crash/long.mk
+
+$(VENV)/.supply: pyproject.toml | $(VENV)/bin/python
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --group supply
+	@touch $@
+
+lock: $(VENV)/.supply  ## requirements.lock: every dependency by version and hash; where they came from is not kept
+	$(RUN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate --upgrade \
+		--output-file requirements.lock pyproject.toml
+	sed -i '/^--/d; /^#/d; /^$$/d' requirements.lock
+
+sbom: $(VENV)/.supply  ## what is inside, as CycloneDX
+	@mkdir -p build
+	$(RUN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --of JSON -o build/sanfen.cdx.json
+
+audit: $(VENV)/.supply  ## known holes of the dependencies (needs the network), and of our own code
+	$(RUN)/bandit --quiet --recursive --configfile pyproject.toml plugin adapters config
+	$(RUN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov

@@ -1,5 +1,6 @@
 """The log: lines that cannot be forged, that hide what must not be seen, and that never raise into the caller."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 import structlog
 
-from sanfen.log import OneLine, Throttle, configure, dropped_lines, is_debugging
+from sanfen.errors import StoreError
+from sanfen.log import OneLine, Throttle, configure, dropped_lines, is_debugging, on_loop_error
 
 
 @pytest.fixture
@@ -148,3 +150,51 @@ def test_other_peoples_faults_are_one_line_ours_are_whole() -> None:
     assert [filter_.filter(one) for one in (first, second, ours)] == [True, False, True]
     assert (first.exc_info, first.getMessage()) == (None, "broken request: BadStatusLine (and 0 more like it)")
     assert ours.exc_info is not None
+
+
+def fail(error: Exception, cause: Exception | None = None) -> None:
+    if cause is not None:
+        try:
+            fail(cause)
+        except type(cause) as first:
+            raise error from first
+    raise error
+
+
+def test_a_librarys_words_are_not_logged(out: StringIO) -> None:
+    """An exception quotes what it was given; only ours, the system's and SQLite's words are known to quote nothing."""
+    log = structlog.get_logger("x")
+    for error in (KeyError("CANARY"), ValueError("CANARY"), ExceptionGroup("CANARY", [ValueError("CANARY")])):
+        try:
+            fail(RuntimeError("CANARY"), error)
+        except RuntimeError:
+            log.exception("failed")
+    try:
+        fail(StoreError("the disk is full"))
+    except StoreError:
+        log.exception("failed")
+
+    found = [line["exception"] for line in lines(out)]
+    assert "CANARY" not in out.getvalue().replace('fail(RuntimeError(\\"CANARY\\"), error)', "")  # the line of code
+    assert "KeyError (its words are not logged)" in found[0]
+    assert found[0].index("KeyError") < found[0].index("RuntimeError")
+    assert found[-1].endswith("StoreError: the disk is full")
+
+
+def test_a_library_cannot_fill_the_disk(out: StringIO) -> None:
+    for number in range(500):
+        logging.getLogger("lib").warning("again %d", number)
+    logging.getLogger("lib").warning("something else")
+
+    assert [line["event"] for line in lines(out)] == ["again 0", "something else"]
+
+
+async def test_the_loops_own_complaints_show_no_objects(out: StringIO) -> None:
+    """Asyncio shows the task that failed, its coroutine and its exception, and with them what they hold."""
+    loop = asyncio.get_running_loop()
+    for _ in range(20):
+        on_loop_error(loop, {"message": "Task exception was never retrieved", "exception": KeyError("CANARY"), "task": "CANARY"})  # fmt: skip
+
+    assert "CANARY" not in out.getvalue()
+    (line,) = lines(out)
+    assert (line["event"], "KeyError" in line["exception"]) == ("Task exception was never retrieved", True)

@@ -1,5 +1,6 @@
 """Plugins are found by entry point, listed, and refused where two want one name."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -67,6 +68,23 @@ def test_an_unknown_adapter_is_an_error_of_the_configuration(asked: str, says: s
 
     assert caught.value.message == f"channels.desk: no adapter is called {asked!r}"
     assert caught.value.hint == says
+
+
+def test_what_is_installed_is_not_loaded_unless_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A package that is merely there must not run; one that is named must be there."""
+    (tmp_path / "other_plugin.py").write_text("raise SystemExit('it ran')\n", encoding="utf-8")
+    facts = tmp_path / "other-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n", encoding="utf-8")
+    (facts / "entry_points.txt").write_text("[sanfen]\nother = other_plugin\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert Plugins().names() == ["builtin"]
+    with pytest.raises(ConfigError, match="'othr'") as caught:
+        Plugins(named=["othr"])
+    assert caught.value.hint == "installed: other"
+    with pytest.raises(SystemExit, match="it ran"):
+        Plugins(named=["other"])
 
 
 def test_two_plugins_cannot_bring_one_name() -> None:

@@ -1,11 +1,15 @@
 """Notices over HTTP: one client for all who post them, and an honest word on what became of each.
 
+Where it may connect to says the operator's guard: for the address as it is written, and for every one its name leads to.
+
 The question is always whether the bytes may have arrived. Before the request has left, a failure is a refusal and may be
 repeated; after that, only an answer can say so.
 """
 
 import os
 import re
+import socket
+import ssl
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -14,12 +18,14 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
-from sanfen.abc import DeliveryError
+from sanfen.abc import DeliveryError, DeniedError, Guard
 
 __all__ = ["Answer", "Client", "by_status", "fit", "host_of", "short"]
 
 _CONNECT_S = 2
+_NUMERIC = int(socket.AI_NUMERICHOST)
 _ANSWER_BYTES = 65_536
 _LONGEST_PAUSE_S = 3600
 _LATER = (408, 425, 429)
@@ -42,13 +48,16 @@ class Client:
         self._patience = aiohttp.ClientTimeout(total=patience_s, sock_connect=min(_CONNECT_S, patience_s))
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None, *, guard: Guard) -> Answer:
         """POST JSON. Raises DeliveryError where no answer came; an answer of any status is returned."""
+        refusal = guard.refusal(url)  # a resolver is never asked for an address written as a number
+        if refusal:
+            raise DeliveryError(refusal, reason="denied" if _is_address(url) else "bad_address", retryable=False)
         way = SimpleNamespace(left=False)
         all_headers = {"content-type": "application/json", "user-agent": "sanfen", **(headers or {})}
         said = b""
         try:
-            async with self._open().post(
+            async with self._open(guard).post(
                 url, data=body, headers=all_headers, allow_redirects=False, trace_request_ctx=way
             ) as answer:
                 async for chunk in answer.content.iter_chunked(_ANSWER_BYTES):
@@ -67,18 +76,46 @@ class Client:
             await self._session.close()
             self._session = None
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self, guard: Guard) -> aiohttp.ClientSession:
         if self._session is None:
             trace = aiohttp.TraceConfig()
             trace.on_request_headers_sent.append(_mark_left)
             self._session = aiohttp.ClientSession(
                 timeout=self._patience,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                connector=aiohttp.TCPConnector(force_close=True, limit=32),  # a stale connection would cost an attempt
+                # A stale connection would cost an attempt.
+                connector=aiohttp.TCPConnector(
+                    resolver=_Resolver(guard), use_dns_cache=False, force_close=True, limit=32, ssl=_tls()
+                ),
                 trust_env=False,
                 trace_configs=[trace],
             )
         return self._session
+
+
+class _Resolver(AbstractResolver):
+    """Gives out only addresses the guard allows."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=found, proto=0, flags=_NUMERIC)
+            for found, address in await self._guard.resolve(host, port)
+            if family in (socket.AF_UNSPEC, found)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 async def _mark_left(_: object, context: SimpleNamespace, __: object) -> None:
@@ -92,6 +129,8 @@ def _lost(error: Exception, *, left: bool) -> DeliveryError:
         late = isinstance(error, TimeoutError)
         word = "no answer in time" if late else f"connection lost: {type(error).__name__}"
         return DeliveryError(word, reason="timeout" if late else "lost", retryable=True, unknown=True)
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, DeniedError):
+        return DeliveryError(str(error.os_error), reason="denied", retryable=False)
     reason = "tls" if isinstance(error, aiohttp.ClientSSLError) else "unreachable"
     return DeliveryError(f"cannot connect: {_why(error)}", reason=reason, retryable=True)
 
@@ -129,6 +168,13 @@ def _pause_ms(header: str | None) -> int | None:
         except (ValueError, OverflowError, OSError):
             return None
     return int(max(0, min(seconds, _LONGEST_PAUSE_S)) * 1000)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).hostname) and urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def host_of(url: str) -> str:

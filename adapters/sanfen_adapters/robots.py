@@ -69,7 +69,8 @@ class Robot(Notifier):
         url, body = target.url, self.message(notice, target.at)
         if secret:
             url, body = self.signed(url, body, secret)
-        answer = await self._client.post(url, json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
+        raw = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        answer = await self._client.post(url, raw, guard=self.guard)
         return self._judge(answer, [hidden for hidden in (target.token, secret) if hidden])
 
     async def close(self) -> None:

@@ -6,12 +6,13 @@ entry that is malformed, or of a version we do not know, is simply no match.
 
 import base64
 import binascii
+import hashlib
 import hmac
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sanfen.abc import Request, VerifyError
+from sanfen.abc import Proof, Request, VerifyError
 from sanfen.errors import ConfigError
 
 __all__ = ["STANDARD_WEBHOOKS", "Scheme", "check", "keys"]
@@ -29,6 +30,7 @@ class Scheme(NamedTuple):
     signed: tuple[str, ...]  # the headers under the MAC, each followed by a dot, before the body
     digest: str = "sha256"
     window_s: int = 300
+    signs_ids: bool = True  # False: message ids stand outside of what is signed, so a replay is known by its signature
 
 
 STANDARD_WEBHOOKS = Scheme(
@@ -54,8 +56,8 @@ def _key(secret: str, channel: str) -> bytes:
         ) from None
 
 
-def check(scheme: Scheme, request: Request, mac_keys: Sequence[bytes], now_ms: int) -> None:
-    """Return if one of the keys signed this request within the window. Raises VerifyError."""
+def check(scheme: Scheme, request: Request, mac_keys: Sequence[bytes], now_ms: int) -> Proof:
+    """Which of the keys signed this request within the window. Raises VerifyError."""
     if not mac_keys:
         raise VerifyError("no secret is configured", reason="no_secret", hint="give the channel a secret")
     missing = next((name for name in (*scheme.signed, scheme.signature) if not request.headers.get(name)), None)
@@ -64,13 +66,14 @@ def check(scheme: Scheme, request: Request, mac_keys: Sequence[bytes], now_ms: i
     _check_time(scheme, request.headers[scheme.timestamp], now_ms)
     material = b"".join(_bytes(request.headers[name]) + b"." for name in scheme.signed) + request.body
     offered = [_bytes(entry) for entry in request.headers[scheme.signature].split(" ") if entry]
-    found = False
-    for key in mac_keys:
+    matched: list[int] = []
+    for number, key in enumerate(mac_keys):
         wanted = scheme.prefix.encode() + base64.b64encode(hmac.digest(key, material, scheme.digest))
-        for entry in offered:
-            found |= hmac.compare_digest(wanted, entry)  # no early end: the time tells nothing about which matched
-    if not found:
+        # No early end: the time tells nothing about which matched.
+        matched += [number for entry in offered if hmac.compare_digest(wanted, entry)]
+    if not matched:
         raise VerifyError("no signature matches", reason="mismatch", hint="compare the secrets on both sides")
+    return Proof(matched[0], None if scheme.signs_ids else hashlib.sha256(material).digest())
 
 
 def _check_time(scheme: Scheme, text: str, now_ms: int) -> None:

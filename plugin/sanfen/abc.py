@@ -6,10 +6,10 @@ bytes into events; both are pure. A notifier carries one notice to one address a
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from sanfen.core.events import Event, Evidence, Key, Message, Mode, Sender, Tag, Transfer
-from sanfen.errors import DeliveryError, ParseError, VerifyError
+from sanfen.errors import DeliveryError, DeniedError, ParseError, VerifyError
 from sanfen.strictjson import Row, RowError, json_rows, strict_json
 from sanfen.wire import parse_instant, read_event
 
@@ -18,9 +18,11 @@ __all__ = [
     "Call",
     "ChannelAdapter",
     "DeliveryError",
+    "DeniedError",
     "Direction",
     "Event",
     "Evidence",
+    "Guard",
     "Key",
     "Limit",
     "Message",
@@ -28,6 +30,7 @@ __all__ = [
     "Notice",
     "Notifier",
     "ParseError",
+    "Proof",
     "Request",
     "Row",
     "RowError",
@@ -56,6 +59,17 @@ class Request(NamedTuple):
     body: bytes
 
 
+class Proof(NamedTuple):
+    """What an authentic request proved. ``secret``: which secret signed it, counted from 0.
+
+    ``replay_key``: SHA-256 of what was signed, for a request whose message ids are not under its signature: whoever
+    sends it again with another id is found out by it.
+    """
+
+    secret: int
+    replay_key: bytes | None = None
+
+
 class Action(NamedTuple):
     """Something to be done at the channel: give a conversation to an agent, or leave its holder a private note."""
 
@@ -80,6 +94,11 @@ class ChannelAdapter(ABC):
     name: ClassVar[str]
     """The word after ``adapter:`` in the configuration."""
 
+    content_types: ClassVar[frozenset[str]] = frozenset(
+        {"application/json", "application/x-ndjson", "application/jsonl", "application/octet-stream", "text/plain"}
+    )
+    """What ``parse`` reads, besides ``+json`` and what declares nothing; another body is passed on and not looked at."""
+
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
         """``secrets``: newest first; any of them is accepted. ``options``: the channel's own settings."""
         self.shop = shop
@@ -88,8 +107,12 @@ class ChannelAdapter(ABC):
         self.options = options
 
     @abstractmethod
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> None:
-        """Return if the request is authentic. Looks at the raw bytes. Raises VerifyError."""
+    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
+        """Return if the request is authentic. Looks at the raw bytes. Raises VerifyError.
+
+        None where the operator wants no proof (``signing: none``). A secret whose last day has passed is refused after
+        this by its number, so an adapter need not know about days.
+        """
 
     @abstractmethod
     def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
@@ -150,6 +173,16 @@ class Limit(NamedTuple):
     muted_ms: int = 0  # it then takes nothing for this long
 
 
+class Guard(Protocol):
+    """Says where the operator lets sanfen connect to."""
+
+    def refusal(self, url: str) -> str | None:
+        """Why a URL can never be connected to; None where its addresses decide."""
+
+    async def resolve(self, host: str, port: int) -> list[tuple[int, str]]:
+        """Address families and addresses of a host. Raises DeniedError, socket.gaierror."""
+
+
 class Notifier(ABC):
     """One way to reach people."""
 
@@ -172,6 +205,9 @@ class Notifier(ABC):
         scheme, _, rest = address.partition(":")
         host = rest.removeprefix("//").partition("?")[0].partition("/")[0].rpartition("@")[2]
         return f"{scheme}://{host}" if host else scheme
+
+    guard: Guard
+    """Which addresses may be connected to. The service puts it here; ask it for every connection."""
 
     @abstractmethod
     async def notify(self, notice: Notice, address: str, secret: str | None) -> str:

@@ -28,9 +28,12 @@ from sanfen.engine.recover import recover
 from sanfen.engine.timers import Ticker
 from sanfen.errors import ConfigError, StoreError
 from sanfen.gateway.app import COUNTERS, DOORS, build_traffic_app
+from sanfen.gateway.door import Runner, server_options
 from sanfen.gateway.journaling import Counters
+from sanfen.gateway.limits import Limits
 from sanfen.notify.acting import Acting
 from sanfen.notify.worker import Worker
+from sanfen.outbound import Guard
 from sanfen.plugins import Plugins
 from sanfen.roster import Roster
 from sanfen.store import outbox
@@ -63,7 +66,7 @@ class Service:
         self._chores: Chores | None = None
         self._engine: Engine | None = None
         self._apps: list[web.Application] = []
-        self._plugins = Plugins()
+        self._plugins = Plugins(named=loaded.settings.plugins)
         self.acting = Acting({})
         self.not_adopted: str | None = None  # why the last reload changed nothing
 
@@ -87,6 +90,11 @@ class Service:
             return {}
         found = {name: value for name, value in asdict(self._counters).items() if isinstance(value, int)}
         return found | {f"refused_{reason}": count for reason, count in self._counters.refused.items()}
+
+    @property
+    def secrets(self) -> dict[tuple[str, str], int]:
+        """How many deliveries each secret has signed since the start: when the old one has none left, it can go."""
+        return {} if self._counters is None else dict(self._counters.secrets)
 
     async def start(self) -> None:
         """Open, recover, listen. Raises ConfigError if an address cannot be had or an adapter is unknown."""
@@ -130,7 +138,7 @@ class Service:
     def _same_place(self, settings: Settings) -> None:
         """Raises ConfigError if what a running service cannot change was changed."""
         old = self.loaded.settings
-        for name in ("listen", "storage", "spill"):
+        for name in ("listen", "storage", "spill", "plugins", "outbound"):
             if getattr(settings, name) != getattr(old, name):
                 raise ConfigError(
                     f"{name}: cannot change while the service runs", hint="restart it, or write the old value back"
@@ -186,7 +194,8 @@ class Service:
         ticker = Ticker(self.clock)
         self.acting.adopt(self._adapters(settings))
         roster = Roster(settings)
-        worker = Worker(db, self._plugins.notifiers(), settings, self.clock, roster=roster, acting=self.acting)
+        notifiers = self._plugins.notifiers(Guard(settings.outbound))
+        worker = Worker(db, notifiers, settings, self.clock, roster=roster, acting=self.acting)
         engine = Engine(
             db,
             self.loaded.policies,
@@ -218,7 +227,10 @@ class Service:
 
     async def _listen(self, app: web.Application, host: str, port: int) -> None:
         self._apps.append(app)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        listen = self.loaded.settings.listen
+        limits = Limits(connections=listen.connections, per_address=listen.per_address)
+        options = server_options(self.clock, limits)
+        runner = Runner(app, limits, listen.trusted_proxies, handle_signals=False, **options)
         await runner.setup()
         self._runners.append(runner)
         try:

@@ -222,6 +222,15 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the log is kept. Try: sanfen rates {log} --by agent   or: sanfen rounds {log} --status late",
         "记录已保存。试试：sanfen rates {log} --by agent   或：sanfen rounds {log} --status late",
     ),
+    # erasing
+    "erase_sure": (
+        "What this customer said is overwritten and cannot be had back. Go on?",
+        "该顾客说过的话将被覆盖，无法恢复。继续？",
+    ),
+    "erase_done": (
+        "emptied: {messages} messages, {notices} notices; rounds and scores stay",
+        "已清空：{messages} 条消息，{notices} 条通知；轮次和得分保留",
+    ),
     # status page
     "board_title": ("sanfen: now", "三分：现在"),
     "board_nobody": ("✓ Nobody is waiting", "✓ 没有人在等"),

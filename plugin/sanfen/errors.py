@@ -16,6 +16,7 @@ Inside the core nothing is raised for odd data: a message that cannot count is i
 __all__ = [
     "ConfigError",
     "DeliveryError",
+    "DeniedError",
     "InputError",
     "ParseError",
     "PolicyError",
@@ -76,6 +77,10 @@ class DeliveryError(SanfenError):
         self.retryable = retryable
         self.unknown = unknown
         self.retry_after_ms = retry_after_ms
+
+
+class DeniedError(OSError):
+    """An address must not be connected to: it is not public, and the operator has not listed it."""
 
 
 class StoreError(SanfenError):

@@ -1,25 +1,35 @@
 """The log: one JSON object a line, or coloured text on a terminal. A log call never raises into its caller.
 
 Bodies, message texts, query strings and secrets never enter it: callers do not pass them, and what carries such a name
-is blotted out last. Lines that strangers can cause go through ``Throttle``, so that nobody can fill a disk from outside.
+is blotted out last. Of an exception stand its frames and its class; its words only where we or the system wrote them, for
+a library quotes what it was given. Lines that strangers can cause go through ``Throttle``, so that nobody can fill a disk
+from outside.
 """
 
+import asyncio
 import logging
 import os
 import re
+import sqlite3
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any, ClassVar, TextIO
 
 import structlog
 
-__all__ = ["OneLine", "Throttle", "configure", "dropped_lines", "is_debugging"]
+from sanfen.errors import SanfenError
+
+__all__ = ["OneLine", "Throttle", "configure", "dropped_lines", "is_debugging", "on_loop_error"]
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _HIDDEN = re.compile(r"secret|token|signature|authorization|password|cookie|api_?key", re.IGNORECASE)
 _NEVER = frozenset({"body", "text", "question", "query"})
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _EVERY_MS = 10_000
+_DEEPEST_CAUSE = 5
+_OURS = (SanfenError, OSError, sqlite3.Error, RecursionError, MemoryError)
+"""Exceptions whose words hold no message: ours, the system's and SQLite's."""
 _MOST_CAUSES = 1_000
 
 _Event = MutableMapping[str, Any]
@@ -28,6 +38,7 @@ _Event = MutableMapping[str, Any]
 class _State:
     dropped = 0
     debug = False
+    loop: "Throttle"
 
 
 def dropped_lines() -> int:
@@ -93,17 +104,43 @@ def _redacted(_logger: Any, _name: str, event: _Event) -> _Event:
 def _escaped(_logger: Any, _name: str, event: _Event) -> _Event:
     """On a terminal a control character could forge a line or a colour."""
     for key, value in event.items():
-        if isinstance(value, str) and key != "exception":
-            event[key] = _CONTROL.sub(lambda found: repr(found[0])[1:-1], value)
+        if isinstance(value, str):
+            lines = value.split("\n") if key == "exception" else [value]
+            event[key] = "\n".join(_CONTROL.sub(lambda found: repr(found[0])[1:-1], line) for line in lines)
     return event
+
+
+def _traced(_logger: Any, _name: str, event: _Event) -> _Event:
+    """The exception as text: frames without local variables, and classes without words that may quote a message."""
+    info = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        event["exception"] = _story(error)
+    return event
+
+
+def _story(error: BaseException, depth: int = 0) -> str:
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    first = _story(before, depth + 1) + "\n\nthen:\n\n" if before is not None and depth < _DEEPEST_CAUSE else ""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    words = f": {error}" if isinstance(error, _OURS) else " (its words are not logged)" if str(error) else ""
+    return f"{first}Traceback (most recent call last):\n{frames}{type(error).__name__}{words}"
 
 
 class _Bridge(logging.Handler):
     """What libraries log by the standard module, as lines of ours."""
 
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._throttle = Throttle()
+
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass one record on."""
+        """Pass one record on, but not a flood of one kind."""
+        swallowed = self._throttle.take(f"{record.name} {record.msg}"[:200], int(record.created * 1000))
+        if swallowed is None:
+            return
         fields: dict[str, Any] = {"exc_info": record.exc_info} if record.exc_info else {}
+        fields |= {"more_like_it": swallowed} if swallowed else {}
         try:
             message = record.getMessage()
         except Exception:  # noqa: BLE001  # a record whose arguments do not fit its text
@@ -124,12 +161,11 @@ def configure(level: str | None = None, *, stream: TextIO | None = None, plain: 
     render: list[Any] = [structlog.processors.JSONRenderer(ensure_ascii=False, default=str)]
     if stream.isatty() if plain is None else plain:
         render = [_escaped, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    else:
-        render.insert(0, structlog.processors.format_exc_info)  # never with local variables
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _traced,
             _redacted,
             *render,
         ],
@@ -139,6 +175,15 @@ def configure(level: str | None = None, *, stream: TextIO | None = None, plain: 
     )
     logging.raiseExceptions = False
     logging.basicConfig(handlers=[_Bridge(logging.WARNING)], level=logging.WARNING, force=True)
+
+
+def on_loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The event loop's own complaint: asyncio would show objects, and with them what they hold."""
+    error = context.get("exception")
+    swallowed = _State.loop.take(type(error).__name__, int(_loop.time() * 1000))
+    if swallowed is not None:
+        log = structlog.get_logger("sanfen.loop")
+        log.error(str(context.get("message", ""))[:200], exc_info=error, more_like_it=swallowed)
 
 
 class Throttle:
@@ -179,3 +224,6 @@ class OneLine(logging.Filter):
         record.levelno, record.levelname = logging.WARNING, "WARNING"
         record.msg, record.args = "broken request: %s (and %s more like it)", (type(error).__name__, swallowed)
         return swallowed is not None
+
+
+_State.loop = Throttle()

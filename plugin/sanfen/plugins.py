@@ -1,7 +1,8 @@
-"""Finds plugins by the entry point group ``sanfen``; lists what they bring, and never names one."""
+"""Loads plugins by the names of their entry points in the group ``sanfen``, and lists what they bring."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar
 
 import pluggy
@@ -9,10 +10,12 @@ import pluggy
 from sanfen import hookspecs
 from sanfen.abc import ChannelAdapter, Notifier
 from sanfen.errors import ConfigError
+from sanfen.outbound import Guard
 
 __all__ = ["ChannelFacts", "Plugins", "pick"]
 
 GROUP = "sanfen"
+_OURS = "builtin"
 
 _Named = TypeVar("_Named", ChannelAdapter, Notifier)
 _Way = TypeVar("_Way")
@@ -47,19 +50,32 @@ class ChannelFacts(Protocol):
 
 
 class Plugins:
-    """All plugins of this installation. ``modules`` replaces the search by entry point, for tests and embedding."""
+    """What comes with sanfen, and the plugins the operator named; what else is installed is not even imported.
 
-    def __init__(self, modules: Iterable[object] | None = None) -> None:
-        """Raises ConfigError if two plugins bring the same name."""
+    ``modules`` replaces the search by entry point, for tests and embedding.
+    """
+
+    def __init__(self, modules: Iterable[object] | None = None, *, named: Sequence[str] = ()) -> None:
+        """``named``: entry points. Raises ConfigError if there is none of that name, or two bring the same."""
         self._manager = pluggy.PluginManager("sanfen")
         self._manager.add_hookspecs(hookspecs)
         if modules is None:
-            self._manager.load_setuptools_entrypoints(GROUP)
+            for name in (_OURS, *named):
+                self._load(name)
         else:
             for module in modules:
                 self._manager.register(module)
         self.channels: dict[str, type[ChannelAdapter]] = _named("adapter", self._manager.hook.register_adapters())
         self.ways: dict[str, type[Notifier]] = _named("notifier", self._manager.hook.register_notifiers())
+
+    def _load(self, name: str) -> None:
+        if self._manager.load_setuptools_entrypoints(GROUP, name) or self._manager.has_plugin(name):
+            return
+        known = sorted({one.name for one in entry_points(group=GROUP)} - {_OURS})
+        raise ConfigError(
+            f"plugins: no installed package brings an entry point {name!r}",
+            hint="installed: " + (", ".join(known) or "none besides sanfen's own"),
+        )
 
     def names(self) -> list[str]:
         """The plugins that were found."""
@@ -79,9 +95,14 @@ class Plugins:
         secrets = [secret.reveal() for secret in facts.secrets]
         return kind(shop, facts.name, secrets, {**facts.options, "signing": facts.signing})
 
-    def notifiers(self) -> dict[str, Notifier]:
-        """The notifier of each scheme; ``pick`` finds an address's. The caller closes them."""
+    def notifiers(self, guard: Guard | None = None) -> dict[str, Notifier]:
+        """The notifier of each scheme, to connect only where ``guard`` allows; ``pick`` finds an address's.
+
+        The caller closes them.
+        """
         made = {kind: kind() for kind in self.ways.values()}
+        for one in made.values():
+            one.guard = guard or Guard()
         return {scheme: made[kind] for scheme, kind in self.ways.items()}
 
     def check_way(self, address: str) -> type[Notifier]:

@@ -27,6 +27,7 @@ class Service:
         self.traffic = {"received": 7}
         self.trouble: Trouble | None = None
         self.not_adopted: str | None = None
+        self.secrets = {("desk", "1"): 3}
 
 
 Client = TestClient[Any, Any]

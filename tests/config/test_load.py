@@ -20,6 +20,7 @@ BAD = sorted((Path(__file__).parent / "bad").glob("*.yaml"))
 CONFIG = Path(__file__).parent.parent.parent / "config"
 SECRETS = ("DESK_SECRET", "DESK_SECRET_OLD", "LEAD_SECRET", "DING_SECRET", "DING_TOKEN")
 ENVIRONMENT = dict.fromkeys(SECRETS, "a-secret-of-the-test")
+ENVIRONMENT["SANFEN_TOKEN"] = "0123456789abcdef" * 4
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
@@ -152,6 +153,41 @@ def test_an_unset_variable_is_said_once(tmp_path: Path) -> None:
     path.write_text("version: 1\npeople:\n  a: {via: ['dingtalk://${NOBODY}']}\n", encoding="utf-8")
 
     assert [finding.code for finding in inspect(path, {})[1]] == ["C004"]
+
+
+def test_a_secret_may_stand_in_a_file_only_we_can_read(tmp_path: Path) -> None:
+    """Beside the configuration; a file others can read, or that holds something else, is said and not used."""
+    path, secret = tmp_path / "sanfen.yaml", tmp_path / "desk.secret"
+    path.write_text("version: 1\nchannels:\n  desk: {secret: '${file:desk.secret}'}\n", encoding="utf-8")
+    secret.write_text("the-very-secret\n", encoding="utf-8")
+
+    secret.chmod(0o600)
+    assert load(path, {}).settings.channels["desk"].secrets == (Secret("the-very-secret"),)
+    for mode in (0o640, 0o604, 0o660, 0o622):
+        secret.chmod(mode)
+        (found,) = inspect(path, {})[1]
+        assert (found.code, found.message) == ("C005", "desk.secret: others on this machine can read it")
+        assert found.help == "chmod 600 desk.secret"
+    secret.chmod(0o600)
+    for content in (b"", b"\n", b"two\nlines", b"\xff\xfe", b"a\0b", b"x" * 5_000):
+        secret.write_bytes(content)
+        assert [found.code for found in inspect(path, {})[1]] == ["C005"]
+    secret.unlink()
+    secret.mkdir(mode=0o700)
+    assert [found.code for found in inspect(path, {})[1]] == ["C005"]
+
+
+def test_a_secret_may_have_a_name_and_an_end(tmp_path: Path) -> None:
+    path = tmp_path / "sanfen.yaml"
+    path.write_text(
+        "version: 1\nchannels:\n  desk:\n    secret: ${NEW}\n"
+        "    secrets: [{value: '${OLD}', name: old, not_after: 2026-12-01T00:00}]\n",
+        encoding="utf-8",
+    )
+    new, old = load(path, {"NEW": "new-secret", "OLD": "old-secret"}).settings.channels["desk"].secrets
+
+    assert (new.reveal(), new.name, new.not_after_ms) == ("new-secret", "1", None)
+    assert (old.reveal(), old.name, old.not_after_ms) == ("old-secret", "old", 1_796_054_400_000)
 
 
 def test_rules_can_stand_in_a_file_of_their_own(tmp_path: Path) -> None:

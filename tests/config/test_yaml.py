@@ -30,3 +30,14 @@ def test_places_count_from_one() -> None:
     place = read_text("a:\n  - {b: c}\n", "f").places["a", 0, "b"]
 
     assert (place.line, place.column, place.key_column) == (2, 9, 6)
+
+
+@pytest.mark.parametrize("count", [2_000, 20_000])
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "a:\n "])
+def test_nesting_has_an_end(count: int, opening: str) -> None:
+    """Also where the composer would recurse until it fails."""
+    text = opening * count if "\n" not in opening else "".join(" " * n + "a:\n" for n in range(min(count, 300)))
+
+    assert {finding.code for finding in read_text("version: 1\nx:\n  " + text.replace("\n", "\n  "), "f").findings} == {
+        "C001"
+    }

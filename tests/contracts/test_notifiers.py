@@ -8,6 +8,7 @@ from tests.robots import Robot, Robots
 
 from sanfen.abc import DeliveryError, Notice, Notifier
 from sanfen.errors import ConfigError
+from sanfen.outbound import Guard
 from sanfen.plugins import Plugins, pick
 from sanfen_adapters import manifests
 
@@ -69,6 +70,7 @@ def kind(request: pytest.FixtureRequest) -> type[Notifier]:
 @pytest.fixture
 async def notifier(kind: type[Notifier]) -> AsyncIterator[Notifier]:
     made = kind()
+    made.guard = Guard()
     yield made
     await made.close()
     await made.close()  # whoever serves two schemes is closed twice

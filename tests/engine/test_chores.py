@@ -61,6 +61,29 @@ async def test_text_is_forgotten_after_its_time(night: Night) -> None:
     assert night.db.write(lambda c: c.execute("SELECT body FROM deliveries").fetchone()).result() == (None,)
 
 
+async def test_replays_and_quotes_are_forgotten_after_theirs(night: Night) -> None:
+    """A replay is known for thirty days at least, whatever becomes of text; a notice quotes no longer than text is kept."""
+    key = Delivery(START, "desk", "in", "POST", "", b"", replay_key=b"k")
+    facts = '{"shop": "s", "question": "CANARY", "customer": "c"}'
+    fill = (
+        "INSERT INTO outbox (round, policy, ladder, step, wanted, person, due_ms, created_ms, next_try_ms, facts, answer) "
+        "VALUES ('r', 'p', 'l', 0, 'lead', 'lead', 0, ?, 0, ?, 'CANARY')"
+    )
+    night.db.write(lambda c: journal.append(c, key, [])).result()
+    night.db.write(lambda c: c.execute(fill, (START, facts)).rowcount).result()
+
+    def left(table: str) -> list[tuple[object, ...]]:
+        return night.db.write(lambda c: c.execute(f"SELECT * FROM {table}").fetchall()).result()
+
+    night.clock._now_ms = START + 30 * 86_400_000
+    assert await night.chores.forget() == 1
+    assert "CANARY" not in str(left("outbox"))
+    assert len(left("replays")) == 1
+    night.clock._now_ms = START + 32 * 86_400_000
+    assert await night.chores.forget() == 1
+    assert left("replays") == []
+
+
 async def test_upkeep_finds_nothing_wrong(night: Night) -> None:
     await night.chores.upkeep()
 

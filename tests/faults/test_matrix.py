@@ -157,7 +157,7 @@ async def test_bugs_of_our_own_parts(part: str, tmp_path: Path, ends: Ends) -> N
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: saboteur\nVersion: 1\n", encoding="utf-8")
     (facts / "entry_points.txt").write_text("[sanfen]\nsaboteur = saboteur\n", encoding="utf-8")
     messages = questions_and_replies("bug", TALKS)
-    serve = Serve(tmp_path, ends.port, people=people({"lead": ends.port}))
+    serve = Serve(tmp_path, ends.port, people=people({"lead": ends.port}) + "plugins: [saboteur]\n")
     async with serving(serve, env={"PYTHONPATH": str(tmp_path)}):
         statuses = await send(serve.url, messages, rate=RATE)
         await settled(serve, len(messages))
@@ -165,7 +165,7 @@ async def test_bugs_of_our_own_parts(part: str, tmp_path: Path, ends: Ends) -> N
             await serve.until("SELECT count(*) > 0 FROM escalations WHERE attempts > 0", 1)
         log = serve.log
 
-    assert "planted" in log
+    assert "saboteur.py" in log
     assert {status for status, _ in statuses} == {200}
     assert_passed_on(ends, messages)
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from sanfen.abc import Event
-from sanfen.config.settings import ChannelSettings, Secret, Settings, Shop
+from sanfen.config.settings import ChannelSettings, Listen, Secret, Settings, Shop
 from sanfen.engine.ingest import Receipt
 from sanfen.errors import StoreError
 from sanfen.gateway.app import COUNTERS, build_traffic_app
@@ -160,6 +160,7 @@ async def start(upstream: Upstream) -> AsyncIterator[Start]:
         adapters: dict[str, Any] | None = None,
         clock: FakeClock | None = None,
         secrets: Sequence[str] = (),
+        listen: Listen | None = None,
         **options: Any,
     ) -> Gateway:
         facts: dict[str, Any] = {
@@ -170,7 +171,7 @@ async def start(upstream: Upstream) -> AsyncIterator[Start]:
         }
         if channels is None:
             channels = {"desk": ChannelSettings(**({"name": "desk", "adapter": "generic"} | facts | options))}
-        settings = Settings(shop=Shop("shop"), channels=channels)
+        settings = Settings(shop=Shop("shop"), channels=channels, listen=listen or Listen())
         plugins = Plugins()
         made = adapters or {name: plugins.channel(one, "shop") for name, one in channels.items()}
         engine = Engine()

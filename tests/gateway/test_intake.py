@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sanfen.abc import Request
+from sanfen.abc import ChannelAdapter, Request
 from sanfen.config.settings import ChannelSettings
 
 
@@ -13,6 +13,7 @@ class Spy:
     """An adapter that keeps what it was shown."""
 
     channel = "desk"
+    content_types = ChannelAdapter.content_types
 
     def __init__(self) -> None:
         self.seen: list[Request] = []

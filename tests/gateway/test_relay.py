@@ -2,12 +2,14 @@
 
 import asyncio
 import gzip
+from ipaddress import ip_network
 from typing import Any
 
 import aiohttp
 import pytest
 from yarl import URL
 
+from sanfen.config.settings import Listen
 from sanfen.gateway.limits import Limits
 from sanfen.gateway.problems import Refused
 from sanfen.gateway.relay import Route
@@ -102,6 +104,27 @@ async def test_connection_headers_stop_here(start: Any, upstream: Any) -> None:
     assert got.header(b"x-latin") == [b"caf\xe9"]
     assert got.header(b"cookie") == [b"c=1"]
     assert got.header(b"accept-encoding") == [b"gzip"]
+
+
+CLAIMS = (
+    b"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example\r\nX-Real-IP: 192.0.2.1\r\n"
+    b"Forwarded: for=192.0.2.1;proto=https\r\n"
+)
+
+
+@pytest.mark.parametrize("proxies", [("127.0.0.0/8",), ()])
+async def test_only_a_trusted_proxy_says_who_sent_it(start: Any, upstream: Any, proxies: tuple[str, ...]) -> None:
+    """From anybody else those headers are replaced by what we saw, or the workflow would believe a stranger."""
+    listen = Listen(trusted_proxies=tuple(ip_network(one) for one in proxies))
+    gateway = await start(listen=listen)
+
+    await gateway.raw(b"POST /in/desk HTTP/1.1\r\nHost: h\r\n" + CLAIMS + b"Content-Length: 1\r\n\r\nx", until=b"true}")
+
+    got = {name: value for name, value in upstream.requests[0].headers if b"forwarded" in name or name == b"x-real-ip"}
+    if proxies:
+        assert b"\r\n".join(name + b": " + value for name, value in got.items()) + b"\r\n" == CLAIMS.lower()
+    else:
+        assert got == {b"x-forwarded-for": b"127.0.0.1", b"x-forwarded-proto": b"http"}
 
 
 async def test_the_answer_comes_back_as_it_is(start: Any, upstream: Any, client: aiohttp.ClientSession) -> None:

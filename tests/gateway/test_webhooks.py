@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from standardwebhooks import Webhook
 
-from sanfen.abc import ParseError, VerifyError
+from sanfen.abc import ChannelAdapter, ParseError, VerifyError
 from sanfen.config.settings import ChannelSettings
 from sanfen.core.events import Message
 from sanfen.engine.ingest import Receipt
@@ -40,7 +40,7 @@ async def test_an_authentic_question_is_queued_and_forwarded(
     (event,) = gateway.engine.events
     assert (event.sender, event.text, event.key) == ("customer", "在吗", ("shop", "desk", "c1"))
     (delivery,) = gateway.engine.deliveries
-    assert delivery == (1_795_309_132_000, "desk", "in", "POST", "/in/desk/hook", question, None, None)
+    assert delivery == (1_795_309_132_000, "desk", "in", "POST", "/in/desk/hook", question, None, None, None)
     got = upstream.requests[0]
     seen = {name.decode(): value.decode() for name, value in got.headers}
     assert headers.items() <= seen.items()
@@ -271,6 +271,7 @@ class Broken:
     """An adapter with a bug."""
 
     channel = "desk"
+    content_types = ChannelAdapter.content_types
 
     def __init__(self, fails: str) -> None:
         self.fails = fails
@@ -298,3 +299,58 @@ async def test_an_adapter_with_a_bug_stops_no_chat(
 
     async with client.post(f"{gateway.url}/in/desk", data=b"x") as answer:
         assert answer.status == status
+
+
+PICTURE = b"\x89PNG" + b"CANARY" * 100
+
+
+@pytest.mark.parametrize("kind", ["image/png", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"])
+async def test_what_no_adapter_reads_is_passed_on_and_not_kept(
+    start: Any, upstream: Any, client: aiohttp.ClientSession, kind: str
+) -> None:
+    """A picture on its way is no message: the workflow gets every byte, the journal a line without it."""
+    gateway = await start()
+
+    async with client.post(f"{gateway.url}/in/desk", data=PICTURE, headers={"Content-Type": kind}) as answer:
+        assert answer.status == 200
+
+    assert upstream.requests[0].body == PICTURE
+    (delivery,) = gateway.engine.deliveries
+    assert delivery.body == b""
+    assert delivery.error == f"content-type {kind!r}: forwarded, not read"
+    assert gateway.counters.poison == 0
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/cloudevents+json",
+        "",
+        None,
+    ],
+)
+async def test_json_is_read_however_it_is_declared(
+    start: Any, client: aiohttp.ClientSession, question: bytes, kind: str | None
+) -> None:
+    gateway = await start()
+    skipped = ["Content-Type"] if kind is None else []
+    headers = {} if kind is None else {"Content-Type": kind}
+
+    async with client.post(
+        f"{gateway.url}/in/desk", data=question, headers=headers, skip_auto_headers=skipped
+    ) as answer:
+        assert answer.status == 200
+    assert [event.id for event in gateway.engine.events] == ["q1"]
+
+
+@pytest.mark.parametrize("way", ["/in/desk", "/events"])
+async def test_what_ends_here_must_be_readable(start: Any, client: aiohttp.ClientSession, way: str) -> None:
+    """A form of another site's page, sent by a browser, is no event."""
+    gateway = await start(forward_in=None)
+
+    async with client.post(gateway.url + way, data={"a": "b"}) as answer:
+        assert answer.status == 415
+    assert not gateway.engine.events

@@ -5,9 +5,11 @@ from typing import Any
 
 from sanfen.core.events import Close, Event, Handoff, Key, Order, Recall, Store, Tag, Transfer
 from sanfen.store import journal
+from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
 from sanfen.testing import ask, reply
 
+START = 1_700_000_000_000
 KEY = Key("default", "default", "A")
 DELIVERY = Delivery(1, "default", "in", "POST", "x", b"raw")
 Run = Callable[..., Any]
@@ -69,3 +71,32 @@ def test_a_customer_can_be_erased(run: Run) -> None:
     assert run(journal.erase_customer, "default", "A") == 1
     assert run(lambda c: c.execute("SELECT count(*) FROM deliveries WHERE body IS NOT NULL").fetchone()[0]) == 0
     assert [event.text for event in run(journal.read, KEY._replace(conversation="B"))] == ["y"]
+
+
+def test_a_replay_is_known_by_what_was_signed(db: Database) -> None:
+    """The same signed bytes with another message id: no event, no delivery, no effect; also after a restart."""
+    first = Delivery(START, "desk", "in", "POST", "/in/desk", b"a", replay_key=b"k" * 32)
+
+    def append(delivery: Delivery, name: str) -> int:
+        return db.write(lambda c: len(journal.append(c, delivery, [ask(START, name=name)]))).result()
+
+    assert [append(first, "q1"), append(first, "q2"), append(first._replace(channel="other"), "q3")] == [1, 0, 1]
+    assert append(first._replace(replay_key=b"l" * 32), "q4") == 1
+    db.close()
+    again = Database.open(db.path)
+    try:
+        assert again.write(lambda c: len(journal.append(c, first, [ask(START, name="q5")]))).result() == 0
+    finally:
+        again.close()
+
+
+def test_replays_are_known_for_thirty_days(db: Database, run: Run) -> None:
+    def known(at_ms: int) -> Delivery:
+        return Delivery(at_ms, "desk", "in", "POST", "/in/desk", b"a", replay_key=str(at_ms).encode())
+
+    for one in (known(START), known(START + 1), known(START + 2)):
+        run(journal.append, one, [])
+
+    assert db.write(lambda c: journal.forget_replays(c, START + 2, 1)).result() == 1
+    assert db.write(lambda c: journal.forget_replays(c, START + 2, 9)).result() == 1
+    assert db.write(lambda c: c.execute("SELECT received_ms FROM replays").fetchall()).result() == [(START + 2,)]

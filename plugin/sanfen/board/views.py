@@ -7,22 +7,29 @@ from importlib.resources import files
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import jinja2
+import structlog
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from sanfen import __version__
 from sanfen.board import reports
+from sanfen.board.access import Access, Refusal
 from sanfen.catalogue import TEXTS, t
 from sanfen.clock import Clock
 from sanfen.config.settings import Settings
-from sanfen.errors import InputError, SanfenError
+from sanfen.errors import InputError, ParseError, SanfenError
 from sanfen.notify.notice import clock_text
 from sanfen.store import explanation, queries, units
 from sanfen.store.db import Database
+from sanfen.store.erasure import erase
 from sanfen.store.figures import figures
 from sanfen.store.projection import LIVE
+from sanfen.strictjson import strict_json
 
 __all__ = ["BOARD", "Running", "Trouble", "build_board_app"]
+
+_log = structlog.get_logger("sanfen.board")
 
 T = TypeVar("T")
 
@@ -31,11 +38,14 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
+    "Server": "sanfen",
     "X-Content-Type-Options": "nosniff",
 }
 _STATIC = {"now.js": "text/javascript", "now.css": "text/css"}
 _FILTERS = ("score_set", "policy", "shop", "channel", "agent", "status", "reason", "conversation")
 _MOST_ROWS = 1000
+_BODY_BYTES = 16_384
+_BY = ["channel", "secret"]
 
 
 class Trouble(NamedTuple):
@@ -70,12 +80,17 @@ class Running(Protocol):
     def traffic(self) -> Mapping[str, int]:
         """What has become of deliveries since the start, by name."""
 
+    @property
+    def secrets(self) -> Mapping[tuple[str, str], int]:
+        """How many deliveries each secret has signed since the start, by channel and the secret's name."""
+
 
 class _Board:
     def __init__(self, service: Running, settings: Settings, clock: Clock) -> None:
         self._service = service
         self._settings = settings
         self._clock = clock
+        self.access = Access(settings.admin_tokens)
         folder = files("sanfen.board")
         self._files = {name: (folder / "static" / name).read_bytes() for name in _STATIC}
         loader = jinja2.FunctionLoader(lambda name: (folder / "templates" / name).read_text(encoding="utf-8"))
@@ -84,8 +99,9 @@ class _Board:
         self._page = environment.get_template("now.html")
 
     def adopt(self, settings: Settings) -> None:
-        """Show under these from now on."""
+        """Show under these from now on, to whoever has their token."""
         self._settings = settings
+        self.access = Access(settings.admin_tokens)
 
     async def page(self, request: web.Request) -> web.Response:
         language = _language(request)
@@ -169,6 +185,22 @@ class _Board:
         by = tuple(filter(None, request.query.get("by", "").split(",")))
         return _json({"report": self._flagged(await self._read(lambda c: figures(c, by=by, **given)))})
 
+    async def erase(self, request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            raise InputError("the body is not declared as JSON", hint="send Content-Type: application/json")
+        try:
+            given = strict_json(await request.read())
+        except ParseError as error:
+            raise InputError(error.message, hint=error.hint) from None
+        customer, shop = (given.get("customer"), given.get("shop")) if isinstance(given, dict) else (None, None)
+        if not isinstance(customer, str) or not customer or not isinstance(shop, str | None):
+            raise InputError("customer is missing", hint='send {"customer": "…"}, and "shop" to narrow it')
+        now_ms = self._clock.now_ms()
+        job = self._open().write(lambda connection: erase(connection, customer, shop, now_ms, "api"))
+        done = await asyncio.wrap_future(job)
+        _log.warning("a customer's words were erased", messages=done.messages, notices=done.notices)
+        return _json(done._asdict())
+
     async def static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         if name not in _STATIC:
@@ -201,6 +233,9 @@ class _Board:
         deliveries = Gauge("sanfen_deliveries", "Deliveries since the start", ["what"], registry=registry)
         for what, count in self._service.traffic.items():
             deliveries.labels(what).set(count)
+        signed = Counter("sanfen_signed", "Deliveries by the secret that signed them", _BY, registry=registry)
+        for which, count in self._service.secrets.items():
+            signed.labels(*which).inc(count)
         if self._service.db is not None:
             counts = await self._read(lambda c: queries.outcomes(c, score_set=LIVE, policy=self._service.policy))
             gauge = Gauge("sanfen_rounds", "Rounds by outcome", ["policy", "outcome"], registry=registry)
@@ -258,7 +293,7 @@ BOARD = web.AppKey("board", _Board)
 def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.Application:
     """The application of the second port."""
     board = _Board(service, settings, clock)
-    app = web.Application(middlewares=[_guard])
+    app = web.Application(client_max_size=_BODY_BYTES, middlewares=[_guard_of(board, clock)])
     app[BOARD] = board
     app.router.add_get("/", board.page)
     app.router.add_get("/static/{name}", board.static)
@@ -269,23 +304,34 @@ def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.A
     app.router.add_get("/api/v1/budget", board.budget)
     app.router.add_get("/api/v1/compare", board.compare)
     app.router.add_get("/api/v1/report", board.report)
+    app.router.add_post("/api/v1/erase", board.erase)
     app.router.add_get("/healthz", board.health)
     app.router.add_get("/readyz", board.ready)
     app.router.add_get("/metrics", board.metrics)
     return app
 
 
-@web.middleware
-async def _guard(request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
-    """Security headers on everything; errors as problem+json."""
-    try:
-        response: web.StreamResponse = await handler(request)
-    except web.HTTPException as error:
-        response = _problem(error.status, error.reason, "")
-    except SanfenError as error:
-        response = _problem(400 if isinstance(error, InputError) else 503, error.message, error.hint)
-    response.headers.update(_HEADERS)
-    return response
+def _guard_of(board: _Board, clock: Clock) -> Middleware:
+    """Who may come in; security headers on everything; errors as problem+json."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            board.access.check(request, clock.now_ms())
+            if request.method not in ("GET", "HEAD"):
+                board.access.check_action()
+            response: web.StreamResponse = await handler(request)
+        except Refusal as refusal:
+            response = _problem(refusal.status, refusal.title, refusal.hint)
+            response.headers.update(refusal.headers)
+        except web.HTTPException as error:
+            response = _problem(error.status, error.reason, "")
+        except SanfenError as error:
+            response = _problem(400 if isinstance(error, InputError) else 503, error.message, error.hint)
+        response.headers.update(_HEADERS)
+        return response
+
+    return guard
 
 
 def _problem(status: int, title: str, hint: str) -> web.Response:

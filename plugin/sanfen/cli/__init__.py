@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "explain": ("why a round got its outcome", "一轮为什么是这个结果"),
     "notify": ("send a person a test message, and hear what became of it", "给人发一条测试消息，看是否送达"),
     "policies": ("list, show or compare policies", "列出、查看、比较规则"),
+    "erase": ("forget what a customer said", "删除某个顾客说过的话"),
     "schema": ("JSON Schema of the configuration, for editors", "配置的 JSON Schema，供编辑器用"),
 }
 """The verbs, what they do in English and in Chinese. Each is ``command`` in the module of its name."""

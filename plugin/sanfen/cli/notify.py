@@ -61,9 +61,10 @@ async def _tell(person: "Person", settings: "Settings", *, every: bool) -> list[
     from sanfen.abc import DeliveryError  # noqa: PLC0415
     from sanfen.clock import SystemClock  # noqa: PLC0415
     from sanfen.notify.ways import send, shown_way  # noqa: PLC0415
+    from sanfen.outbound import Guard  # noqa: PLC0415
     from sanfen.plugins import Plugins  # noqa: PLC0415
 
-    clock, notifiers = SystemClock(), Plugins().notifiers()
+    clock, notifiers = SystemClock(), Plugins(named=settings.plugins).notifiers(Guard(settings.outbound))
     rows: list[dict[str, Any]] = []
     for way in person.ways:
         row: dict[str, Any] = {"way": shown_way(notifiers, way), "result": "untried", "reason": None}

@@ -5,6 +5,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,11 +31,13 @@ def command(config: Path) -> None:
     from sanfen.bootstrap import Service  # noqa: PLC0415  # aiohttp and the store load only here
     from sanfen.config.load import load  # noqa: PLC0415
     from sanfen.log import configure  # noqa: PLC0415
+    from sanfen.process import harden  # noqa: PLC0415
 
+    harden()
     configure()
     loaded = load(config)
     for finding in loaded.warnings:
-        click.echo(finding.render(), err=True)
+        _say(finding.render())
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
         runner.run(_serve(Service(loaded), config))
 
@@ -58,8 +61,12 @@ def _without_long_pauses() -> None:
 
 
 async def _serve(service: "Service", config: Path) -> None:
-    stop = asyncio.Event()
+    from sanfen.log import on_loop_error  # noqa: PLC0415
+    from sanfen.process import Supervisor  # noqa: PLC0415
+
+    stop, supervisor = asyncio.Event(), Supervisor()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(on_loop_error)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     again = asyncio.Event()
@@ -68,11 +75,15 @@ async def _serve(service: "Service", config: Path) -> None:
         await service.start()
         _without_long_pauses()
         for line in _addresses(service, config):
-            click.echo(line, err=True)
+            _say(line)
         reloading = loop.create_task(_reload(service, config, again))
+        supervisor.say("READY=1")
+        supervisor.beat()
         await stop.wait()
         reloading.cancel()
     finally:
+        supervisor.say("STOPPING=1")
+        supervisor.rest()
         await service.stop()
 
 
@@ -81,6 +92,12 @@ async def _reload(service: "Service", config: Path, again: asyncio.Event) -> Non
         await again.wait()
         again.clear()
         await service.reload(config)
+
+
+def _say(line: str) -> None:
+    """Talk that nobody needs: where it cannot be said, the chat flows all the same."""
+    with suppress(OSError):
+        click.echo(line, err=True)
 
 
 def _addresses(service: "Service", config: Path) -> list[str]:

@@ -14,6 +14,7 @@ from sanfen.config.schema import (
     MatchModel,
     PersonModel,
     QuietModel,
+    SecretModel,
     ShiftModel,
 )  # fmt: skip
 from sanfen.config.settings import (
@@ -47,11 +48,18 @@ def build_settings(config: Config, path: Path) -> Settings:
     shop, listen = config.shop, config.listen
     return Settings(
         shop=Shop(shop.id, shop.name, shop.timezone, shop.language),
-        listen=Listen(*listen.hooks, *listen.board, listen.url),
+        listen=Listen(
+            *listen.hooks,
+            *listen.board,
+            listen.url,
+            connections=listen.connections,
+            per_address=listen.per_address,
+            trusted_proxies=listen.trusted_proxies,
+        ),
         storage=path.parent / config.storage,
         spill=path.parent / (config.spill or f"{config.storage}.spill"),
         text_keep_ms=config.text.keep,
-        channels=MappingProxyType({name: _channel(name, one) for name, one in config.channels.items()}),
+        channels=MappingProxyType({name: _channel(name, one, shop.timezone) for name, one in config.channels.items()}),
         people=MappingProxyType({name: _person(name, one) for name, one in config.people.items()}),
         rosters=MappingProxyType({name: tuple(map(_shift, shifts)) for name, shifts in config.rosters.items()}),
         fallback=config.fallback,
@@ -59,6 +67,9 @@ def build_settings(config: Config, path: Path) -> Settings:
         merge_ms=config.merge,
         heartbeat=Heartbeat(config.heartbeat.url, config.heartbeat.every) if config.heartbeat else None,
         quiet=tuple(quiet_of(one, shop.timezone) for one in config.quiet),
+        admin_tokens=tuple(Secret(one) for one in (config.admin.token, *config.admin.tokens) if one is not None),
+        outbound=config.outbound.allow,
+        plugins=config.plugins,
     )
 
 
@@ -109,14 +120,19 @@ def quiet_of(model: QuietModel, zone: str) -> Quiet:
     return Quiet(parse_instant(model.from_, local), parse_instant(model.until, local), model.why)
 
 
-def _channel(name: str, model: ChannelModel) -> ChannelSettings:
+def _secret(model: SecretModel, place: int, zone: str) -> Secret:
+    end = None if model.not_after is None else parse_instant(model.not_after, ZoneInfo(zone))
+    return Secret(model.value, model.name or str(place), end)
+
+
+def _channel(name: str, model: ChannelModel, zone: str) -> ChannelSettings:
     secrets = ([model.secret] if model.secret else []) + list(model.secrets)
     return ChannelSettings(
         name=name,
         adapter=model.adapter,
         forward_in=model.from_customer.forward if model.from_customer else None,
         forward_out=model.from_shop.forward if model.from_shop else None,
-        secrets=tuple(Secret(secret) for secret in secrets),
+        secrets=tuple(_secret(one, place, zone) for place, one in enumerate(secrets, 1)),
         signing=model.signing,
         host=model.host,
         timeout_ms=model.timeout,

@@ -11,6 +11,7 @@ CODES: dict[str, str] = {
     "C002": "A key stands twice in one mapping. The second would silently win.",
     "C003": "The file cannot be read: missing, too large, not UTF-8.",
     "C004": "A ${NAME} stands for an environment variable that is not set.",
+    "C005": "A ${file:PATH} cannot be read, holds no secret, or can be read by others on this machine.",
     "C010": "A key that is not a setting at this place.",
     "C011": "A setting that must be there is missing.",
     "C012": "A value that is not in the list, or of the wrong shape.",
@@ -29,7 +30,7 @@ CODES: dict[str, str] = {
     "W107": "A ladder for a policy that scores nothing here.",
     "W108": "Nobody is there for a part of the hours a ladder is for, and there is no fallback.",
     "W109": "A step gives the conversation away where that is itself a miss.",
-    "W110": "A secret written in the file. Put it in the environment and write ${NAME}.",
+    "W110": "A secret written in the file. Write ${NAME} and put it in the environment, or ${file:PATH}.",
     "W111": "Messages are taken without a signature: anybody who reaches the port can write them.",
 }
 """What each code means; ``sanfen check --explain CODE`` shows it."""

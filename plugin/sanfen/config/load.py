@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from sanfen.config import presets, sense
+from sanfen.config import presets, safety, sense
 from sanfen.config.build import build_rules, build_settings
 from sanfen.config.findings import Finding, render_all
 from sanfen.config.ladders import build_ladders
@@ -25,6 +25,7 @@ from sanfen.errors import ConfigError, InputError, PolicyError
 __all__ = ["Loaded", "inspect", "inspect_rules", "load"]
 
 _Path = tuple[str | int, ...]
+_UNSET = ("C004", "C005")
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,9 @@ def inspect(path: Path, env: Mapping[str, str] | None = None) -> tuple[Loaded | 
         return None, _tidy(document, findings)
     policies = _policies(document, config, findings)
     findings += sense.names(document, config, wrong)
+    findings += safety.unsafe(document, config)
     if policies and not any(finding.is_error for finding in findings):
-        findings += sense.doubts(document, config, policies)
+        findings += [*sense.doubts(document, config, policies), *safety.unwise(document, config)]
         armed = tuple(
             replace(policy, ladders=build_ladders(config, policy, first=number == 0))
             for number, policy in enumerate(policies)
@@ -78,7 +80,7 @@ def inspect_rules(path: Path) -> tuple[Rule, ...]:
     """The classification rules of a file that may hold nothing else. Raises ConfigError with all mistakes."""
     document = read_file(path, {})
     wanted = document.tree if isinstance(document.tree, dict) else {}
-    document.findings[:] = [finding for finding in document.findings if finding.code != "C004"]
+    document.findings[:] = [finding for finding in document.findings if finding.code not in _UNSET]
     if not document.findings and "classify" not in wanted:
         document.findings.append(
             document.at("C011", "'classify' is missing", 1, 1, 1, help_="write classify: and rules")
@@ -94,11 +96,11 @@ def inspect_rules(path: Path) -> tuple[Rule, ...]:
 
 
 def _tidy(document: Document, findings: list[Finding]) -> list[Finding]:
-    unset = {(one.line, one.column) for one in findings if one.code == "C004"}
+    unset = {(one.line, one.column) for one in findings if one.code in _UNSET}
     kept = dict.fromkeys(
         one
         for one in findings
-        if not document.silenced(one) and (one.code == "C004" or (one.line, one.column) not in unset)
+        if not document.silenced(one) and (one.code in _UNSET or (one.line, one.column) not in unset)
     )
     return sorted(kept, key=lambda one: (one.line, one.column, one.code))
 

@@ -1,6 +1,7 @@
 """The shape of ``sanfen.yaml``. What stands here is what ``config/sanfen.example.yaml`` shows and editors complete."""
 
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -67,6 +68,16 @@ Address = Annotated[tuple[str, int], BeforeValidator(_address), WithJsonSchema({
 Url = Annotated[str, BeforeValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})]
 
 
+def _network(value: Any) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(str(value).strip())
+    except ValueError:
+        raise ValueError(f"not a network: {str(value)!r}; write it as 10.0.0.0/8 or 192.0.2.7") from None
+
+
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network), WithJsonSchema({"type": "string"})]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -99,9 +110,31 @@ class ListenModel(_Model):
     hooks: Address = ("127.0.0.1", 8970)
     """Messages, both ways."""
     board: Address = ("127.0.0.1", 8971)
-    """Status page, API, metrics."""
+    """Status page, API, metrics. Anywhere but on loopback it needs admin.token."""
     url: Url | None = None
     """Where people reach the board from outside; links in notices begin with it. Absent: notices have no links."""
+    connections: Whole = 1_024
+    """The most at a time, for each of the two."""
+    per_address: Whole = 64
+    """The most of one address; trusted proxies are not counted."""
+    trusted_proxies: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    """Whose X-Forwarded-… and Forwarded headers are passed on; anybody else's are replaced."""
+
+
+class AdminModel(_Model):
+    """Who may look: the status page, the API and the metrics."""
+
+    token: str | None = None
+    """Sent as Authorization: Bearer. Make one with openssl rand -hex 32, and write ${NAME} or ${file:PATH}."""
+    tokens: tuple[str, ...] = ()
+    """More, while one replaces another."""
+
+
+class OutboundModel(_Model):
+    """What sanfen itself connects to: the workflow, and the addresses of people."""
+
+    allow: Names = ()
+    """Networks (10.0.0.0/8) and host names that may be reached though their addresses are not public."""
 
 
 class TextModel(_Model):
@@ -123,6 +156,38 @@ class ForwardModel(_Model):
     """The base address; what follows the channel's name is put behind it."""
 
 
+class SecretModel(_Model):
+    """A secret with its name and its end."""
+
+    value: str = Field(min_length=8)
+    """The secret. Write ${NAME} or ${file:PATH}."""
+    name: str | None = None
+    """What it is called where its uses are counted; absent: its place in the list."""
+    not_after: str | None = None
+    """Local time from which on it is refused, 2026-12-01T00:00."""
+
+
+_SECRET_TEXT = {"type": "string", "minLength": 8}
+
+
+def _way_schema(name: str, model: dict[str, Any]) -> WithJsonSchema:
+    """A text, or the same with more facts."""
+    return WithJsonSchema({"anyOf": [model["properties"][name], model]})
+
+
+_SECRET_SCHEMA = {
+    "type": "object",
+    "properties": {"value": _SECRET_TEXT, "name": {"type": "string"}, "not_after": {"type": "string"}},
+    "required": ["value"],
+    "additionalProperties": False,
+}
+AnySecret = Annotated[
+    SecretModel,
+    BeforeValidator(lambda value: {"value": value} if isinstance(value, str) else value),
+    _way_schema("value", _SECRET_SCHEMA),
+]
+
+
 class ChannelModel(_Model):
     """One channel."""
 
@@ -132,9 +197,9 @@ class ChannelModel(_Model):
     """Arrives at /in/NAME: what customers say, on to the workflow."""
     from_shop: ForwardModel | None = None
     """Arrives at /out/NAME: what the shop answers, on to the channel."""
-    secret: str | None = Field(default=None, min_length=8)
-    """Senders sign with it. Write ${NAME}."""
-    secrets: tuple[Annotated[str, Field(min_length=8)], ...] = ()
+    secret: AnySecret | None = None
+    """Senders sign with it. Write ${NAME} or ${file:PATH}."""
+    secrets: tuple[AnySecret, ...] = ()
     """Several, newest first, while one replaces another."""
     signing: Literal["required", "none"] = "required"
     """none: take unsigned messages, on loopback only."""
@@ -209,7 +274,7 @@ _WAY_SCHEMA = {
     "required": ["url"],
     "additionalProperties": False,
 }
-AnyWay = Annotated[WayModel, WithJsonSchema({"anyOf": [{"type": "string"}, _WAY_SCHEMA]})]
+AnyWay = Annotated[WayModel, _way_schema("url", _WAY_SCHEMA)]
 
 
 class DutyModel(_Model):
@@ -341,6 +406,10 @@ class Config(_Model):
     """Of this format."""
     shop: ShopModel = ShopModel()
     listen: ListenModel = ListenModel()
+    admin: AdminModel = AdminModel()
+    outbound: OutboundModel = OutboundModel()
+    plugins: Names = ()
+    """Plugins beside those that come with sanfen, by the name of their entry point. Others are not loaded."""
     storage: str = "data/sanfen.db"
     """The log: a SQLite file, relative to this file's folder."""
     spill: str | None = None

@@ -1,14 +1,14 @@
-"""What the shape cannot see: names nobody defined, steps too late, rules that never match, secrets in the file."""
+"""What the shape cannot see: names nobody defined, steps too late, rules that never match."""
 
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache
-from ipaddress import ip_address
 
 from sanfen.config import ladders
 from sanfen.config.build import quiet_of
 from sanfen.config.findings import Finding
+from sanfen.config.safety import literal
 from sanfen.config.schema import Config, LadderModel
 from sanfen.config.yaml import Document
 from sanfen.core.policy import Policy, Target
@@ -40,7 +40,6 @@ def doubts(document: Document, config: Config, policies: Sequence[Policy]) -> li
         *ladders.doubts(document, config, policies),
         *_target(document, config),
         *_unreachable(document, config),
-        *_secrets(document, config),
     ]
 
 
@@ -78,40 +77,35 @@ def _other(document: Document, config: Config) -> Iterator[Finding]:
             yield document.finding(
                 "C011", message, path, key=True, help_="write secret: ${NAME}, or signing: none on loopback"
             )
-        if channel.signing == "none" and not _loopback(config.listen.hooks[0]):
-            message = f"channel {name!r} takes unsigned messages on {config.listen.hooks[0]}"
-            yield document.finding(
-                "C012", message, (*path, "signing"), help_="give it a secret, or listen on 127.0.0.1"
-            )
     for number, quiet in enumerate(config.quiet):
         try:
             quiet_of(quiet, config.shop.timezone)
         except ParseError as error:
             yield document.finding("C013", error.message, ("quiet", number), help_="write 2026-11-29T02:00")
-    if not _loopback(config.listen.board[0]):
-        message = f"the board has no login yet and would listen on {config.listen.board[0]}"
-        yield document.finding(
-            "C012", message, ("listen", "board"), help_="listen on 127.0.0.1, behind a proxy with a login"
-        )
 
 
 @cache
-def _ways() -> Plugins:
-    """The ways to reach people that are installed."""
-    return Plugins()
+def _ways(named: tuple[str, ...]) -> Plugins:
+    """The ways to reach people that come with sanfen, or that the operator named. Raises ConfigError."""
+    return Plugins(named=named)
 
 
 def _addresses(document: Document, config: Config) -> Iterator[Finding]:
+    try:
+        ways = _ways(config.plugins)
+    except ConfigError as error:
+        yield document.finding("C012", error.message, ("plugins",), help_=error.hint)
+        return
     for name, person in config.people.items():
         for index, way in enumerate(person.via):
             path = ("people", name, "via", index)
             try:
-                kind = _ways().check_way(way.url)
+                kind = ways.check_way(way.url)
             except ConfigError as error:
                 yield document.finding("C012", f"{name}: {error.message}", (*path, "url"), help_=error.hint)
             else:
                 if kind.secret_address:
-                    yield from _literal(document, [path, (*path, "url")])
+                    yield from literal(document, [path, (*path, "url")])
 
 
 def _target(document: Document, config: Config) -> Iterator[Finding]:
@@ -134,32 +128,3 @@ def _unreachable(document: Document, config: Config) -> Iterator[Finding]:
 
 def _takes_all(ladder: LadderModel) -> bool:
     return not ladder.match.model_fields_set
-
-
-def _secrets(document: Document, config: Config) -> Iterator[Finding]:
-    for name, channel in config.channels.items():
-        paths: list[tuple[str | int, ...]] = [("channels", name, "secret")] if channel.secret else []
-        paths += [("channels", name, "secrets", index) for index in range(len(channel.secrets))]
-        yield from _literal(document, paths)
-        if channel.signing == "none":
-            message = f"channel {name!r} takes unsigned messages"
-            yield document.finding("W111", message, ("channels", name, "signing"), help_="fine for a trial on loopback")
-    for name, person in config.people.items():
-        ways: list[tuple[str | int, ...]] = [
-            ("people", name, "via", index, "secret") for index, way in enumerate(person.via) if way.secret
-        ]
-        yield from _literal(document, ways)
-
-
-def _literal(document: Document, paths: list[tuple[str | int, ...]]) -> Iterator[Finding]:
-    for path in paths:
-        if path in document.literal:
-            found = document.finding("W110", "a secret stands in the file", path, help_="write ${NAME} and export NAME")
-            yield found._replace(source="")  # the line itself would show it
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -12,12 +13,17 @@ __all__ = [
 
 
 class Secret:
-    """A text that never shows itself: not in logs, not in errors, not in ``repr``."""
+    """A text that never shows itself: not in logs, not in errors, not in ``repr``.
 
-    __slots__ = ("_value",)
+    ``name``: what it is called where uses are counted. ``not_after_ms``: epoch milliseconds from which on it is refused.
+    """
 
-    def __init__(self, value: str) -> None:
+    __slots__ = ("_value", "name", "not_after_ms")
+
+    def __init__(self, value: str, name: str = "1", not_after_ms: int | None = None) -> None:
         self._value = value
+        self.name = name
+        self.not_after_ms = not_after_ms
 
     def reveal(self) -> str:
         """The secret itself."""
@@ -45,13 +51,16 @@ class Shop:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Addresses of the two listeners."""
+    """Addresses of the two listeners, how many connections each takes, and whose word about senders is believed."""
 
     hooks_host: str = "127.0.0.1"
     hooks_port: int = 8970
     board_host: str = "127.0.0.1"
     board_port: int = 8971
     url: str | None = None  # where people reach the board; links in notices begin with it
+    connections: int = 1_024
+    per_address: int = 64
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +137,11 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything but the policies and the classification rules."""
+    """Everything but the policies and the classification rules.
+
+    ``outbound``: networks and hosts that may be reached though their addresses are not public. ``plugins``: entry points
+    that are loaded beside what comes with sanfen.
+    """
 
     shop: Shop = Shop()
     listen: Listen = Listen()
@@ -143,3 +156,6 @@ class Settings:
     merge_ms: int = 15_000  # one person is sent at most one message in this time
     heartbeat: Heartbeat | None = None
     quiet: tuple[Quiet, ...] = ()
+    admin_tokens: tuple[Secret, ...] = ()
+    outbound: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()

@@ -4,7 +4,9 @@ Only the composer of PyYAML is used, never its types: those would turn ``23:00``
 aliases, anchors, tags, merges, duplicate keys, several documents, more than 256 KiB, more than 20 levels.
 """
 
+import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +19,8 @@ __all__ = ["Document", "Place", "read_file", "read_text"]
 
 _LARGEST_BYTES = 256 * 1024
 _DEEPEST = 20
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_VARIABLE = re.compile(r"\$\{(?:file:([^}]+)|([A-Za-z_][A-Za-z0-9_]*))\}")
+_SECRET_BYTES = 4_096
 _Path = tuple[str | int, ...]
 
 
@@ -188,22 +191,54 @@ class _Reader:
         if not _VARIABLE.search(text):
             self._document.literal.add(path)
             return text
-        return text if self._env is None else _VARIABLE.sub(lambda found: self._variable(found[1], node), text)
+        return text if self._env is None else _VARIABLE.sub(lambda found: self._filled(found, node), text)
 
-    def _variable(self, name: str, node: yaml.Node) -> str:
+    def _filled(self, found: re.Match[str], node: yaml.Node) -> str:
+        if found[1]:
+            return self._file(found[1], node)
+        name = found[2]
         value = (self._env or {}).get(name)
         if value:
             return value
-        line, column, width = _span(node)
         message = f"the environment variable {name} is not set"
-        self._document.findings.append(
-            self._document.at("C004", message, line, column, width, help_=f"export {name}=… before starting sanfen")
-        )
+        self._refuse(node, message, f"export {name}=… before starting sanfen", "C004")
         return f"unset variable {name}"
 
-    def _refuse(self, node: yaml.Node, message: str, help_: str) -> None:
+    def _file(self, name: str, node: yaml.Node) -> str:
+        """What a secret's file holds; relative names are taken from the configuration's folder."""
+        try:
+            return _secret_file(Path(self._document.name).parent / name)
+        except ValueError as error:
+            message, _, help_ = str(error).partition("; ")
+            self._refuse(node, f"{name}: {message}", help_, "C005")
+            return f"unread file {name}"
+
+    def _refuse(self, node: yaml.Node, message: str, help_: str, code: str = "C001") -> None:
         line, column, width = _span(node)
-        self._document.findings.append(self._document.at("C001", message, line, column, width, help_=help_))
+        self._document.findings.append(self._document.at(code, message, line, column, width, help_=help_))
+
+
+def _secret_file(path: Path) -> str:
+    """A secret's text, without the line's end. Raises ValueError: the sentence, and the mend after a semicolon."""
+    try:
+        with path.open("rb") as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                raise ValueError("not a file; name a file that holds the secret and nothing else")
+            if facts.st_mode & 0o077:
+                raise ValueError(f"others on this machine can read it; chmod 600 {path.name}")
+            if facts.st_uid not in (0, os.geteuid()):
+                raise ValueError("it belongs to somebody else; chown it to the user sanfen runs as")
+            raw = file.read(_SECRET_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}; check the name and its rights") from None
+    try:
+        text = raw.decode().strip()
+    except UnicodeDecodeError:
+        text = ""
+    if not text or len(raw) > _SECRET_BYTES or not text.isprintable():
+        raise ValueError("it holds no secret but something else; write one line of text into it")
+    return text
 
 
 def _span(node: yaml.Node) -> tuple[int, int, int]:

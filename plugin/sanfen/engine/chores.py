@@ -12,13 +12,14 @@ from sanfen.clock import Clock
 from sanfen.core.events import Key
 from sanfen.engine.timers import Ticker
 from sanfen.errors import StoreError
-from sanfen.store import journal, projection
+from sanfen.store import journal, outbox, projection
 from sanfen.store.db import Database
 from sanfen.store.projection import LIVE
 
 __all__ = ["Chores"]
 
 _BATCH = 500
+_REPLAYS_MS = 31 * 86_400_000  # a replay is known for at least thirty days
 _OVERDUE_MS = 5_000  # the ticker serves within 250 ms; this late means it missed one
 
 _log = structlog.get_logger("sanfen.chores")
@@ -62,14 +63,20 @@ class Chores:
         return len(late)
 
     async def forget(self) -> int:
-        """Drop message text and raw bodies older than the configured keep, in small batches."""
-        before_ms = self._clock.now_ms() - self._keep_text_ms
+        """Drop what is older than its time, in small batches: text, raw bodies, quotes in notices, replays' marks."""
+        now_ms = self._clock.now_ms()
+        text_ms = now_ms - self._keep_text_ms
         total = 0
-        while True:
-            done = await self._safely(lambda connection: journal.forget_text(connection, before_ms, _BATCH), "forget")
-            total += done or 0
-            if not done or done < _BATCH:
-                return total
+        for job, before_ms in (
+            (journal.forget_text, text_ms),
+            (outbox.forget_questions, text_ms),
+            (journal.forget_replays, now_ms - _REPLAYS_MS),
+        ):
+            done: int | None = _BATCH
+            while done == _BATCH:
+                done = await self._safely(lambda c, job=job, at=before_ms: job(c, at, _BATCH), "forget")  # type: ignore[misc]
+                total += done or 0
+        return total
 
     async def upkeep(self) -> None:
         """Let SQLite refresh its statistics, and check that roll-ups still equal their rounds."""

@@ -1,6 +1,5 @@
 """The traffic port's application: ANY /in/…, ANY /out/…, POST /events, GET /healthz."""
 
-import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 
 from aiohttp import web
@@ -9,6 +8,7 @@ from yarl import URL
 from sanfen.abc import ChannelAdapter
 from sanfen.clock import Clock
 from sanfen.config.settings import Settings
+from sanfen.gateway.door import server_options
 from sanfen.gateway.events import EVENTS, Events
 from sanfen.gateway.intake import target_of
 from sanfen.gateway.journaling import Counters, Journaling, Submits
@@ -17,7 +17,6 @@ from sanfen.gateway.middlewares import Handler, guarded
 from sanfen.gateway.problems import Refused
 from sanfen.gateway.relay import leave_no_mark
 from sanfen.gateway.webhooks import Traffic
-from sanfen.log import OneLine
 
 __all__ = ["COUNTERS", "DOORS", "build_traffic_app"]
 
@@ -35,7 +34,7 @@ def build_traffic_app(
 ) -> web.Application:
     """The application of the traffic port. ``adapters``: one for each channel of the settings."""
     limits = limits or Limits()
-    app = web.Application(handler_args=_server_options(clock, limits))
+    app = web.Application(handler_args=server_options(clock, limits))
     app[COUNTERS] = Counters()
     app.on_response_prepare.append(leave_no_mark)
     journaling = Journaling(engine, clock, app[COUNTERS])
@@ -60,7 +59,7 @@ class _Doors:
     def adopt(self, settings: Settings, adapters: Mapping[str, ChannelAdapter]) -> None:
         """Serve by these from the next request on; one that has begun is finished under those it began with."""
         traffic = Traffic(settings, adapters, *self._parts)
-        events = Events(settings.shop.id, adapters.get(EVENTS), *self._parts)
+        events = Events(settings, adapters.get(EVENTS), *self._parts)
         if hasattr(self, "_traffic"):
             self._traffic.close()
         self._traffic, self._events = traffic, events
@@ -132,21 +131,3 @@ class _Everything(web.AbstractResource):
 
     def __iter__(self) -> Iterator[web.AbstractRoute]:
         return iter((self._route,))
-
-
-def _server_options(clock: Clock, limits: Limits) -> dict[str, object]:
-    """How aiohttp's server is to treat strangers."""
-    logger = logging.getLogger("sanfen.http")
-    for old in [one for one in logger.filters if isinstance(one, OneLine)]:
-        logger.removeFilter(old)
-    logger.addFilter(OneLine(clock.now_ms))
-    return {
-        "access_log": None,
-        "auto_decompress": False,  # a bomb stays small, and the bytes stay what was signed
-        "keepalive_timeout": limits.idle_ms / 1000,
-        "lingering_time": 2.0,
-        "logger": logger,
-        "max_field_size": limits.line_bytes,
-        "max_headers": limits.headers,
-        "max_line_size": limits.line_bytes,
-    }

@@ -10,11 +10,13 @@ from aiohttp import web
 
 from sanfen.abc import ChannelAdapter, Event, ParseError, RowError, json_rows, read_event
 from sanfen.clock import Clock
-from sanfen.gateway.intake import Target, adapter_request, read_body
+from sanfen.config.settings import Settings
+from sanfen.gateway.intake import Target, adapter_request, read_body, reads
 from sanfen.gateway.journaling import Journaling
 from sanfen.gateway.limits import Limits
 from sanfen.gateway.problems import Refused, is_local
-from sanfen.gateway.webhooks import Verifier, answer_receipt
+from sanfen.gateway.verifier import Verifier
+from sanfen.gateway.webhooks import answer_receipt
 from sanfen.store.journal import Delivery
 from sanfen.wire import FIELDS
 
@@ -28,12 +30,12 @@ class Events:
     """The door for producers that speak ``sanfen.event/1``."""
 
     def __init__(
-        self, shop: str, adapter: ChannelAdapter | None, journaling: Journaling, clock: Clock, limits: Limits
+        self, settings: Settings, adapter: ChannelAdapter | None, journaling: Journaling, clock: Clock, limits: Limits
     ) -> None:
-        self._shop = shop
+        self._shop = settings.shop.id
         self._adapter = adapter
         self._journaling = journaling
-        self._verifier = Verifier(journaling)
+        self._verifier = Verifier(journaling, settings.channels)
         self._clock = clock
         self._limits = limits
 
@@ -47,13 +49,16 @@ class Events:
                 403, "events are taken from this machine only", "configure a channel named events, with a secret"
             )
         body = await read_body(request, self._limits.body_bytes, self._limits)
+        replay_key: bytes | None = None
         if self._adapter is not None:
             wire = adapter_request(request, "", target.query, body)
-            self._verifier.check(request, self._adapter, wire, "in", received_ms)
+            replay_key = self._verifier.check(request, self._adapter, wire, "in", received_ms)
+        if not reads(ChannelAdapter, {"content-type": request.headers.get("Content-Type", "")}):
+            raise Refused(415, "the body is not declared as JSON", "send Content-Type: application/json")
         if request.headers.get("Content-Encoding", "identity") != "identity":
             raise Refused(415, "the body is compressed", "send it as it is")
         events = self._read(body)
-        delivery = Delivery(received_ms, EVENTS, "in", "POST", target.journal_path(), body)
+        delivery = Delivery(received_ms, EVENTS, "in", "POST", target.journal_path(), body, replay_key=replay_key)
         return await answer_receipt(
             self._journaling, self._journaling.submit(delivery, events), EVENTS, self._limits.events_ms
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import aiohttp
@@ -9,11 +10,11 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
-from sanfen.abc import Request
+from sanfen.abc import ChannelAdapter, Request
 from sanfen.gateway.limits import Limits
 from sanfen.gateway.problems import Refused
 
-__all__ = ["Target", "adapter_request", "read_body", "target_of"]
+__all__ = ["Target", "adapter_request", "read_body", "reads", "target_of"]
 
 _ODD = re.compile(r"[\x00-\x20\x7f#]")
 
@@ -71,6 +72,15 @@ async def _collect(content: aiohttp.StreamReader, most_bytes: int) -> bytes:
 
 def _too_large(most_bytes: int) -> Refused:
     return Refused(413, f"the body is larger than {most_bytes} bytes", "send several smaller requests", close=True)
+
+
+def reads(adapter: ChannelAdapter | type[ChannelAdapter], headers: Mapping[str, str]) -> bool:
+    """Whether a body of this declared type is one the adapter parses; one that declares nothing is tried."""
+    kind = headers.get("content-type", "")
+    if not kind or kind in adapter.content_types:
+        return True
+    kind = kind.partition(";")[0].strip().lower()
+    return not kind or kind in adapter.content_types or kind.endswith("+json")
 
 
 def adapter_request(request: web.BaseRequest, tail: str, query: str, body: bytes) -> Request:

@@ -44,6 +44,7 @@ class Counters:
     undelivered: int = 0  # no answer from the upstream
     poison: int = 0  # authentic, but could not be read
     refused: Counter[str] = field(default_factory=Counter)  # not authentic, by reason
+    secrets: Counter[tuple[str, str]] = field(default_factory=Counter)  # authentic, by channel and secret
 
 
 class Journaling:

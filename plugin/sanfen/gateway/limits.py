@@ -12,6 +12,9 @@ class Limits(NamedTuple):
     body_ms: int = 10_000  # how long a request's body may take to arrive
     line_bytes: int = 8_190  # request line, and each header
     headers: int = 100
+    head_ms: int = 10_000  # how long a request's head may take to arrive
+    connections: int = 1_024  # at a time, for each listener
+    per_address: int = 64  # of these, of one address that is no trusted proxy
     idle_ms: int = 75_000  # a connection without a request
     in_flight: int = 1_024  # requests being served at a time; more are told to come again
     events_ms: int = 5_000  # how long POST /events waits for its commit

@@ -46,7 +46,7 @@ def guarded(handler: Handler) -> Handler:
 
 
 def _served(request: web.Request, status: int, started: float) -> None:
-    """The access line: without path tail or query, where platforms put tokens."""
-    place = "/".join(request.raw_path.partition("?")[0].split("/", 3)[:3])
+    """The access line: without path tail or query, where platforms put tokens, and without a path we do not know."""
+    place = "/".join(request.raw_path.partition("?")[0].split("/", 3)[:3]) if status != 404 else ""
     took_ms = round((asyncio.get_running_loop().time() - started) * 1000, 1)
     _log.debug("served", method=request.method, place=place, status=status, took_ms=took_ms)

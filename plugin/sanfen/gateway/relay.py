@@ -3,6 +3,8 @@
 The body's bytes, the path after the prefix, the query, the method and the headers stay as they came, so that whoever
 verifies signatures behind us still can. What is dropped, both ways: the hop-by-hop headers, and those that Connection
 names. Content-Length is ours, from the bytes we hold; Transfer-Encoding never goes on, so the two can never disagree.
+Headers in which proxies say who sent a request are believed, and passed on, only from trusted proxies; whoever else sends
+them gets them replaced by what we saw.
 """
 
 import re
@@ -42,6 +44,8 @@ _HOP_NAMES = tuple(name.decode() for name in _HOP if name != b"content-length")
 _HOP_NAMES_AND_LENGTH = (*_HOP_NAMES, "content-length")
 _NOTHING: frozenset[bytes] = frozenset()
 _BODILESS = frozenset({204, 205, 304})
+_SENDER = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"})
+_HOP_AND_SENDER = _HOP | _SENDER
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _UNTYPED = web.ResponseKey("untyped", bool)
 _DOTS = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:$|[/\\])", re.IGNORECASE)
@@ -71,10 +75,16 @@ class Route:
         query = "&".join(part for part in (self._query, query) if part)
         return (f"{path}?{query}" if query else path).encode("utf-8", "surrogateescape")
 
-    def head(self, method: str, target: bytes, headers: RawHeaders, body_bytes: int) -> bytes:
-        """The request line and headers to write. Raises Refused if a line would break."""
+    def head(
+        self, method: str, target: bytes, headers: RawHeaders, body_bytes: int, sender: str | None = None
+    ) -> bytes:
+        """The request line and headers to write. Raises Refused if a line would break.
+
+        ``sender``: the address of one whose own word about it is not believed; None for a trusted proxy.
+        """
         lines = [b"%b %b HTTP/1.1" % (method.encode(), target), b"Host: " + self._host]
         named = _NOTHING
+        dropped = _HOP if sender is None else _HOP_AND_SENDER
         for name, value in headers:
             lower = name.lower()
             if lower == b"host":
@@ -82,10 +92,12 @@ class Route:
                     lines[1] = b"Host: " + value
             elif lower == b"connection":
                 named |= {part.strip().lower() for part in value.split(b",")}
-            elif lower not in _HOP:
+            elif lower not in dropped:
                 lines.append(name + b": " + value)
         if named:
             lines[2:] = [line for line in lines[2:] if line.partition(b":")[0].lower() not in named]
+        if sender is not None:
+            lines += [b"X-Forwarded-For: " + sender.encode(), b"X-Forwarded-Proto: http"]
         if body_bytes or method in _BODY_METHODS:
             lines.append(b"Content-Length: %d" % body_bytes)
         if not self.upstream.reuses:
@@ -95,9 +107,17 @@ class Route:
             raise Refused(400, "a header holds a line break", close=True)
         return out
 
-    async def send(self, method: str, target: bytes, headers: RawHeaders, body: bytes, deadline: float) -> Answer:
-        """Pass a request on, once. Raises UpstreamError, Refused."""
-        return await self.upstream.send(method, self.head(method, target, headers, len(body)), body, deadline)
+    async def send(
+        self,
+        method: str,
+        target: bytes,
+        headers: RawHeaders,
+        body: bytes,
+        deadline: float,
+        sender: str | None = None,
+    ) -> Answer:
+        """Pass a request on, once. ``sender``: as in ``head``. Raises UpstreamError, Refused."""
+        return await self.upstream.send(method, self.head(method, target, headers, len(body), sender), body, deadline)
 
 
 def _kept(headers: CIMultiDictProxy[str], *, length: bool) -> CIMultiDict[str]:

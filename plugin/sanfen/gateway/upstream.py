@@ -23,8 +23,10 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from yarl import URL
 
+from sanfen.errors import DeniedError
 from sanfen.gateway.deadlines import Deadlines
 from sanfen.gateway.limits import Limits
+from sanfen.outbound import Guard
 
 __all__ = ["Answer", "Upstream", "UpstreamError"]
 
@@ -137,7 +139,9 @@ class Answer:
 class Upstream:
     """One origin of the configuration, and the connections to it."""
 
-    def __init__(self, url: URL, limits: Limits) -> None:
+    def __init__(self, url: URL, limits: Limits, guard: Guard | None = None) -> None:
+        """``guard``: which addresses may be connected to; by default private ones and what the URL itself says."""
+        self._guard = guard or Guard(private=True)
         self._host = url.raw_host or ""
         self._port = url.port or (443 if url.scheme == "https" else 80)
         self._ssl = _tls() if url.scheme == "https" else None
@@ -209,14 +213,30 @@ class Upstream:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout_at(min(deadline, loop.time() + self._limits.connect_ms / 1000)):
-                _, handler = await loop.create_connection(
-                    lambda: ResponseHandler(loop), self._host, self._port, ssl=self._ssl
-                )
+                return _Connection(await self._open())
         except TimeoutError:
             raise UpstreamError(504, "no connection in time") from None
+        except DeniedError as error:
+            _log.error("the workflow's address is refused", host=self._host, cause=str(error))
+            raise UpstreamError(502, f"no connection: {error}") from None
         except OSError as error:
             raise UpstreamError(502, f"no connection: {_cause(error)}") from None
-        return _Connection(handler)
+
+    async def _open(self) -> ResponseHandler:
+        """Try the host's addresses in turn. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        name = self._host if self._ssl else None
+        failed: OSError = OSError("no address")
+        for _, address in await self._guard.resolve(self._host, self._port):
+            try:
+                _, handler = await loop.create_connection(
+                    lambda: ResponseHandler(loop), address, self._port, ssl=self._ssl, server_hostname=name
+                )
+            except OSError as error:
+                failed = error
+            else:
+                return handler
+        raise failed
 
     def give_back(self, connection: _Connection) -> None:
         """A connection whose answer is done with: keep it for the next request, or close it."""

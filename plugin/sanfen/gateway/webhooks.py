@@ -10,58 +10,32 @@ to say. A sender that cannot prove who it is gets 401, and nothing else happens.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import structlog
 from aiohttp import web
 from yarl import URL
 
-from sanfen.abc import ChannelAdapter, Direction, Event, ParseError, Request, VerifyError
+from sanfen.abc import ChannelAdapter, Direction, Event, ParseError, Request
 from sanfen.clock import Clock
 from sanfen.config.settings import ChannelSettings, Settings
 from sanfen.engine.ingest import Receipt
-from sanfen.gateway.intake import Target, adapter_request, read_body
+from sanfen.gateway.door import trust_of
+from sanfen.gateway.intake import Target, adapter_request, read_body, reads
 from sanfen.gateway.journaling import Journaling
 from sanfen.gateway.limits import Limits
 from sanfen.gateway.problems import Refused, is_local, problem
 from sanfen.gateway.relay import Route, answer_of
 from sanfen.gateway.upstream import Answer, Upstream, UpstreamError
+from sanfen.gateway.verifier import Verifier
 from sanfen.log import Throttle
+from sanfen.outbound import Guard
 from sanfen.store.journal import Delivery
 
-__all__ = ["Traffic", "Verifier", "answer_receipt"]
+__all__ = ["Traffic", "answer_receipt"]
 
 _log = structlog.get_logger("sanfen.gateway")
-
-
-class Verifier:
-    """Asks an adapter whether a request is authentic, and says 401 where it is not."""
-
-    def __init__(self, journaling: Journaling) -> None:
-        self._counters = journaling.counters
-        self._throttle = Throttle()
-
-    def check(
-        self, request: web.BaseRequest, adapter: ChannelAdapter, wire: Request, direction: Direction, now_ms: int
-    ) -> None:
-        """Return if authentic. Raises Refused; why, is told to senders on this machine only."""
-        try:
-            adapter.verify(wire, direction, now_ms)
-        except VerifyError as error:
-            refusal = error
-        except Exception as error:  # noqa: BLE001  # an adapter that fails proves nothing
-            refusal = VerifyError(f"the adapter failed: {type(error).__name__}", reason="adapter_failed")
-        else:
-            return
-        self._counters.refused[refusal.reason] += 1
-        swallowed = self._throttle.take(adapter.channel + refusal.reason, now_ms)
-        if swallowed is not None:
-            _log.warning(
-                "a delivery is not authentic", channel=adapter.channel, reason=refusal.reason, more_like_it=swallowed
-            )
-        told: dict[str, Any] = {"reason": refusal.reason, "detail": refusal.message} if is_local(request) else {}
-        raise Refused(401, "not authentic", refusal.hint if told else "", **told)
 
 
 class _Channel(NamedTuple):
@@ -85,8 +59,10 @@ class Traffic:
         self._journaling = journaling
         self._clock = clock
         self._limits = limits
-        self._verifier = Verifier(journaling)
+        self._verifier = Verifier(journaling, settings.channels)
         self._throttle = Throttle()
+        self._guard = Guard(settings.outbound, private=True)
+        self._is_trusted = trust_of(settings.listen.trusted_proxies)
         self._upstreams: dict[tuple[str, str | None, int | None], Upstream] = {}
         self._channels = {name: self._channel(one, adapters[name]) for name, one in settings.channels.items()}
 
@@ -107,7 +83,7 @@ class Traffic:
         origin = (url.scheme, url.raw_host, url.port)
         upstream = self._upstreams.get(origin)
         if upstream is None:
-            upstream = self._upstreams[origin] = Upstream(url, self._limits)
+            upstream = self._upstreams[origin] = Upstream(url, self._limits, self._guard)
         return Route(url, upstream, host=settings.host, timeout_ms=settings.timeout_ms)
 
     def close(self) -> None:
@@ -125,11 +101,10 @@ class Traffic:
             raise Refused(404, "no such channel", "channels: in the configuration names them", channels=known)
         body = await read_body(request, channel.most_bytes, self._limits)
         wire = adapter_request(request, tail, target.query, body)
-        self._verifier.check(request, channel.adapter, wire, direction, received_ms)
+        replay_key = self._verifier.check(request, channel.adapter, wire, direction, received_ms)
         events, error = self._parsed(channel, wire, direction, received_ms)
-        delivery = Delivery(
-            received_ms, channel.settings.name, direction, request.method, target.journal_path(), body, error
-        )
+        where = (channel.settings.name, direction, request.method, target.journal_path())
+        delivery = Delivery(received_ms, *where, body, error, replay_key=replay_key)
         route = channel.routes[direction]
         if route is None:
             return await self._take(request, delivery, events, channel.settings.ack_budget_ms)
@@ -142,6 +117,8 @@ class Traffic:
         """The events, or why there are none to be had."""
         error: str | None = None
         events: Sequence[Event] = ()
+        if wire.body and not reads(channel.adapter, wire.headers):
+            return (), f"content-type {wire.headers['content-type'][:60]!a}: forwarded, not read"
         encoding = wire.headers.get("content-encoding", "identity").lower()
         if len(wire.body) > self._limits.body_bytes:
             error = f"larger than {self._limits.body_bytes} bytes: forwarded, not read"
@@ -169,7 +146,7 @@ class Traffic:
         future = self._journaling.submit(delivery, events)
         if delivery.error is not None:
             await self._journaling.settle(future, delivery.channel, budget_ms)
-            unread = "content-encoding" in delivery.error
+            unread = delivery.error.startswith(("content-encoding", "content-type"))
             return problem(415 if unread else 400, delivery.error, "the body was kept for whoever looks into it")
         return await answer_receipt(self._journaling, future, delivery.channel, budget_ms)
 
@@ -184,7 +161,9 @@ class Traffic:
     ) -> web.StreamResponse:
         loop = asyncio.get_running_loop()
         started = loop.time()
-        kept = delivery if len(delivery.body) <= self._limits.body_bytes else delivery._replace(body=b"")
+        foreign = (delivery.error or "").startswith("content-type")  # a picture on its way is nothing for a journal
+        large = len(delivery.body) > self._limits.body_bytes
+        kept = delivery._replace(body=b"") if large or foreign else delivery
         future: asyncio.Future[Receipt] | None = None
         if events or delivery.body or delivery.error:  # a bare poll has nothing to keep
             future = self._journaling.submit(kept, events)
@@ -193,7 +172,8 @@ class Traffic:
         body: bytes | None = None
         trouble: UpstreamError | None = None
         try:
-            answer = await route.send(request.method, target, request.raw_headers, delivery.body, deadline)
+            sender = None if self._is_trusted(request.remote) else request.remote
+            answer = await route.send(request.method, target, request.raw_headers, delivery.body, deadline, sender)
             body = await answer.read(self._limits.buffered_bytes, deadline)
         except UpstreamError as error:
             trouble = error

@@ -275,7 +275,7 @@ class Worker:
         unreached = [row for row, to in ended if to.state in ("failed", "unsure")]
         if unreached:
             person = unreached[0].person
-            _log.error("somebody was not told", person=person, rounds=len(unreached), result=result, answer=answer)
+            _log.error("somebody was not told", person=person, rounds=len(unreached), result=result)
 
         def keep(connection: sqlite3.Connection) -> int:
             outbox.record(

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import structlog
 
 from sanfen.errors import StoreError
+from sanfen.store import place
 from sanfen.store.jobs import Batch, Single
 from sanfen.store.migrations import APPLICATION_ID, migrate, newer
 
@@ -33,6 +34,8 @@ _FEW_PAGES = 256
 _WAL_PAGES = 4_000  # about 16 MiB: fold back even under load
 _WAL_BYTES = 64 << 20  # what a reader made it grow to is given back down to this
 _CACHE_KIB = 32 << 10
+
+_CAREFUL = ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0")  # a file may have been tampered with
 
 _log = structlog.get_logger("sanfen.store")
 
@@ -54,8 +57,10 @@ class Database:
     @classmethod
     def open(cls, path: Path) -> "Database":
         """Open or create the log and take the writer's role. Raises StoreError: foreign, damaged, locked, too new."""
+        place.check_libraries()
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            place.check_folder(path)
             lock = _take_lock(path)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}", hint="check storage: and its rights") from None
@@ -231,7 +236,8 @@ def open_reader(path: Path) -> sqlite3.Connection:
         raise store_error(path, error) from None
     with _closed_if_refused(path, connection):
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA query_only = ON")
+        for pragma in (*_CAREFUL, "query_only = ON"):
+            connection.execute(f"PRAGMA {pragma}")
         _check_ours(path, connection, empty_too=False)
     return connection
 
@@ -248,8 +254,8 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise store_error(path, error) from None
     with _closed_if_refused(path, connection):
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cell_size_check = ON")
+        for pragma in _CAREFUL:
+            connection.execute(f"PRAGMA {pragma}")
         _check_ours(path, connection, empty_too=True)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")

@@ -13,8 +13,8 @@ from sanfen.store.many import insert_many, placeholders
 from sanfen.wire import event_fields, read_event, system_fields
 
 __all__ = [
-    "Delivery", "Gap", "Kept", "append", "erase_customer", "export", "forget_text", "offset_min", "read", "read_many",
-    "save_gaps", "store_events", "unknown", "write",
+    "Delivery", "Gap", "Kept", "append", "erase_customer", "export", "forget_replays", "forget_text",
+    "offset_min", "read", "read_many", "save_gaps", "store_events", "unknown", "write",
 ]  # fmt: skip
 
 
@@ -22,6 +22,7 @@ class Delivery(NamedTuple):
     """One request as it came. ``error``: why no event could be read from it.
 
     ``number``: its own, so that journaling it again changes nothing; without one it gets the next free.
+    ``replay_key``: by what a second one is known, where its events' ids are not to be trusted.
     """
 
     received_ms: int
@@ -32,6 +33,7 @@ class Delivery(NamedTuple):
     body: bytes
     error: str | None = None
     number: int | None = None
+    replay_key: bytes | None = None
 
 
 class Gap(NamedTuple):
@@ -106,6 +108,9 @@ def unknown(connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequ
     seen = set(_asked(connection, _KNOWN, asked))
     out: list[Kept] = []
     for delivery, events in batch:
+        if delivery.replay_key is not None and not _is_first(connection, delivery, delivery.replay_key):
+            out.append(Kept(None, len(events), ()))
+            continue
         kept = delivery
         if delivery.number is not None:
             facts = held.setdefault(delivery.number, delivery)[:5]
@@ -180,6 +185,23 @@ def _chars(event: Event) -> int | None:
     if isinstance(event, Message) and event.text is not None:
         return len("".join(event.text.split()))
     return None
+
+
+def _is_first(connection: sqlite3.Connection, delivery: Delivery, key: bytes) -> bool:
+    return bool(
+        connection.execute(
+            "INSERT INTO replays (channel, key, received_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            (delivery.channel, key, delivery.received_ms),
+        ).rowcount
+    )
+
+
+def forget_replays(connection: sqlite3.Connection, before_ms: int, limit: int) -> int:
+    """Drop what replays are known by, from before an instant, at most ``limit`` rows; returns how many."""
+    return connection.execute(
+        "DELETE FROM replays WHERE rowid IN (SELECT rowid FROM replays WHERE received_ms < ? LIMIT ?)",
+        (before_ms, limit),
+    ).rowcount
 
 
 def offset_min(at_ms: int, zone: str) -> int:

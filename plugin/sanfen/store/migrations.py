@@ -3,10 +3,8 @@
 import sqlite3
 
 import sqlite_utils
-import sqlite_utils.utils
 from sqlite_utils.migrations import Migrations
 
-from sanfen.errors import StoreError
 from sanfen.store import views
 
 __all__ = ["APPLICATION_ID", "migrate", "newer"]
@@ -245,11 +243,30 @@ def rounds_in_order(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+_SECURITY = """
+CREATE TABLE replays (
+  channel TEXT NOT NULL, key BLOB NOT NULL, received_ms INTEGER NOT NULL, UNIQUE (channel, key)
+) STRICT;
+CREATE INDEX replays_received ON replays (received_ms);
+ALTER TABLE outbox ADD COLUMN quotes INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX outbox_quotes ON outbox (created_ms) WHERE quotes = 1;
+
+CREATE TABLE erasure_rows (
+  id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, shop TEXT NOT NULL, customer TEXT NOT NULL, messages INTEGER NOT NULL,
+  notices INTEGER NOT NULL, by TEXT NOT NULL
+) STRICT;
+"""
+
+
+@schema()
+def security(db: sqlite_utils.Database) -> None:
+    """By what replays are known, and what was erased on request."""
+    for statement in _statements(_SECURITY):
+        db.execute(statement)
+
+
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring a log to today's schema; each step is one transaction. Raises sqlite3.Error, or StoreError."""
-    if getattr(sqlite_utils.utils, "sqlite3", None) is not sqlite3:
-        # Two SQLite libraries in one process drop each other's locks.
-        raise StoreError("sqlite-utils uses another SQLite library than Python", hint="pip uninstall pysqlite3-binary")
+    """Bring a log to today's schema; each step is one transaction. Raises sqlite3.Error."""
     schema.apply(sqlite_utils.Database(connection))
     connection.execute("BEGIN IMMEDIATE")
     views.refresh(connection)

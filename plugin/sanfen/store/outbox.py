@@ -23,6 +23,8 @@ __all__ = [
     "begin",
     "claim",
     "enqueue",
+    "erase_customer",
+    "forget_questions",
     "inhibit",
     "last_sent",
     "may_send",
@@ -260,6 +262,27 @@ def last_sent(connection: sqlite3.Connection, person: str, since_ms: int) -> int
         (since_ms, person),
     ).fetchone()
     return None if found[0] is None else int(found[0])
+
+
+def forget_questions(connection: sqlite3.Connection, before_ms: int, limit: int) -> int:
+    """Drop what notices quoted and what was answered to them, from before an instant; returns how many rows."""
+    return _forget(connection, "quotes = 1 AND created_ms < ? LIMIT ?", (before_ms, limit))
+
+
+def erase_customer(connection: sqlite3.Connection, shop: str, customer: str) -> int:
+    """The same for all notices about a customer."""
+    where = "json_extract(facts, '$.shop') = ? AND json_extract(facts, '$.customer') = ?"
+    return _forget(connection, where, (shop, customer))
+
+
+def _forget(connection: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> int:
+    found = [row[0] for row in connection.execute(f"SELECT id FROM outbox WHERE {where}", values)]
+    for one in found:
+        connection.execute(
+            "UPDATE outbox SET facts = json_remove(facts, '$.question'), answer = NULL, quotes = 0 WHERE id = ?", (one,)
+        )
+        connection.execute("UPDATE attempts SET answer = NULL WHERE outbox = ?", (one,))
+    return len(found)
 
 
 def next_try(connection: sqlite3.Connection) -> int | None:

@@ -259,6 +259,7 @@ def entries(lines: Iterable[bytes]) -> Iterator[Aside | Damaged]:
 
 def _line(delivery: Delivery, events: Sequence[Event]) -> bytes:
     fields = delivery._asdict() | {"body": base64.b64encode(delivery.body).decode()}
+    fields["replay_key"] = delivery.replay_key.hex() if delivery.replay_key is not None else None
     text = json.dumps([fields, [event_fields(event) for event in events]]).encode()
     return b"%08x %b\n" % (zlib.crc32(text), text)
 
@@ -269,7 +270,9 @@ def _aside(line: bytes) -> Aside | Damaged:
         if int(mark, 16) != zlib.crc32(text):
             return Damaged((1 << 40) + zlib.crc32(line))
         fields, events = json.loads(text)
-        delivery = Delivery(**fields | {"body": base64.b64decode(fields["body"])})
+        key = fields.get("replay_key")
+        fields |= {"body": base64.b64decode(fields["body"]), "replay_key": None if key is None else bytes.fromhex(key)}
+        delivery = Delivery(**fields)
         return Aside(delivery, tuple(read_event(one) for one in events))
     except (ValueError, TypeError, KeyError, SanfenError):
         return Damaged((1 << 40) + zlib.crc32(line))

@@ -12,6 +12,7 @@ from standardwebhooks import Webhook as Judge
 from standardwebhooks import WebhookVerificationError
 
 from sanfen.abc import DeliveryError, Notice
+from sanfen.outbound import Guard
 from sanfen_adapters.notifiers.webhook import Webhook
 
 SECRET = "whsec_bm90aWNlcyBhcmUgc2lnbmVkIQ=="
@@ -46,6 +47,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 async def webhook() -> AsyncIterator[Webhook]:
     made = Webhook()
+    made.guard = Guard()
     yield made
     await made.close()
 

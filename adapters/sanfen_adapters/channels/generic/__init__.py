@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sanfen.abc import ChannelAdapter, Direction, Event, Request
+from sanfen.abc import ChannelAdapter, Direction, Event, Proof, Request
 from sanfen_adapters.channels.generic.parse import parse
 from sanfen_adapters.signatures import STANDARD_WEBHOOKS, check, keys
 
@@ -21,10 +21,9 @@ class GenericChannel(ChannelAdapter):
         self._keys = keys(self.secrets, channel)
         self._signed = options.get("signing", "required") != "none"
 
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> None:  # noqa: ARG002  # both ways alike
+    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:  # noqa: ARG002  # both ways alike
         """Return if a secret signed it at most 300 s ago, or if the operator wrote ``signing: none``."""
-        if self._signed:
-            check(STANDARD_WEBHOOKS, request, self._keys, now_ms)
+        return check(STANDARD_WEBHOOKS, request, self._keys, now_ms) if self._signed else None
 
     def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
         """The events of a body, by its shape. Raises ParseError."""

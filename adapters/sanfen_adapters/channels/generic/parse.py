@@ -62,11 +62,12 @@ def parse(request: Request, direction: Direction, received_ms: int, *, shop: str
         return ()
     place = _Place(shop, channel, direction, received_ms)
     headers = request.headers
+    webhook_id = headers.get("webhook-id")
     if "ce-specversion" in headers:
-        envelope = _Envelope(_ce(headers, "ce-id"), _ce(headers, "ce-time"), _ce(headers, "ce-type"))
+        # ce-id is not under the signature: a replay with another one must not become another message.
+        envelope = _Envelope(webhook_id or _ce(headers, "ce-id"), _ce(headers, "ce-time"), _ce(headers, "ce-type"))
         return _data(strict_json(request.body), envelope, place)
     out: list[Event] = []
-    webhook_id = headers.get("webhook-id")
     for row in json_rows(request.body):
         # One delivery may carry several messages; a shared id would make all but the first duplicates.
         name = f"{webhook_id}/{row.number}" if webhook_id and row.place else webhook_id
@@ -85,7 +86,7 @@ def _ce(headers: Mapping[str, str], name: str) -> str | None:
 
 def _row(row: Mapping[str, Any], webhook_id: str | None, place: _Place) -> Sequence[Event]:
     if "specversion" in row:
-        envelope = _Envelope(_text(row, "id"), row.get("time"), _text(row, "type"))
+        envelope = _Envelope(_text(row, "id") or webhook_id, row.get("time"), _text(row, "type"))
         return _data(_cloud_data(row), envelope, place)
     if "from" in row:
         return [_event(row, place)]

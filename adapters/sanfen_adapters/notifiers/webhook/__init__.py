@@ -32,7 +32,7 @@ class Webhook(Notifier):
         body = json.dumps({"type": "round.escalated", "data": told} | told, ensure_ascii=False)
         raw = body.encode("utf-8", "replace")
         headers = _signed(secret, notice.id, raw) if secret else {"webhook-id": notice.id}
-        return by_status(await self._client.post(url, raw, headers))
+        return by_status(await self._client.post(url, raw, headers, guard=self.guard))
 
     @classmethod
     def check(cls, address: str) -> None:

@@ -1,0 +1,124 @@
+"""What a configuration must not open: listeners without a login, weak tokens, secrets in the file, plain HTTP to strangers."""
+
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from sanfen.config.findings import Finding
+from sanfen.config.schema import Config, SecretModel
+from sanfen.config.yaml import Document
+from sanfen.errors import ParseError
+from sanfen.outbound import Guard
+from sanfen.wire import parse_instant
+
+__all__ = ["literal", "unsafe", "unwise"]
+
+_TOKEN_CHARACTERS = 43  # 32 random bytes in base64; in hex they are 64
+_TOKEN_VARIETY = 10  # so many different characters; chance gives less to one token in a million
+_MAKE_TOKEN = "make one with `openssl rand -hex 32` and write admin: {token: ${SANFEN_TOKEN}}"  # noqa: S105  # no token
+_Path = tuple[str | int, ...]
+
+
+def unsafe(document: Document, config: Config) -> Iterator[Finding]:
+    """Errors: sanfen does not start so."""
+    hooks, board = config.listen.hooks[0], config.listen.board[0]
+    for name, channel in config.channels.items():
+        if channel.signing == "none" and not _is_loopback(hooks):
+            message = f"channel {name!r} takes unsigned messages on {hooks}"
+            where = ("channels", name, "signing")
+            yield document.finding("C012", message, where, help_="give it a secret, or listen on 127.0.0.1")
+    tokens = list(_tokens(config))
+    if not tokens and not _is_loopback(board):
+        message = f"the status page and the API would be open to anybody on {board}"
+        yield document.finding("C012", message, ("listen", "board"), help_=f"listen on 127.0.0.1, or {_MAKE_TOKEN}")
+    for path, token in tokens:
+        if len(token) < _TOKEN_CHARACTERS or len(set(token)) < _TOKEN_VARIETY or not token.isascii():
+            found = document.finding("C012", "the token could be guessed", path, help_=_MAKE_TOKEN)
+            yield found._replace(source="")  # the line itself might show it
+    yield from _ends(document, config)
+    yield from _targets(document, config)
+
+
+def _ends(document: Document, config: Config) -> Iterator[Finding]:
+    for name, channel in config.channels.items():
+        for path, secret in _secrets(name, channel.secret, channel.secrets):
+            try:
+                if secret.not_after is not None:
+                    parse_instant(secret.not_after, ZoneInfo(config.shop.timezone))
+            except ParseError as error:
+                yield document.finding("C013", error.message, (*path, "not_after"), help_="write 2026-12-01T00:00")
+
+
+def _targets(document: Document, config: Config) -> Iterator[Finding]:
+    """Addresses that nobody may be sent to, as far as they can be told without asking a name server."""
+    guard = Guard(config.outbound.allow)
+    for number, wrong in guard.unreadable:
+        message = f"neither a network nor a host name: {wrong!r}"
+        yield document.finding("C013", message, ("outbound", "allow", number), help_="write 10.0.0.0/8, or a name")
+    for name, person in config.people.items():
+        for index, way in enumerate(person.via):
+            url = way.url.partition("+")[2]
+            refusal = guard.refusal(url) if url.startswith(("http://", "https://")) else None
+            if refusal:
+                message = f"{name}: {refusal}"
+                yield document.finding("C012", message, ("people", name, "via", index), help_=_hint(url))
+    inside = guard.inside()
+    for name, channel in config.channels.items():
+        for word, forward in (("from_customer", channel.from_customer), ("from_shop", channel.from_shop)):
+            refusal = inside.refusal(forward.forward) if forward else None
+            if forward and refusal:
+                message = f"channel {name!r}: {refusal}"
+                path = ("channels", name, word, "forward")
+                yield document.finding("C012", message, path, help_=_hint(forward.forward))
+
+
+def _hint(url: str) -> str:
+    return f"write another address, or outbound: {{allow: [{urlsplit(url).hostname}]}}"
+
+
+def unwise(document: Document, config: Config) -> Iterator[Finding]:
+    """Warnings: it runs, but somebody may regret it."""
+    for name, channel in config.channels.items():
+        yield from literal(document, [path for path, _ in _secrets(name, channel.secret, channel.secrets)])
+        if channel.signing == "none":
+            message = f"channel {name!r} takes unsigned messages"
+            yield document.finding("W111", message, ("channels", name, "signing"), help_="fine for a trial on loopback")
+    for name, person in config.people.items():
+        ways: list[_Path] = [
+            ("people", name, "via", index, "secret") for index, way in enumerate(person.via) if way.secret
+        ]
+        yield from literal(document, ways)
+    yield from literal(document, [path for path, _ in _tokens(config)])
+
+
+def _tokens(config: Config) -> Iterator[tuple[_Path, str]]:
+    if config.admin.token is not None:
+        yield ("admin", "token"), config.admin.token
+    for number, token in enumerate(config.admin.tokens):
+        yield ("admin", "tokens", number), token
+
+
+def _secrets(
+    channel: str, first: SecretModel | None, more: tuple[SecretModel, ...]
+) -> Iterator[tuple[_Path, SecretModel]]:
+    if first is not None:
+        yield ("channels", channel, "secret"), first
+    for index, secret in enumerate(more):
+        yield ("channels", channel, "secrets", index), secret
+
+
+def literal(document: Document, paths: Iterable[_Path]) -> Iterator[Finding]:
+    """Warnings: secrets that stand in the file."""
+    for path in paths:
+        if path in document.literal or (*path, "value") in document.literal:
+            help_ = "write ${NAME} and export NAME, or ${file:PATH}"
+            found = document.finding("W110", "a secret stands in the file", path, help_=help_)
+            yield found._replace(source="")  # the line itself would show it
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
