@@ -4,8 +4,8 @@
 
 Each loop reads lines of ``sanfen.event/1``, turns each into an event and groups it by conversation. The others also
 classify replies by two rules, run the round machine and score, under ``taobao-2022-01`` and under four policies at once;
-`machine` is that work alone, on events that are ready. All loops run in turn, five times; medians, their ratios, and one
-line of JSON.
+`machine` is that work alone, on events that are ready. All loops run in turn, five times; medians of processor seconds (a
+busy machine disturbs them least), their ratios, and one line of JSON.
 """
 
 import argparse
@@ -82,10 +82,10 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(5):
         for name, loop in loops.items():
-            start = time.perf_counter()
+            start = time.process_time()
             with seldom_collected():  # as a replay has it; the floor too
                 loop()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(time.process_time() - start)
     median = {name: statistics.median(found) for name, found in seconds.items()}
     floor = median["floor: parse and group"]
     for name, found in median.items():

@@ -168,7 +168,11 @@ class Talk:
 
     def event(self, keys: dict[str, Any]) -> dict[str, Any]:
         dice = self.dice
-        kinds = "qqqqqqqqrrrrrrrrttlc" + ("hhh" if keys.get("starts") == "handoff" else "")
+        kinds = (
+            "qqqqqqqqrrrrrrrrttlc"
+            + ("o" if dice.random() < 0.1 else "")
+            + ("hhh" if keys.get("starts") == "handoff" else "")
+        )
         kinds += "lll" if (keys.get("session") or {}).get("since") == "close" else ""
         kinds += "cc" if keys.get("away") in ("exclude", "defer") else ""
         kinds += "gg" if keys.get("exclude") and dice.random() < 0.3 else ""
@@ -182,6 +186,8 @@ class Talk:
         elif kind == "r":
             out |= {"from": "merchant", "mode": dice.choice(MODES), "agent": self.who(), "text": dice.choice(TEXTS)}
             out["bot"] = dice.choice([*BOTS, *keys.get("bots", ())]) if out["mode"] in ("assisted", "bot") else None
+            if dice.random() < 0.02:
+                out["tags"] = [self.tag]
         elif kind == "t":
             giver, self.holder = self.holder, dice.choice(AGENTS)
             out |= {"from": "system", "event": "transfer", "agent": giver, "to": self.holder}
@@ -189,6 +195,8 @@ class Talk:
             out = {"from": "system", "event": "store", "state": dice.choice(STATES)}
         elif kind == "g":
             out |= {"from": "system", "event": "tag", "tag": self.tag}
+        elif kind == "o":  # which is no matter of rounds
+            out |= {"from": "system", "event": "order", "order": "o1", "stage": "created"}
         elif kind == "d":
             out |= {"from": "system", "event": "recall", "message": dice.choice(self.asked[-2:])}
         else:

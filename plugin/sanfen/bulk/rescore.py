@@ -42,7 +42,7 @@ class _State:
         self.last_ms = 0
         self.may_lack = False  # earlier rounds of it may have been let go
         # Closed rounds that a later tag can still change; None for policies that no tag concerns.
-        self.closed: list[list[Round] | None] = [[] if plan.left_out_tags else None for plan in plans]
+        self.closed: list[list[tuple[Round, Score]] | None] = [[] if plan.left_out_tags else None for plan in plans]
 
 
 @contextmanager
@@ -165,23 +165,27 @@ class Rescore:
 
     def _take(self, number: int, plan: Plan, state: _State, effects: list[Effect]) -> None:
         """Close the rounds that became final; one that was told overdue and then answered comes twice."""
-        ended: list[Round] = []
-        for effect in effects:
-            if type(effect) is Scored and effect.round not in ended and _final(effect.round, plan):
-                ended.append(effect.round)
-        for one in ended:
-            self._close(number, plan, state, one)
+        ended = {effect.round: effect.score for effect in effects if type(effect) is Scored}
+        for one, scored in ended.items():
+            if _final(one, plan):
+                self._close(number, state, one, scored)
 
-    def _close(self, number: int, plan: Plan, state: _State, one: Round) -> None:
+    def _close(self, number: int, state: _State, one: Round, scored: Score) -> None:
         kept = state.closed[number]
         if kept is None:
-            self._emit(number, one, score(one, plan))
+            self._emit(number, one, scored)
             return
         session = state.states[number].session
-        for old in [old for old in kept if old.session is not session and old.session is not one.session]:
-            kept.remove(old)
-            self._emit(number, old, score(old, plan))
-        kept.append(one)
+        if kept and kept[0][0].session is not session:  # no tag reaches a session that is over
+            for old, told in kept:
+                if old.session not in (session, one.session):
+                    self._emit_closed(number, old, told)
+            kept[:] = [pair for pair in kept if pair[0].session in (session, one.session)]
+        kept.append((one, scored))
+
+    def _emit_closed(self, number: int, one: Round, told: Score) -> None:
+        """A tag may have come after the outcome was told."""
+        self._emit(number, one, score(one, self._plans[number]) if one.session.tags else told)
 
     def _emit(self, number: int, one: Round, scored: Score) -> None:
         self.results[number].tally.add(one, scored.outcome)
@@ -221,8 +225,8 @@ class Rescore:
         for number, plan in enumerate(self._plans):
             conversation = state.states[number]
             self._take(number, plan, state, tick(conversation, now_ms, plan))
-            for one in state.closed[number] or ():
-                self._emit(number, one, score(one, plan, now_ms))
+            for one, told in state.closed[number] or ():
+                self._emit_closed(number, one, told)
             for one in conversation.rounds:
                 self._emit(number, one, score(one, plan, now_ms))
 

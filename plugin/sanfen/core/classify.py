@@ -79,7 +79,11 @@ def classify(message: Message, rules: tuple[Rule, ...], since_ms: int | None = N
         if _matches(rule, message, since_ms):
             mode = _resolve(rule, message.mode)
             grade = message.evidence if mode == message.mode != Mode.unknown else rule.grade
-            return message._replace(mode=mode, evidence=grade, rule=rule.label, bot=rule.bot or message.bot)
+            at_ms, key, name, sender, customer, _, agent, bot, customer_type, text, tags, _, credential, _ = message
+            return Message(  # a third of the time that _replace takes, for every reply there is
+                at_ms, key, name, sender, customer, mode, agent, rule.bot or bot, customer_type, text, tags, grade, credential,
+                rule.label,
+            )  # fmt: skip
     return message
 
 

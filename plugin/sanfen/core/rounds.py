@@ -87,11 +87,7 @@ def tick(state: Conversation, now_ms: int, plan: Plan) -> list[Effect]:
 def _plan_next(state: Conversation, plan: Plan) -> None:
     if plan.moves:
         choose_again(state, plan.policy.ladders, plan.calendar)
-    soonest = NEVER
-    for one in state.rounds:
-        due = next_due(one, plan)
-        soonest = min(soonest, due)
-    state.next_ms = soonest
+    state.next_ms = min([next_due(one, plan) for one in state.rounds]) if state.rounds else NEVER
 
 
 def _run_due(state: Conversation, until_ms: int, plan: Plan, out: list[Effect], *, before_event: bool) -> None:
