@@ -51,6 +51,7 @@ def explain(
     elsewhere = [under for other in (*filter(None, beside), *others) for under in _under(events, key, row, other)]
     proof = {name for found in (row, *elsewhere) for name in found["evidence"]}
     known = [row["opened_ms"], row["closed_ms"], row["due_ms"], one.last_ms if one else None]
+    known += [under["closed_ms"] for under in elsewhere]
     known += [event.at_ms for event in events if event.id in proof]
     last_ms = max(at_ms for at_ms in known if at_ms is not None) + _AROUND_MS
     found: dict[str, Any] = {
@@ -139,12 +140,20 @@ def _under(events: list[Event], key: Key, row: dict[str, Any], policy: Policy) -
     found = [
         {
             "policy": policy.id, "status": str(scored.outcome), "because": str(scored.reason), "agent": one.agent,
-            "wait_ms": one.wait_ms, "due": instant_text(_known(one.due_ms), zone), "evidence": list(scored.evidence),
+            "wait_ms": one.wait_ms, "due": instant_text(_known(one.due_ms), zone), "closed_ms": one.closed_ms, "evidence": list(scored.evidence),
         }
         for one, scored in fold(Conversation(key), events, plan_of(policy), NEVER - 1).rounds()
         if one.opening_id == row["evidence"][0]
     ]  # fmt: skip
-    none = {"policy": policy.id, "status": None, "because": None, "agent": None, "wait_ms": None, "due": None}
+    none = {
+        "policy": policy.id,
+        "status": None,
+        "because": None,
+        "agent": None,
+        "wait_ms": None,
+        "due": None,
+        "closed_ms": None,
+    }
     return found or [none | {"evidence": []}]
 
 
