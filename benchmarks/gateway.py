@@ -1,26 +1,29 @@
-# ruff: noqa: PLC0415  # each role loads what it measures
-"""The relay against the proxy everybody writes first, in one run on one machine.
+"""`sanfen serve` against other proxies, in one run on one machine.
 
-    python benchmarks/gateway.py [--seconds 3] [--repeats 3] [--connections 32] [--uvloop] [--out FILE]
+    python benchmarks/gateway.py [--seconds 2] [--repeats 3] [--connections 32 256] [--sync-ms 2] [--out FILE]
 
-Three processes beside this one: an upstream that answers at once, the proxy under test, and a closed-loop load of
-500-byte JSON questions (each with an id of its own) over keep-alive connections. Measured, interleaved, medians:
+Beside this process, which is a closed-loop load of 500-byte JSON messages over keep-alive connections (a question and a
+person's reply, each signed and with an id of its own), run an upstream that answers at once and, in turn, the proxies:
 
-    bare      aiohttp.web + ClientSession: reads, forwards, answers; nothing else
-    relay     sanfen's gateway with an engine that keeps nothing: verified, parsed, forwarded
-    durable   the same with the real engine: answered after the commit (synchronous=FULL)
+    bare       aiohttp.web + ClientSession: reads, forwards, answers; on uvloop where it is installed, as sanfen is
+    durable    `sanfen serve`: verified, parsed, journaled (synchronous=FULL), classified, scored, then answered
+    mitmproxy  mitmdump as a reverse proxy, where it is on the path (or named by MITMDUMP)
+    nginx      one worker, where it is on the path: the ceiling
 
-On few cores the load itself can be the limit of the rate; the processor time a request costs the proxy is not.
-
-``verify`` costs nothing here (``signing: none``), because bare does not verify either; add ``--signed`` to see it.
+Medians over interleaved repetitions, ratios to bare. On few cores the load and the upstream share them with the proxy; the
+processor time a request costs the proxy (all its threads) is printed too. ``--sync-ms`` makes every sync of the durable
+proxy's log slower by so much, with a shim that is compiled for it (needs a C compiler).
 """
 
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import platform
+import select
+import shutil
 import socket
 import statistics
 import subprocess
@@ -32,166 +35,183 @@ from collections.abc import Iterator
 from hashlib import sha256
 from hmac import digest
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n" + b'{"ok":true}'
-HEAD = b"POST /in/desk HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: 500\r\n"
-BODY = b'{"id": "%b", "at": %d, "conversation": "c%d-%d", "from": "customer", "text": "' + "在".encode() * 60 + b'"}'
-SECRET = "a secret of the benchmark"  # noqa: S105  # protects nothing
-VARIANTS = ("bare", "relay", "durable")
+SECRET = b"a secret of the benchmark, long"
+LONGEST_S = 30.0
+CONFIG = """\
+version: 1
+shop: {{id: shop, name: bench, timezone: Asia/Shanghai}}
+listen: {{hooks: "127.0.0.1:{port}", board: "127.0.0.1:{board}"}}
+storage: {folder}/bench.db
+policy: taobao-2022-01
+channels:
+  desk: {{adapter: generic, from_customer: {{forward: "http://127.0.0.1:{upstream}/in"}}, secret: "${{BENCH_SECRET}}"}}
+classify:
+  - {{name: greeting, match: {{text: "^(亲|您好).{{0,12}}(稍等|欢迎)"}}, verdict: invalid}}
+  - {{name: too-fast, match: {{typed_in: "< 1500ms", length: ">= 120"}}, verdict: invalid}}
+  - {{name: default, verdict: valid}}
+"""
+NGINX = """\
+worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; keepalive_requests 100000000; client_body_temp_path {folder}/1; proxy_temp_path {folder}/2;
+  fastcgi_temp_path {folder}/3; uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
+  upstream up {{ server 127.0.0.1:{upstream}; keepalive 512; keepalive_requests 100000000; }}
+  server {{ listen 127.0.0.1:{port} backlog=1024;
+    location / {{ proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
+}}
+"""
+SHIM = """\
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void wait_a_little(void) { const char *us = getenv("SYNC_US"); if (us) usleep(atoi(us)); }
+int fdatasync(int fd) { wait_a_little(); return ((int (*)(int))dlsym(RTLD_NEXT, "fdatasync"))(fd); }
+int fsync(int fd) { wait_a_little(); return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd); }
+"""
 
 
-class Instant(asyncio.Protocol):
-    """The upstream: no HTTP beyond Content-Length."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self.buffer = b""
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
-            at = self.buffer.lower().find(b"content-length:", 0, end + 2)
-            length = int(self.buffer[at + 15 : self.buffer.index(b"\r\n", at)]) if at >= 0 else 0
-            if len(self.buffer) < end + 4 + length:
-                return
-            self.buffer = self.buffer[end + 4 + length :]
-            self.transport.write(ANSWER)
-
-
-class Sender(asyncio.Protocol):
-    """One connection of the load: the next question goes out when the answer is there."""
-
-    def __init__(self, name: int, until: float, signed: bool, done: "asyncio.Future[None]") -> None:
-        self.name, self.until, self.signed, self.done = name, until, signed, done
-        self.number, self.buffer, self.sent_at = 0, b"", 0.0
-        self.took: list[float] = []
-        self.failed = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self.ask()
-
-    def ask(self) -> None:
-        self.number += 1
-        now = time.time()  # noqa: TID251  # the load is outside
-        name = f"q{os.getpid()}-{self.name}-{self.number}"
-        body = b"%b" % (BODY % (name.encode(), int(now * 1000), self.name, self.number % 500)).ljust(500)
-        head = HEAD
-        if self.signed:
-            stamp = str(int(now))
-            mac = b64encode(digest(SECRET.encode(), f"{name}.{stamp}.".encode() + body, sha256)).decode()
-            head += f"webhook-id: {name}\r\nwebhook-timestamp: {stamp}\r\nwebhook-signature: v1,{mac}\r\n".encode()
-        self.sent_at = time.perf_counter()
-        self.transport.write(head + b"\r\n" + body)
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        if not self.buffer.endswith(b"}"):
-            return
-        now = time.perf_counter()
-        self.took.append(now - self.sent_at)
-        self.failed += not self.buffer.startswith(b"HTTP/1.1 200")
-        self.buffer = b""
-        if now < self.until:
-            self.ask()
-        elif not self.done.done():
-            self.done.set_result(None)
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        if not self.done.done():
-            self.failed += 1
-            self.done.set_result(None)
+def messages(run: str, connection: int, count: int) -> Iterator[bytes]:
+    """Questions and their replies, each conversation once; signed as Standard Webhooks says."""
+    now = time.time()  # noqa: TID251  # the load is outside
+    stamp = str(int(now))
+    text = "在" * 60
+    for number in range(count):
+        name = f"m{int(now)}-{run}-{connection}-{number}"
+        facts: dict[str, Any] = {"id": name, "at": int(now * 1000) + number // 2 * 7, "text": text}
+        facts |= {"conversation": f"c{run}-{connection}-{number // 2}", "from": "customer"}
+        if number % 2:
+            facts |= {"from": "merchant", "agent": "a1", "at": facts["at"] + 1}
+        body = json.dumps(facts, ensure_ascii=False).encode().ljust(500)
+        mac = b64encode(digest(SECRET, f"{name}.{stamp}.".encode() + body, sha256)).decode()
+        head = (
+            f"POST /in/desk HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            f"webhook-id: {name}\r\nwebhook-timestamp: {stamp}\r\nwebhook-signature: v1,{mac}\r\n\r\n"
+        )
+        yield head.encode() + body
 
 
-async def load(port: int, connections: int, seconds: float, signed: bool) -> dict[str, Any]:
-    """Closed loop for so many seconds."""
-    loop = asyncio.get_running_loop()
+def load(port: int, connections: int, seconds: float, run: str) -> dict[str, Any]:
+    """Closed loop for so many seconds: each connection sends its next message when the answer is there."""
+    ready = int(20_000 * seconds / connections) + 2
+    work = {number: iter(list(messages(run, number, ready))) for number in range(connections)}
+    sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
+    poll = select.epoll()
+    sent: dict[int, float] = {}
+    numbers = {one.fileno(): number for number, one in enumerate(sockets)}
+    by_fd = {one.fileno(): one for one in sockets}
+    buffers = dict.fromkeys(by_fd, b"")
+    took: list[float] = []
+    failed = 0
     started = time.perf_counter()
-    futures = [loop.create_future() for _ in range(connections)]
-    senders = [Sender(number, started + seconds, signed, future) for number, future in enumerate(futures)]
-    for sender in senders:
-        await loop.create_connection(lambda one=sender: one, "127.0.0.1", port)  # type: ignore[misc]
-    await asyncio.wait(futures, timeout=seconds + 10)
+    for one in sockets:
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        poll.register(one.fileno(), select.EPOLLIN)
+        sent[one.fileno()] = time.perf_counter()
+        one.sendall(next(work[numbers[one.fileno()]]))
+    until = started + seconds
+    while sent and time.perf_counter() < until + LONGEST_S:
+        for fd, _ in poll.poll(1):
+            data = by_fd[fd].recv(65_536)
+            buffers[fd] += data
+            if data and not buffers[fd].endswith(b"}"):
+                continue
+            now = time.perf_counter()
+            took.append(now - sent.pop(fd))
+            failed += not buffers[fd].startswith(b"HTTP/1.1 200")
+            buffers[fd] = b""
+            following = next(work[numbers[fd]], None) if data and now < until else None
+            if following is None:
+                poll.unregister(fd)
+                continue
+            sent[fd] = now
+            by_fd[fd].sendall(following)
     spent = time.perf_counter() - started
-    took = sorted(one for sender in senders for one in sender.took)
+    for one in sockets:
+        one.close()
+    took.sort()
     return {
-        "answered": len(took),
-        "per_s": len(took) / spent,
-        "p50_ms": took[len(took) // 2] * 1000,
-        "p99_ms": took[len(took) * 99 // 100] * 1000,
-        "failed": sum(sender.failed for sender in senders),
-    }
+        "answered": len(took), "per_s": len(took) / spent, "p50_ms": took[len(took) // 2] * 1000,
+        "p99_ms": took[len(took) * 99 // 100] * 1000, "failed": failed + len(sent),
+    }  # fmt: skip
 
 
-async def serve_upstream(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Instant, "127.0.0.1", port)
-    await server.serve_forever()
+def serve_upstream(port: int) -> None:
+    """No HTTP beyond Content-Length."""
+    server = socket.create_server(("127.0.0.1", port), backlog=1024)
+    poll = select.epoll()
+    poll.register(server.fileno(), select.EPOLLIN)
+    open_ones: dict[int, socket.socket] = {}
+    buffers: dict[int, bytes] = {}
+    while True:
+        for fd, _ in poll.poll():
+            if fd == server.fileno():
+                one, _ = server.accept()
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                open_ones[one.fileno()], buffers[one.fileno()] = one, b""
+                poll.register(one.fileno(), select.EPOLLIN)
+                continue
+            try:
+                data = open_ones[fd].recv(65_536)
+            except ConnectionError:
+                data = b""
+            if not data:
+                poll.unregister(fd)
+                open_ones.pop(fd).close()
+                continue
+            buffer = buffers[fd] + data
+            end = buffer.find(b"\r\n\r\n")
+            at = buffer.lower().find(b"content-length:", 0, end + 2)
+            length = int(buffer[at + 15 : buffer.index(b"\r\n", at)]) if at >= 0 else 0
+            done = end >= 0 and len(buffer) >= end + 4 + length
+            buffers[fd] = b"" if done else buffer
+            if done:
+                open_ones[fd].sendall(ANSWER)
 
 
-async def serve_proxy(variant: str, port: int, upstream: int, signed: bool, folder: str) -> None:
-    from aiohttp import web
-
-    app = bare(upstream) if variant == "bare" else ours(variant, upstream, signed, folder)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    await asyncio.Event().wait()
-
-
-def bare(upstream: int) -> Any:
-    import aiohttp
-    from aiohttp import web
+async def serve_bare(port: int, upstream: int) -> None:
+    import aiohttp  # noqa: PLC0415  # each role loads what it needs
+    from aiohttp import web  # noqa: PLC0415
 
     app = web.Application()
     hop = {"host", "connection", "content-length", "transfer-encoding", "keep-alive"}
-    holder: list[aiohttp.ClientSession] = []
+    client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
     async def forward(request: web.Request) -> web.Response:
-        if not holder:
-            holder.append(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
         body = await request.read()
         headers = {name: value for name, value in request.headers.items() if name.lower() not in hop}
         url = f"http://127.0.0.1:{upstream}{request.path_qs}"
-        async with holder[0].request(request.method, url, data=body, headers=headers) as answer:
+        async with client.request(request.method, url, data=body, headers=headers) as answer:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in hop}
             return web.Response(status=answer.status, headers=kept, body=await answer.read())
 
     app.router.add_route("*", "/{tail:.*}", forward)
-    return app
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
+    await asyncio.Event().wait()
 
 
-def ours(variant: str, upstream: int, signed: bool, folder: str) -> Any:
-    from sanfen.clock import SystemClock
-    from sanfen.config import presets
-    from sanfen.config.settings import ChannelSettings, Secret, Settings
-    from sanfen.engine.ingest import Engine, Receipt
-    from sanfen.gateway.app import build_traffic_app
-    from sanfen.log import configure
-    from sanfen.plugins import Plugins
-    from sanfen.store.db import Database
+class Child(NamedTuple):
+    """A proxy of this run."""
 
-    class Nothing:
-        def submit(self, _delivery: object, events: Any) -> "asyncio.Future[Receipt]":
-            future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-            future.set_result(Receipt(len(events), 0))
-            return future
+    pid: int
+    port: int
 
-    configure("warning")
-    clock = SystemClock()
-    engine: Any = Nothing()
-    if variant == "durable":
-        policy = presets.policy("taobao-2022-01")
-        engine = Engine(Database.open(Path(folder) / "bench.db"), (policy,), (), clock)
-    channel = ChannelSettings(
-        "desk",
-        "generic",
-        forward_in=f"http://127.0.0.1:{upstream}/in",
-        signing="required" if signed else "none",
-        secrets=(Secret(SECRET),),
-    )
-    settings = Settings(channels={"desk": channel})
-    return build_traffic_app(settings, {"desk": Plugins().channel(channel, "shop")}, engine, clock)
+    def cpu_s(self) -> float:
+        """Processor time so far: all its threads, and nginx's worker."""
+        family = [self.pid]
+        with contextlib.suppress(OSError):
+            family += [int(one) for one in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        ticks = 0
+        for pid in family:
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:
@@ -200,104 +220,132 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-class Child(NamedTuple):
-    """A process of this run."""
-
-    pid: int
-    port: int
-
-    def cpu_s(self) -> float:
-        """Processor time used so far, by all its threads."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 @contextlib.contextmanager
-def process(*arguments: object) -> Iterator["Child"]:
-    """This file again, in another role, listening on a port."""
-    port = free_port()
-    command = [sys.executable, __file__, *map(str, arguments[:2]), str(port), *map(str, arguments[2:])]
-    child = subprocess.Popen(command)
+def process(command: list[str], port: int, folder: Path, environment: dict[str, str] | None = None) -> Iterator[Child]:
+    """A process that listens on a port. What it says is kept beside it."""
+    log = folder / f"{port}.log"
+    with log.open("wb") as out:
+        child = subprocess.Popen(command, env=os.environ | (environment or {}), stdout=out, stderr=out)
     try:
-        for _ in range(200):
+        for _ in range(600):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.1):
                 break
+            if child.poll() is not None:
+                raise SystemExit(f"{command[0]} did not start: {log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.05)
         yield Child(child.pid, port)
     finally:
-        child.kill()
-        child.wait()
+        child.terminate()
+        try:
+            child.wait(15)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
 
-def measure(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in options.variants}
-    speed = "uvloop" if options.uvloop else "asyncio"
-    signed = "signed" if options.signed else "plain"
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        upstream = stack.enter_context(process("--role=upstream", speed)).port
+def commands(folder: Path, upstream: int, sync_ms: float) -> dict[str, tuple[list[str], int, dict[str, str]]]:
+    """How each proxy is started, on which port, with which environment."""
+    ports = [free_port() for _ in range(5)]
+    (folder / "bench.yaml").write_text(
+        CONFIG.format(port=ports[1], board=ports[4], folder=folder, upstream=upstream), encoding="utf-8"
+    )
+    environment = {"BENCH_SECRET": SECRET.decode(), "SANFEN_LOG": "warning"}
+    if sync_ms:
+        (folder / "shim.c").write_text(SHIM, encoding="ascii")
+        shim = str(folder / "shim.so")
+        compiler = os.environ.get("CC", "cc")
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, str(folder / "shim.c"), "-ldl"], check=True)
+        environment |= {"LD_PRELOAD": shim, "SYNC_US": str(int(sync_ms * 1000))}
+    us = [sys.executable, "-m", "sanfen.cli", "serve", "-c", str(folder / "bench.yaml")]
+    out: dict[str, tuple[list[str], int, dict[str, str]]] = {
+        "bare": ([sys.executable, __file__, "--role=bare", str(ports[0]), str(upstream)], ports[0], {}),
+        "durable": (us, ports[1], environment),
+    }
+    mitmdump = os.environ.get("MITMDUMP") or shutil.which("mitmdump")
+    if mitmdump:
+        target = f"reverse:http://127.0.0.1:{upstream}"
+        out["mitmproxy"] = (
+            [mitmdump, "-q", "--mode", target, "-p", str(ports[2]), "--set", "flow_detail=0"],
+            ports[2],
+            {},
+        )
+    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if nginx:
+        (folder / "nginx.conf").write_text(
+            NGINX.format(folder=folder, port=ports[3], upstream=upstream), encoding="ascii"
+        )
+        out["nginx"] = ([nginx, "-p", str(folder), "-c", str(folder / "nginx.conf")], ports[3], {})
+    return out
+
+
+def measure(options: argparse.Namespace) -> dict[int, dict[str, list[dict[str, Any]]]]:
+    runs: dict[int, dict[str, list[dict[str, Any]]]] = {}
+    numbers = itertools.count()
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        upstream = free_port()
+        stack.enter_context(process([sys.executable, __file__, "--role=upstream", str(upstream)], upstream, folder))
         children = {
-            name: stack.enter_context(process(f"--role={name}", speed, upstream, signed, folder))
-            for name in options.variants
+            proxy: stack.enter_context(process(command, port, folder, environment))
+            for proxy, (command, port, environment) in commands(folder, upstream, options.sync_ms).items()
+            if not options.proxies or proxy in options.proxies
         }
-        for child in children.values():
-            asyncio.run(load(child.port, options.connections, 0.5, options.signed))  # warm
-        for _ in range(options.repeats):
-            for name, child in children.items():
-                before = child.cpu_s()
-                run = asyncio.run(load(child.port, options.connections, options.seconds, options.signed))
-                run["cpu_us"] = (child.cpu_s() - before) * 1e6 / run.pop("answered")
-                runs[name].append(run)
+        for connections in options.connections:
+            runs[connections] = {proxy: [] for proxy in children}
+            for repeat in range(-1, options.repeats):
+                for proxy, child in children.items():
+                    before = child.cpu_s()
+                    run = load(child.port, connections, options.seconds if repeat >= 0 else 0.5, f"{next(numbers)}")
+                    run["cpu_us"] = (child.cpu_s() - before) * 1e6 / run.pop("answered")
+                    if repeat >= 0:  # the first is to warm up
+                        runs[connections][proxy].append(run)
     return runs
 
 
-def report(runs: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -> dict[str, Any]:
-    """Medians, and ratios to the first variant within the run."""
-    print(
-        f"{platform.machine()} {os.cpu_count()} cpus, Python {platform.python_version()}, {options.connections} connections"
-    )
-    out: dict[str, Any] = {}
-    for name, several in runs.items():
-        one = {fact: statistics.median(run[fact] for run in several) for fact in several[0]}
-        spread = (max(run["per_s"] for run in several) - min(run["per_s"] for run in several)) / one["per_s"]
-        base = out[options.variants[0]]["per_s"] if out else one["per_s"]
-        out[name] = one | {"ratio": one["per_s"] / base, "spread": spread}
-        print(
-            f"{name:8} {one['per_s']:8.0f}/s ±{spread / 2:4.0%}  ×{out[name]['ratio']:.2f}"
-            f"  p50 {one['p50_ms']:.2f} ms  p99 {one['p99_ms']:.2f} ms"
-            f"  cpu {one['cpu_us']:.0f} µs a request  failed {one['failed']:.0f}"
-        )
+def report(runs: dict[int, dict[str, list[dict[str, Any]]]]) -> dict[int, dict[str, Any]]:
+    """Medians, and ratios to the first proxy; the spread of a ratio is that of its repetitions."""
+    out: dict[int, dict[str, Any]] = {}
+    for connections, proxies in runs.items():
+        print(f"{connections} connections")
+        first = next(iter(proxies.values()))
+        out[connections] = {}
+        for proxy, several in proxies.items():
+            one = {fact: statistics.median(run[fact] for run in several) for fact in several[0]}
+            ratios = sorted(run["per_s"] / base["per_s"] for run, base in zip(several, first, strict=True))
+            one |= {"ratio": statistics.median(ratios), "ratio_from": ratios[0], "ratio_to": ratios[-1]}
+            one["cpu_ratio"] = statistics.median(run["cpu_us"] for run in first) / max(one["cpu_us"], 0.1)
+            out[connections][proxy] = one
+            print(
+                f"  {proxy:<10}{one['per_s']:>8.0f}/s  ×{one['ratio']:<5.2f} ({one['ratio_from']:.2f} to {one['ratio_to']:.2f})"
+                f"  p50 {one['p50_ms']:7.2f} ms  p99 {one['p99_ms']:7.2f} ms  cpu {one['cpu_us']:6.0f} µs a message"
+                f"  failed {one['failed']:.0f}"
+            )
     return out
 
 
 def main() -> None:
-    role = next((one.removeprefix("--role=") for one in sys.argv if one.startswith("--role=")), "")
-    if role:
-        if sys.argv[2] == "uvloop" or role == "upstream":
-            with contextlib.suppress(ImportError):
-                __import__("uvloop").install()
-        port = int(sys.argv[3])
-        if role == "upstream":
-            asyncio.run(serve_upstream(port))
-        else:
-            asyncio.run(serve_proxy(role, port, int(sys.argv[4]), sys.argv[5] == "signed", sys.argv[6]))
-        return
+    if sys.argv[1:2] == ["--role=upstream"]:
+        serve_upstream(int(sys.argv[2]))
+    if sys.argv[1:2] == ["--role=bare"]:
+        with contextlib.suppress(ImportError):
+            __import__("uvloop").install()
+        asyncio.run(serve_bare(int(sys.argv[2]), int(sys.argv[3])))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
-    parser.add_argument("--uvloop", action="store_true", help="for the proxies; needs the package")
-    parser.add_argument("--signed", action="store_true", help="Standard Webhooks; bare does not look")
+    parser.add_argument("--connections", type=int, nargs="+", default=[32])
+    parser.add_argument("--proxies", nargs="+", help="only these; bare should be among them")
+    parser.add_argument("--sync-ms", type=float, default=0, help="how much slower each sync is made")
     parser.add_argument("--out", type=Path, help="keep the figures as JSON")
     options = parser.parse_args()
+    loop = "asyncio"
     with contextlib.suppress(ImportError):
-        __import__("uvloop").install()  # the load must not be what is measured
-    figures = report(measure(options), options)
+        loop = f"uvloop {__import__('uvloop').__version__}"
+    machine = f"{platform.machine()}, {os.cpu_count()} cpus, Python {platform.python_version()}, {loop}"
+    print(machine + (f", each sync {options.sync_ms:g} ms slower" if options.sync_ms else ""))
+    figures = report(measure(options))
     if options.out:
-        machine = {"machine": platform.machine(), "cpus": os.cpu_count(), "python": platform.python_version()}
-        options.out.write_text(
-            json.dumps({"machine": machine, "options": vars(options) | {"out": ""}, "figures": figures})
-        )
+        options.out.write_text(json.dumps({"machine": machine, "sync_ms": options.sync_ms, "figures": figures}))
 
 
 if __name__ == "__main__":

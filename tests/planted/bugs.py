@@ -45,7 +45,7 @@ BUGS = (
     Bug("an event that cannot be scored takes its delivery with it", INGEST, "except Exception:  # whatever it is", "except KeyboardInterrupt:  # whatever it is", "tests/engine"),
     Bug("an event that cannot be scored leaves half of its rows", INGEST, 'connection.execute("ROLLBACK TO project")', "", "tests/engine"),
     Bug("what is lost is not counted", "plugin/sanfen/gateway/journaling.py", "self.counters.gap += 1", "", "tests/gateway"),
-    Bug("the chat waits for the journal", "plugin/sanfen/gateway/journaling.py", "self._deadlines.add(woken, loop.time() + wait_s, wake)", "pass", "tests/gateway/test_journaling.py tests/gateway/test_webhooks.py"),
+    Bug("the chat waits for the journal", "plugin/sanfen/gateway/journaling.py", "self._deadlines.add(woken, loop.time() + wait_s, wake)", "pass", "tests/gateway/test_journaling.py tests/gateway/test_webhooks.py --timeout 20"),
     Bug("a sender that leaves takes the count with it", "plugin/sanfen/gateway/journaling.py", "        except asyncio.CancelledError:\n            future.add_done_callback(partial(self._settled, channel))\n", "        except asyncio.CancelledError:\n", "tests/gateway/test_journaling.py"),
     Bug("promised before the commit", HOOKS, "receipt = await journaling.settle(future, channel, budget_ms)", "receipt = Receipt(1, 0)", "tests/gateway/test_webhooks.py tests/gateway/test_events.py"),
     # --- once is once ---
