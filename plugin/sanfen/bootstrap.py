@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +32,21 @@ from sanfen.gateway.app import COUNTERS, DOORS, build_traffic_app
 from sanfen.gateway.door import Runner, server_options
 from sanfen.gateway.journaling import Counters
 from sanfen.gateway.limits import Limits
+from sanfen.links import Grant, sign
 from sanfen.notify.acting import Acting
 from sanfen.notify.worker import Worker
 from sanfen.outbound import Guard
 from sanfen.plugins import Plugins
 from sanfen.roster import Roster
-from sanfen.store import outbox
+from sanfen.store import keys, outbox
 from sanfen.store.db import Database
+from sanfen.store.outbox import Row
 from sanfen.store.spill import Spill
 
 __all__ = ["Service"]
 
 _RETRY_MS = 5_000
+_LINK_MS = 3_600_000  # how long a link in a notice works
 
 Adapters = Mapping[str, ChannelAdapter]
 
@@ -156,7 +160,7 @@ class Service:
         self.loaded = loaded
         if self._worker is not None:
             self._worker.adopt(settings, Roster(settings))
-            self.acting.adopt(adapters)
+            self.acting.adopt(adapters, Guard(settings.outbound).inside())
         if self._chores is not None:
             self._chores.adopt(settings.text_keep_ms)
         self.front.adopt(_budgets(settings), settings.shop.timezone)
@@ -192,10 +196,19 @@ class Service:
         # Below 3.51.3 two writing connections can damage a WAL; there is only one.
         _log.info("log open", path=str(settings.storage), sqlite=sqlite3.sqlite_version)
         ticker = Ticker(self.clock)
-        self.acting.adopt(self._adapters(settings))
+        self.acting.adopt(self._adapters(settings), Guard(settings.outbound).inside())
         roster = Roster(settings)
         notifiers = self._plugins.notifiers(Guard(settings.outbound))
-        worker = Worker(db, notifiers, settings, self.clock, roster=roster, acting=self.acting)
+        key = await asyncio.wrap_future(db.write(keys.link_key))
+        worker = Worker(
+            db,
+            notifiers,
+            settings,
+            self.clock,
+            roster=roster,
+            acting=self.acting,
+            link=partial(_link, settings.listen.url, key),
+        )
         engine = Engine(
             db,
             self.loaded.policies,
@@ -250,3 +263,8 @@ def _terms(loaded: Loaded) -> Terms:
 def _budgets(settings: Settings) -> Mapping[str, int]:
     """How long the answer of each channel may wait."""
     return {name: channel.ack_budget_ms for name, channel in settings.channels.items()}
+
+
+def _link(url: str | None, key: bytes, row: Row, now_ms: int) -> str | None:
+    """The address that takes a round with one click, for whoever the row is for."""
+    return None if url is None else f"{url}/act/{sign(key, Grant(row.round, row.person, now_ms + _LINK_MS))}"

@@ -37,6 +37,19 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "notice_question": ("They asked: {question}", "问：{question}"),
     "nobody": ("nobody", "无"),
+    # a link in a notice
+    "act_title": ("A customer waits", "有顾客在等"),
+    "act_waited": ("waited", "已等"),
+    "act_take": ("I take it", "我来处理"),
+    "act_snooze": ("Remind in 5 minutes", "5 分钟后提醒"),
+    "act_release": ("Hand it back", "交回"),
+    "act_escalate": ("Call the next person", "通知下一位"),
+    "act_as": ("You act as", "操作人："),
+    "act_taken_by": ("It is with", "处理人："),
+    "act_done_take": ("It is yours: nobody else is reminded of it.", "已由你处理，不再提醒其他人。"),
+    "act_done_snooze": ("Nobody is reminded for 5 minutes.", "5 分钟内不再提醒。"),
+    "act_done_release": ("Handed back: reminders go on.", "已交回，继续提醒。"),
+    "act_done_escalate": ("The next person is being told.", "正在通知下一位。"),
     # replay and tables
     "replay_policy": (
         "{policy}: {numerator} of {denominator} = {value}",

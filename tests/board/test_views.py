@@ -12,6 +12,7 @@ from sanfen.board.views import Trouble, build_board_app
 from sanfen.config.settings import Settings
 from sanfen.core.policy import Hours, Period, Policy
 from sanfen.engine.ingest import Engine
+from sanfen.notify.acting import Acting
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
 from sanfen.testing import FakeClock, ask, reply
@@ -23,6 +24,8 @@ HOSTILE = "<script>alert(1)</script>"
 class Service:
     def __init__(self, db: Database | None) -> None:
         self.db = db
+        self.front: Any = None
+        self.acting = Acting({})
         self.policy = "p"
         self.traffic = {"received": 7}
         self.trouble: Trouble | None = None

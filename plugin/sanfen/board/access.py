@@ -21,6 +21,8 @@ from sanfen.log import Throttle
 __all__ = ["Access", "Refusal"]
 
 _OPEN = frozenset({"/healthz", "/readyz"})  # for whoever restarts or balances; they tell nothing else
+_BY_LINK = ("/act/", "/static/")  # the pages of signed links, and what they are made of
+_ONLY_BY_TOKEN = frozenset({"/api/v1/erase"})
 _SCHEME = b"bearer "
 _PORT = re.compile(r":[0-9]+\Z")
 
@@ -48,7 +50,7 @@ class Access:
 
     def check(self, request: web.Request, now_ms: int) -> None:
         """Return if the request may be served. Raises Refusal."""
-        if request.path in _OPEN:
+        if request.path in _OPEN or request.path.startswith(_BY_LINK):
             return
         if not self._digests:
             self._check_host(request)
@@ -63,10 +65,20 @@ class Access:
                 {"WWW-Authenticate": 'Bearer realm="sanfen"'},
             )
 
-    def check_action(self) -> None:
-        """Return if requests that change something are served. Raises Refusal."""
-        if not self._digests:
-            raise Refusal(403, "changes need a token", "set admin.token in the configuration")
+    def check_action(self, request: web.Request) -> None:
+        """Return if a request may change something. Raises Refusal.
+
+        A token, or the signature of a link, is no authority a browser adds by itself. Without one, on loopback, a page of
+        another site is turned away; it could not read the answer, but it must not act either.
+        """
+        if self._digests or request.path.startswith(_BY_LINK):
+            return
+        if request.path in _ONLY_BY_TOKEN:
+            raise Refusal(403, "this needs a token", "set admin.token in the configuration")
+        site, origin = request.headers.get("Sec-Fetch-Site", "none"), request.headers.get("Origin")
+        own = origin is None or origin == f"http://{request.headers.get('Host', '')}"
+        if site not in ("none", "same-origin") or not own:
+            raise Refusal(403, "another site may not act here", "act on the board itself, or send a token")
 
     def _proves(self, request: web.Request) -> bool:
         given = [value for name, value in request.raw_headers if name.lower() == b"authorization"]

@@ -15,6 +15,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from sanfen import __version__
 from sanfen.board import reports
 from sanfen.board.access import Access, Refusal
+from sanfen.board.acts import Acts, Serving
+from sanfen.board.pages import Pages
 from sanfen.catalogue import TEXTS, t
 from sanfen.clock import Clock
 from sanfen.config.settings import Settings
@@ -36,12 +38,12 @@ T = TypeVar("T")
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Server": "sanfen",
     "X-Content-Type-Options": "nosniff",
 }
-_STATIC = {"now.js": "text/javascript", "now.css": "text/css"}
+_STATIC = {"act.js": "text/javascript", "now.js": "text/javascript", "now.css": "text/css"}
 _FILTERS = ("score_set", "policy", "shop", "channel", "agent", "status", "reason", "conversation")
 _MOST_ROWS = 1000
 _BODY_BYTES = 16_384
@@ -57,12 +59,8 @@ class Trouble(NamedTuple):
     lost: int  # in neither, and not written down yet
 
 
-class Running(Protocol):
+class Running(Serving, Protocol):
     """What the board needs of the service."""
-
-    @property
-    def db(self) -> Database | None:
-        """The log, or None while it cannot be opened."""
 
     @property
     def policy(self) -> str:
@@ -295,6 +293,7 @@ def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.A
     board = _Board(service, settings, clock)
     app = web.Application(client_max_size=_BODY_BYTES, middlewares=[_guard_of(board, clock)])
     app[BOARD] = board
+    app.add_routes(Acts(service, Pages(service, settings), clock).routes())
     app.router.add_get("/", board.page)
     app.router.add_get("/static/{name}", board.static)
     app.router.add_get("/api/v1/now", board.now)
@@ -319,7 +318,7 @@ def _guard_of(board: _Board, clock: Clock) -> Middleware:
         try:
             board.access.check(request, clock.now_ms())
             if request.method not in ("GET", "HEAD"):
-                board.access.check_action()
+                board.access.check_action(request)
             response: web.StreamResponse = await handler(request)
         except Refusal as refusal:
             response = _problem(refusal.status, refusal.title, refusal.hint)

@@ -1,10 +1,12 @@
 """What a step does at the channel itself: give the conversation to an agent, leave its holder a private note."""
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from sanfen.abc import Action, Call, ChannelAdapter, DeliveryError
+from sanfen.outbound import DeniedError, Guard
 
 __all__ = ["Acting"]
 
@@ -15,13 +17,13 @@ _ANSWER_BYTES = 4096
 class Acting:
     """Carries actions to the channels' own APIs."""
 
-    def __init__(self, adapters: Mapping[str, ChannelAdapter]) -> None:
-        self._adapters = adapters
+    def __init__(self, adapters: Mapping[str, ChannelAdapter], guard: Guard | None = None) -> None:
+        self.adopt(adapters, guard or Guard().inside())
         self._client: aiohttp.ClientSession | None = None
 
-    def adopt(self, adapters: Mapping[str, ChannelAdapter]) -> None:
+    def adopt(self, adapters: Mapping[str, ChannelAdapter], guard: Guard) -> None:
         """Go over to other channels."""
-        self._adapters = adapters
+        self._adapters, self._guard = adapters, guard
 
     async def act(self, channel: str, action: Action) -> str:
         """Do it, and return the channel's answer in a few words. Raises DeliveryError."""
@@ -30,6 +32,7 @@ class Acting:
         if call is None:
             word = f"channel {channel} has no way to {action.kind}: its adapter or its options give none"
             raise DeliveryError(word, reason="channel_cannot", retryable=False)
+        await self._allowed(call.url)
         connected = False
         try:
             async with self._session().request(
@@ -43,6 +46,18 @@ class Acting:
             reason = "answer_lost" if connected else "lost"
             raise DeliveryError(type(error).__name__, reason=reason, retryable=True, unknown=True) from None
         return _judge(call, answer.status, said)
+
+    async def _allowed(self, url: str) -> None:
+        """Raises DeliveryError where the operator's guard forbids the address."""
+        reason = self._guard.refusal(url)
+        if reason is None:
+            parts = urlsplit(url)
+            try:
+                await self._guard.resolve(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+            except (DeniedError, OSError) as error:
+                reason = str(error)
+        if reason is not None:
+            raise DeliveryError(reason, reason="denied", retryable=False)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -265,6 +265,12 @@ def security(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@schema()
+def link_keys(db: sqlite_utils.Database) -> None:
+    """Keys the service makes for itself."""
+    db.execute("CREATE TABLE key_rows (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID")
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a log to today's schema; each step is one transaction. Raises sqlite3.Error."""
     schema.apply(sqlite_utils.Database(connection))

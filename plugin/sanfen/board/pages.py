@@ -1,0 +1,112 @@
+"""What every page and answer of the second port shares: templates, the reader's language, questions to the log, JSON."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any, Protocol, TypeVar
+
+import jinja2
+from aiohttp import web
+
+from sanfen.catalogue import TEXTS
+from sanfen.config.settings import Settings
+from sanfen.errors import InputError
+from sanfen.notify.notice import clock_text
+from sanfen.store.db import Database
+
+__all__ = ["Pages", "json_answer", "json_body", "language_of", "word_of"]
+
+T = TypeVar("T")
+
+_SHOWN = ("act_", "board_", "outcome_", "state_")  # the catalogue's texts that pages may show
+_MOST_BYTES = 4096
+_LONGEST = 200
+
+
+class HasLog(Protocol):
+    """Whoever knows whether there is a log."""
+
+    @property
+    def db(self) -> Database | None:
+        """The log, or None while it cannot be opened."""
+
+
+class Pages:
+    """Renders templates and asks the log."""
+
+    def __init__(self, service: HasLog, settings: Settings) -> None:
+        self._service = service
+        self._shop = settings.shop
+        folder = files("sanfen.board") / "templates"
+        loader = jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8"))
+        self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        self._templates.filters["clock"] = clock_text
+
+    def render(self, name: str, request: web.Request, *, status: int = 200, **shown: Any) -> web.Response:
+        """A page in the reader's language."""
+        language = language_of(request)
+        words = {key: pair[language == "zh"] for key, pair in TEXTS.items() if key.startswith(_SHOWN)}
+        other = "en" if language == "zh" else "zh"
+        text = self._templates.get_template(name).render(
+            t=words, language=language, other=other, shop=self._shop.name, **shown
+        )
+        return web.Response(text=text, content_type="text/html", status=status)
+
+    async def ask(self, question: Callable[[Any], T]) -> T:
+        """Ask in a thread, with a connection of its own: a slow question stops nobody else."""
+        database = self.log()
+
+        def ask() -> T:
+            connection = database.reader()
+            try:
+                return question(connection)
+            finally:
+                connection.close()
+
+        return await asyncio.to_thread(ask)
+
+    async def write(self, job: Callable[[Any], T]) -> T:
+        """Change something in the log; returns after the commit."""
+        return await asyncio.wrap_future(self.log().write(job))
+
+    def log(self) -> Database:
+        """The log. Raises HTTPServiceUnavailable while there is none."""
+        if self._service.db is None:
+            raise web.HTTPServiceUnavailable(reason="there is no log now")
+        return self._service.db
+
+
+def language_of(request: web.Request) -> str:
+    """Zh or en: as asked, else as the browser prefers."""
+    asked = request.query.get("lang") or request.headers.get("Accept-Language") or "zh"
+    return "en" if asked.lower().startswith("en") else "zh"
+
+
+def json_answer(value: Any, *, status: int = 200, kind: str = "application/json") -> web.Response:
+    """An answer in JSON."""
+    return web.Response(text=json.dumps(value, ensure_ascii=False, default=str), status=status, content_type=kind)
+
+
+async def json_body(request: web.Request) -> dict[str, Any]:
+    """A small JSON object. A form of another site cannot send this type. Raises InputError."""
+    if request.content_type != "application/json":
+        raise InputError("the body is not application/json", hint="send Content-Type: application/json")
+    raw = await request.content.read(_MOST_BYTES + 1)
+    if len(raw) > _MOST_BYTES:
+        raise InputError(f"the body is larger than {_MOST_BYTES} bytes")
+    try:
+        found = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise InputError("the body is not JSON", hint='send an object such as {"by": "lead"}') from None
+    if not isinstance(found, dict):
+        raise InputError("the body is not an object", hint='send an object such as {"by": "lead"}')
+    return found
+
+
+def word_of(given: dict[str, Any], name: str) -> str:
+    """A short text of a body. Raises InputError."""
+    value = given.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST or not value.isprintable():
+        raise InputError(f"{name} is missing, or no text of 1 to {_LONGEST} characters", hint=f'send "{name}": "…"')
+    return value
