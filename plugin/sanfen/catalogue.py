@@ -95,6 +95,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     "replay_saved": ("saved: {file} (try: sanfen rates {file})", "已存：{file}（试试：sanfen rates {file}）"),
     "replay_reading": ("reading", "读取中"),
     "nothing_found": ("nothing found", "没有找到"),
+    # route and test
+    "route_none": ("no ladder of {policy} matches", "{policy} 没有匹配的升级阶梯"),
+    "route_nobody": ("nobody", "没有人"),
+    "route_reassign": ("reassign to {name}", "转给 {name}"),
+    "route_again": ("again every {every}, {times} times", "每 {every} 再通知，共 {times} 次"),
+    "skipped_off_duty": ("is off duty", "不当班"),
+    "skipped_nobody_holds_it": ("nobody holds it", "没有客服在接待"),
+    "skipped_agent_unknown": ("is nobody under people", "不在 people 里"),
+    "test_differs": ("expected {expected}, found {found}", "预期 {expected}，实际 {found}"),
+    "test_sum": ("{passed} passed, {failed} failed", "{passed} 通过，{failed} 失败"),
     "incomplete": ("incomplete", "不完整"),
     "incomplete_note": (
         "incomplete: deliveries of this span are missing from the log or not journaled yet (the gaps view lists them)",

@@ -6,12 +6,14 @@
     10:10:15 customer  在吗
     10:18:10 agent 小美  在的
     => late 0:07:55
+    !> 10:11:45 lead
 
 A line is a time, who, two spaces, and what they said. Who: ``customer NAME`` or ``agent NAME`` (names may be left out),
 or a reply's mode with the bot or agent (``assisted leyan``, ``auto``, ``bot xiaowei``), then fields such as
 ``customer=B`` or ``customer_type=sub_account``. Without a name the customer is A. A system line has one of the words
-``transfer a -> b``, ``handoff``, ``close``, ``tag spam``, ``store away``, ``recall ID``. ``=>`` lines say what is expected,
-in order of opening: the outcome, then its reason and its wait where they matter.
+``transfer a -> b``, ``handoff``, ``close``, ``tag spam``, ``store away``, ``recall ID``, ``take boss``, ``release boss``,
+``escalate boss``. ``=>`` lines say what is expected, in order of opening: the outcome, then its reason and its wait where they
+matter; ``!>`` lines say who is told when, or ``!> none``.
 """
 
 import re
@@ -21,13 +23,14 @@ from typing import Any, NamedTuple
 from sanfen.core.events import Mode
 from sanfen.errors import InputError
 
-__all__ = ["Expected", "Transcript", "is_transcript", "parse", "read_transcript"]
+__all__ = ["Expected", "Told", "Transcript", "is_transcript", "parse", "read_transcript"]
 
 _HEADER = re.compile(r"(policy|tz|as-of|set|holidays):\s*(.*)")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LINE = re.compile(r"(\d{2}:\d{2}:\d{2}(?:\.\d{3})?)\s+(.*)")
 _WAIT = re.compile(r"(\d+):(\d{2}):(\d{2})")
-_SYSTEM = re.compile(r"(transfer|handoff|close|tag|store|recall)\b\s*(.*)")
+_SYSTEM = re.compile(r"(transfer|handoff|close|tag|store|recall|take|release|escalate)\b\s*(.*)")
+_TOLD = re.compile(r"(\d{2}:\d{2}:\d{2})\s+(.*)|none")
 _SPEAKERS = ("customer", "agent", *Mode)
 
 
@@ -37,6 +40,19 @@ class Expected(NamedTuple):
     outcome: str
     reason: str | None
     wait_ms: int | None
+    line: int
+    text: str = ""
+
+    def fits(self, outcome: str, reason: str | None, wait_ms: int | None) -> bool:
+        """Whether a round is as it says."""
+        return (outcome, reason) == (self.outcome, self.reason) and self.wait_ms in (None, wait_ms)
+
+
+class Told(NamedTuple):
+    """Who is told at a local time of day."""
+
+    clock: str
+    names: str
     line: int
 
 
@@ -48,6 +64,7 @@ class Transcript(NamedTuple):
     sets: tuple[str, ...]
     rows: tuple[tuple[int, dict[str, Any]], ...]  # line number, fields of sanfen.event/1
     expected: tuple[Expected, ...]
+    told: tuple[Told, ...] = ()
 
 
 def is_transcript(first: str, name: str) -> bool:
@@ -66,6 +83,7 @@ def parse(text: str, name: str = "transcript") -> Transcript:
     sets: list[str] = []
     rows: list[tuple[int, dict[str, Any]]] = []
     expected: list[Expected] = []
+    told: list[Told] = []
     title, day = "", ""
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
@@ -73,6 +91,8 @@ def parse(text: str, name: str = "transcript") -> Transcript:
             title = title or line.lstrip("# ")
         elif line.startswith("=>"):
             expected.append(_expected(line[2:].split(), number, name))
+        elif line.startswith("!>"):
+            told.append(_told(line[2:].strip(), number, name))
         elif _DATE.fullmatch(line):
             day = line
         elif found := _HEADER.fullmatch(line):
@@ -91,7 +111,7 @@ def parse(text: str, name: str = "transcript") -> Transcript:
     zone = headers.get("tz", "+08:00")
     if zone == "+08:00":
         rows = [(number, fields | {"at": fields["at"] + zone}) for number, fields in rows]
-    return Transcript(title, headers, tuple(sets), tuple(rows), tuple(expected))
+    return Transcript(title, headers, tuple(sets), tuple(rows), tuple(expected), tuple(told))
 
 
 _HINT = "write 10:10:15 customer  在吗, or 10:18:10 agent 小美  在的; see docs/transcripts.md"
@@ -126,6 +146,8 @@ def _system(word: str, words: list[str]) -> dict[str, Any]:
     if word == "transfer":
         giver, _, taker = (part.strip() for part in given.partition("->"))
         out |= {"agent": giver or None, "to": taker or None}
+    elif word in ("take", "release", "escalate"):
+        out["agent"] = given or None
     elif word in ("tag", "store", "recall"):
         out[{"tag": "tag", "store": "state", "recall": "message"}[word]] = given
     return out
@@ -140,4 +162,12 @@ def _expected(words: list[str], number: int, name: str) -> Expected:
             wait_ms = 1000 * (3600 * int(found[1]) + 60 * int(found[2]) + int(found[3]))
         else:
             reason = word
-    return Expected(words[0], reason, wait_ms, number)
+    return Expected(words[0], reason, wait_ms, number, " ".join(words))
+
+
+def _told(text: str, number: int, name: str) -> Told:
+    found = _TOLD.fullmatch(text)
+    if not found:
+        raise InputError(f"{name}:{number}: nobody is told here: {text[:60]!r}", hint="write !> 10:11:45 lead, boss")
+    names = ", ".join(part.strip() for part in (found[2] or "none").split(","))
+    return Told(found[1] or "", names, number)

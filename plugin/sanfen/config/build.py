@@ -62,6 +62,7 @@ def build_settings(config: Config, path: Path) -> Settings:
         channels=MappingProxyType({name: _channel(name, one, shop.timezone) for name, one in config.channels.items()}),
         people=MappingProxyType({name: _person(name, one) for name, one in config.people.items()}),
         rosters=MappingProxyType({name: tuple(map(_shift, shifts)) for name, shifts in config.rosters.items()}),
+        groups=MappingProxyType(dict(config.groups)),
         fallback=config.fallback,
         holidays=holidays_of(config.holidays),
         merge_ms=config.merge,

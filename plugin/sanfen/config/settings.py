@@ -151,6 +151,7 @@ class Settings:
     channels: Mapping[str, ChannelSettings] = field(default_factory=lambda: MappingProxyType({}))
     people: Mapping[str, Person] = field(default_factory=lambda: MappingProxyType({}))
     rosters: Mapping[str, tuple[Shift, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     fallback: tuple[str, ...] = ()
     holidays: frozenset[str] = frozenset()  # local dates, YYYY-MM-DD
     merge_ms: int = 15_000  # one person is sent at most one message in this time

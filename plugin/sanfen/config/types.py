@@ -11,7 +11,18 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-__all__ = ["Clock", "Date", "Duration", "Flag", "Share", "Whole", "Window", "duration_text", "parse_duration"]
+__all__ = [
+    "Clock",
+    "Date",
+    "Duration",
+    "Flag",
+    "Share",
+    "Whole",
+    "Window",
+    "duration_text",
+    "parse_clock",
+    "parse_duration",
+]
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"(?:[0-9]+(?:ms|s|m|h|d))+")
@@ -41,7 +52,8 @@ def duration_text(duration_ms: int) -> str:
     return out or "0s"
 
 
-def _clock(value: Any) -> int:
+def parse_clock(value: Any) -> int:
+    """Minutes after midnight of a clock time such as ``08:00``. Raises ValueError with the mend."""
     found = _CLOCK.fullmatch(str(value).strip())
     if not found:
         raise ValueError(f"not a clock time: {str(value)!r}; write it as 08:00 or 24:00 / 写成 08:00、24:00")
@@ -99,7 +111,7 @@ def _typed(kind: Any, read: Any, **schema: Any) -> Any:
 
 Duration = _typed(int, parse_duration, type="string", pattern="^([0-9]+(ms|s|m|h|d))+$", examples=["90s", "2m30s"])
 """Milliseconds."""
-Clock = _typed(int, _clock, type="string", pattern="^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$", examples=["08:00"])
+Clock = _typed(int, parse_clock, type="string", pattern="^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$", examples=["08:00"])
 """Minutes after local midnight; 24:00 is 1440."""
 Window = Annotated[
     tuple[Clock, Clock],  # type: ignore[valid-type]  # made by a function

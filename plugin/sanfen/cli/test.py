@@ -1,0 +1,44 @@
+"""``sanfen test``: chats as tests of a configuration."""
+
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("test")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-c", "--config", type=click.Path(path_type=Path), envvar="SANFEN_CONFIG",
+    help="The configuration to test (or SANFEN_CONFIG). Without it each chat's own policy: holds.",
+)  # fmt: skip
+@click.option("-k", "only", metavar="WORD", help="Only chats whose name or title has this in it.")
+@click.pass_context
+def command(context: click.Context, /, files: tuple[Path, ...], config: Path | None, only: str | None) -> None:
+    """Play chats (docs/transcripts.md) and compare: => lines with the rounds, !> lines with who is told. Exit 1 if any differs."""
+    from sanfen.bulk.trials import try_chat  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.catalogue import t  # noqa: PLC0415
+    from sanfen.config.load import load  # noqa: PLC0415
+    from sanfen.errors import InputError  # noqa: PLC0415
+    from sanfen.transcript import parse  # noqa: PLC0415
+
+    language = (context.obj or {}).get("language", "en")
+    loaded = load(config) if config is not None else None
+    passed = failed = 0
+    for path in sorted(one for given in files for one in (given.glob("*.txt") if given.is_dir() else [given])):
+        try:
+            chat = parse(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
+        if only is not None and only not in path.name and only not in chat.title:
+            continue
+        differences = try_chat(chat, str(path), loaded)
+        passed, failed = passed + (not differences), failed + bool(differences)
+        if differences:
+            click.echo(f"✕ {path}: {chat.title}")
+        for one in differences:
+            where = f"{path}:{one.line}: " if one.line else f"{path}: "
+            click.echo("  " + where + t("test_differs", language, expected=one.expected, found=one.found))
+    click.echo(t("test_sum", language, passed=passed, failed=failed))
+    context.exit(1 if failed or not passed else 0)
