@@ -33,6 +33,7 @@ WIDER = {
 # Modules without a test module of their own, and what tests them.
 TESTED_ELSEWHERE = {
     "abc.py": "signatures; tests/contracts hold what they promise",
+    "board/pages.py": "tests/board/test_acts.py, tests/board/test_views.py",
     "board/reports.py": "tests/board/test_views.py",
     "bootstrap.py": "tests/e2e/test_service.py: the real process",
     "bulk/columns.py": "tests/bulk/test_sources.py",
@@ -52,7 +53,10 @@ TESTED_ELSEWHERE = {
     "cli/rounds.py": "tests/cli/test_cli.py",
     "cli/serve.py": "tests/e2e/test_service.py: the real process",
     "cli/story.py": "tests/cli/test_cli.py",
+    "cli/quiet.py": "tests/cli/test_watch.py",
+    "cli/route.py": "tests/cli/test_watch.py",
     "cli/tables.py": "tests/cli/test_cli.py",
+    "cli/test.py": "tests/cli/test_watch.py",
     "clock.py": "the machine's clock",
     "config/build.py": "tests/config/test_load.py",
     "config/frozen.py": "tests/config/test_presets.py, tests/core/test_golden.py: every preset goes through it",
@@ -93,6 +97,7 @@ TESTED_ELSEWHERE = {
 # Test modules that are named for what they hold, not for a module.
 NOT_MIRRORED = {
     "cli/test_cli.py": "the commands as a user types them",
+    "cli/test_watch.py": "the commands that ask of ladders and quiet them",
     "cli/test_questions.py": "the commands that ask a scored log",
     "core/test_golden.py": "worked cases, through the whole core",
     "core/test_transcripts.py": "the specification, through the whole core",

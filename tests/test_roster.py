@@ -85,6 +85,10 @@ def test_where_nobody_is_there_the_fallback_is_told_at_any_hour() -> None:
     ]  # fmt: skip
 
 
+def test_a_step_that_names_nobody_tells_nobody() -> None:
+    assert Roster(SETTINGS).told([], None, LATE) == []
+
+
 def test_who_can_be_given_a_conversation() -> None:
     roster = Roster(SETTINGS)
 

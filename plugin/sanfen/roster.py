@@ -43,7 +43,7 @@ class Roster:
         for one in (one for name in names for one in self._named(name, agent, at_ms)):
             if one.person not in found or (one.skipped is None and found[one.person].skipped is not None):
                 found[one.person] = one
-        if all(one.skipped is not None for one in found.values()):
+        if found and all(one.skipped is not None for one in found.values()):
             found |= {name: Target(name, "fallback") for name in self._fallback}
         return list(found.values())
 

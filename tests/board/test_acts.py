@@ -12,8 +12,10 @@ from tests.engine.shop import MINUTE, START, Shop
 
 from sanfen.board.views import build_board_app
 from sanfen.config.settings import Settings
+from sanfen.engine.front import Front
 from sanfen.links import Grant, sign
 from sanfen.store import keys
+from sanfen.store.spill import Spill
 from sanfen.testing import FakeClock, ask
 
 Client = TestClient[Any, Any]
@@ -48,9 +50,13 @@ async def desk(tmp_path: Path, aiohttp_client: Any) -> AsyncIterator[Desk]:
     shop = Shop(tmp_path / "log.db", FakeClock(START + 30_000))
     await shop.send(ask(START, "tb_customer"))
     service = Service(shop.db)
+    spill = Spill(tmp_path / "spill", "one")
+    service.front = Front(spill, shop.clock, {"default": 1_000})
     service.front.connect(shop.engine, shop.db)
     client = await aiohttp_client(TestServer(build_board_app(service, Settings(), shop.clock)))
     yield Desk(shop, client)
+    await service.front.close()
+    await asyncio.to_thread(spill.close)
     await asyncio.to_thread(shop.db.close)
 
 

@@ -1,0 +1,131 @@
+"""The verbs that ask of the ladder before anything happens, and those that quiet it."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.bulk.test_trials import CHAT, CONFIG
+from tests.cli.command import Sanfen
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "sanfen.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+def test_route_says_who_would_be_told(sanfen: Sanfen, config: Path) -> None:
+    done = sanfen("route", "-c", config, "agent=lily", "at=2023-01-07T20:57:00")
+
+    assert done.code == 0
+    assert done.out.splitlines() == [
+        f"{config}:14  default",
+        "  1m      → lily (agent)",
+        "  2m      → lead",
+        "  2m30s   reassign to backup",
+    ]
+
+
+def test_route_says_who_is_not_there(sanfen: Sanfen, config: Path) -> None:
+    done = sanfen("route", "-c", config, "at=2023-01-07T21:00:00", "--expect", "other")
+
+    assert done.code == 1
+    assert "→ boss (fallback)  [agent nobody holds it]" in done.out
+    assert "→ boss (fallback)  [lead is off duty]" in done.out
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (["chanel=desk"], "not a fact: 'chanel=desk'"),
+        (["hour=25"], "hour: not a clock time: '25:00'"),
+        (["policy=jd-art"], "scores by no policy 'jd-art'"),
+        (["at=soon"], "at is not a time"),
+    ],
+)
+def test_route_with_a_bad_fact(sanfen: Sanfen, config: Path, facts: list[str], words: str) -> None:
+    done = sanfen("route", "-c", config, *facts)
+
+    assert (done.code, words in done.err) == (2, True)
+
+
+def test_route_where_no_ladder_matches(sanfen: Sanfen, config: Path) -> None:
+    done = sanfen("route", "-c", config, "policy=pdd-3m")
+
+    assert (done.code, done.out.strip()) == (1, "no ladder of pdd-3m matches")
+
+
+def test_chats_as_tests(sanfen: Sanfen, config: Path, tmp_path: Path) -> None:
+    chats = tmp_path / "chats"
+    chats.mkdir()
+    (chats / "a.txt").write_text(CHAT, encoding="utf-8")
+    good = sanfen("test", chats, "-c", config)
+    (chats / "b.txt").write_text(CHAT.replace("=> late", "=> met"), encoding="utf-8")
+    bad = sanfen("test", chats, "-c", config)
+    only = sanfen("test", chats, "-c", config, "-k", "a.txt")
+
+    assert (good.code, good.out.strip(), only.code) == (0, "1 passed, 0 failed", 0)
+    assert bad.code == 1
+    assert f"{chats / 'b.txt'}:6: expected met 0:10:00, found late 0:10:00" in bad.out
+
+
+def test_a_chat_that_is_none(sanfen: Sanfen, tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("hello\n", encoding="utf-8")
+    done = sanfen("test", tmp_path / "x.txt")
+
+    assert (done.code, "not a line of a transcript" in done.err) == (2, True)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.fixture
+def served(config: Path) -> Iterator[Path]:
+    """The real service, until the test is over."""
+    board = free_port()
+    with config.open("a", encoding="utf-8") as file:
+        file.write(f"listen: {{hooks: 127.0.0.1:{free_port()}, board: 127.0.0.1:{board}}}\n")
+    process = subprocess.Popen(
+        [sys.executable, "-Im", "sanfen.cli", "serve", "-c", str(config)], stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(400):
+            with socket.socket() as one:
+                if one.connect_ex(("127.0.0.1", board)) == 0:
+                    break
+            time.sleep(0.05)  # until the port answers; bounded
+        yield config
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def test_a_silence_is_begun_listed_and_ended(sanfen: Sanfen, served: Path) -> None:
+    added = sanfen("quiet", "add", "-c", served, "--for", "2h", "--why", "move", "--by", "boss")
+    listed = sanfen("quiet", "list", "-c", served, "--json")
+    wrong = sanfen("quiet", "add", "-c", served, "--for", "2:30", "--why", "move")
+    ended = sanfen("quiet", "end", "-c", served, added.out.strip())
+    again = sanfen("quiet", "end", "-c", served, added.out.strip())
+    (row,) = json.loads(listed.out)
+
+    assert (added.code, row["why"], row["by"], row["until_ms"] - row["from_ms"]) == (0, "move", "boss", 7_200_000)
+    assert (wrong.code, "not a duration: '2:30'" in wrong.err) == (2, True)
+    assert (ended.code, again.code) == (0, 2)
+    assert json.loads(sanfen("quiet", "list", "-c", served, "--json").out) == []
+
+
+def test_no_service_answers(sanfen: Sanfen, config: Path) -> None:
+    with config.open("a", encoding="utf-8") as file:
+        file.write(f"listen: {{board: 127.0.0.1:{free_port()}}}\n")
+    done = sanfen("quiet", "list", "-c", config)
+
+    assert (done.code, "no service answers at http://127.0.0.1:" in done.err) == (3, True)
