@@ -25,6 +25,7 @@ from sanfen.config.settings import Settings
 from sanfen.engine.chores import Chores
 from sanfen.engine.front import Front
 from sanfen.engine.ingest import Engine, Terms
+from sanfen.engine.pulse import Pulse
 from sanfen.engine.recover import recover
 from sanfen.engine.timers import Ticker
 from sanfen.errors import ConfigError, StoreError
@@ -227,6 +228,9 @@ class Service:
             _log.info("recovered open rounds", conversations=waiting)
         chores = Chores(db, ticker, self.clock, keep_text_ms=settings.text_keep_ms)
         chores.start()
+        if settings.heartbeat is not None:
+            pulse = Pulse(settings.heartbeat.url, chores.trouble, self.clock.now_ms)
+            chores.every(pulse.beat, settings.heartbeat.every_ms, "pulse")
         self.db, self._engine, self._worker, self._chores = db, engine, worker, chores
         self._tasks += [asyncio.create_task(ticker.run(engine)), asyncio.create_task(worker.run())]
         self.front.connect(engine, db)

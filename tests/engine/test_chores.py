@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sanfen.core.drive import fold
+from sanfen.core.effects import Escalated
 from sanfen.core.events import Key
 from sanfen.core.facts import Conversation
 from sanfen.core.plan import plan_of
@@ -13,7 +14,8 @@ from sanfen.core.policy import Policy
 from sanfen.core.score import score
 from sanfen.engine.chores import Chores
 from sanfen.engine.timers import Ticker
-from sanfen.store import journal, projection
+from sanfen.roster import Target
+from sanfen.store import journal, outbox, projection
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
 from sanfen.testing import FakeClock, ask
@@ -47,6 +49,23 @@ async def test_the_auditor_finds_a_step_the_ticker_lost(night: Night) -> None:
 
     assert await night.chores.audit() == 1
     assert night.ticker.due(night.clock.now_ms()) == [KEY]
+
+
+async def test_the_auditor_finds_notices_nobody_sends(night: Night) -> None:
+    done = fold(Conversation(KEY), [ask(START)], plan_of(Policy(id="p")))
+    ((one, _),) = done.rounds()
+    step = Escalated(START, one, "l", 0, ("lead",))
+    night.db.write(lambda c: outbox.enqueue(c, step, "p", [Target("lead", "lead")], START)).result()
+    assert (await night.chores.audit(), await night.chores.trouble()) == (0, None)
+    night.clock._now_ms = START + 90_001
+
+    assert (await night.chores.audit(), await night.chores.trouble()) == (1, "steps are overdue")
+
+
+async def test_a_log_that_cannot_be_asked_is_trouble(night: Night) -> None:
+    night.db.close()
+
+    assert await night.chores.trouble() == "the log is closed"
 
 
 async def test_text_is_forgotten_after_its_time(night: Night) -> None:

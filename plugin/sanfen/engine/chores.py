@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
@@ -20,6 +20,7 @@ __all__ = ["Chores"]
 
 _BATCH = 500
 _REPLAYS_MS = 31 * 86_400_000  # a replay is known for at least thirty days
+_STUCK_MS = 90_000  # a notice is claimed within seconds, and its lease is a minute: this late means nobody sends
 _OVERDUE_MS = 5_000  # the ticker serves within 250 ms; this late means it missed one
 
 _log = structlog.get_logger("sanfen.chores")
@@ -58,9 +59,22 @@ class Chores:
         late = await self._safely(self._overdue, "audit") or []
         for due_ms, key in late:
             self._ticker.push(due_ms, key)
-        if late:
-            _log.error("overdue steps found by the auditor", conversations=len(late))
-        return len(late)
+        stuck = await self._safely(self._stuck, "audit") or 0
+        if late or stuck:
+            _log.error("overdue steps found by the auditor", conversations=len(late), notices=stuck)
+        return len(late) + stuck
+
+    async def trouble(self) -> str | None:
+        """Why the watch is not awake, or None: steps are overdue, or the log cannot be asked."""
+        try:
+            await asyncio.wrap_future(self._db.write(_alive))
+        except StoreError as error:
+            return error.message
+        return "steps are overdue" if await self.audit() else None
+
+    def every(self, job: Callable[[], Awaitable[object]], every_ms: int, name: str) -> None:
+        """Run a job so often, from now on."""
+        self._scheduler.add_job(job, "interval", seconds=every_ms / 1000, id=name, replace_existing=True)
 
     async def forget(self) -> int:
         """Drop what is older than its time, in small batches: text, raw bodies, quotes in notices, replays' marks."""
@@ -89,12 +103,19 @@ class Chores:
         before_ms = self._clock.now_ms() - _OVERDUE_MS
         return [(due_ms, key) for key, due_ms in projection.open_rounds(connection, LIVE, before_ms)]
 
+    def _stuck(self, connection: sqlite3.Connection) -> int:
+        return outbox.overdue(connection, self._clock.now_ms() - _STUCK_MS)
+
     async def _safely(self, job: Callable[[sqlite3.Connection], T], name: str) -> T | None:
         try:
             return await asyncio.wrap_future(self._db.write(job))
         except StoreError as error:
             _log.warning("chore put off", chore=name, error=error.message)
             return None
+
+
+def _alive(connection: sqlite3.Connection) -> None:
+    connection.execute("SELECT 1 FROM outbox LIMIT 1")
 
 
 def _optimize(connection: sqlite3.Connection) -> None:

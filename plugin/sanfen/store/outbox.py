@@ -29,6 +29,7 @@ __all__ = [
     "last_sent",
     "may_send",
     "next_try",
+    "overdue",
     "pass_on",
     "put_off",
     "record",
@@ -283,6 +284,14 @@ def _forget(connection: sqlite3.Connection, where: str, values: tuple[Any, ...])
         )
         connection.execute("UPDATE attempts SET answer = NULL WHERE outbox = ?", (one,))
     return len(found)
+
+
+def overdue(connection: sqlite3.Connection, before_ms: int) -> int:
+    """How many rows should have been taken up before an instant."""
+    found = connection.execute(
+        "SELECT count(*) FROM outbox WHERE state IN ('waiting', 'sending') AND next_try_ms < ?", (before_ms,)
+    ).fetchone()
+    return int(found[0])
 
 
 def next_try(connection: sqlite3.Connection) -> int | None:

@@ -1,0 +1,47 @@
+"""A heartbeat for whoever watches the watch: an address is called while steps are served, and left alone once they are not.
+
+The other side (healthchecks, Uptime Kuma, a cron monitor) raises the alarm when the calls stop, so a dead process, a stuck
+loop and a log that cannot be written are all noticed by somebody who is not us.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import structlog
+
+from sanfen.log import Throttle
+
+__all__ = ["Pulse"]
+
+_TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=2)
+
+_log = structlog.get_logger("sanfen.chores")
+
+
+class Pulse:
+    """Calls an address while all is well. ``trouble``: why it is not, or None."""
+
+    def __init__(self, url: str, trouble: Callable[[], Awaitable[str | None]], now_ms: Callable[[], int]) -> None:
+        self._url = url
+        self._trouble = trouble
+        self._now_ms = now_ms
+        self._throttle = Throttle()
+
+    async def beat(self) -> bool:
+        """One call, if all is well; whether it was answered with a 2xx."""
+        reason = await self._trouble()
+        if reason is None:
+            reason = await self._call()
+        if reason is not None and self._throttle.take(reason, self._now_ms()) is not None:
+            _log.warning("no heartbeat", reason=reason)
+        return reason is None
+
+    async def _call(self) -> str | None:
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as client,
+                client.get(self._url, allow_redirects=False) as answer,
+            ):
+                return None if 200 <= answer.status < 300 else f"the heartbeat's address answers {answer.status}"
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return f"the heartbeat's address cannot be reached: {type(error).__name__}"

@@ -1,0 +1,62 @@
+"""The heartbeat is called while all is well, and only then."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from sanfen.engine.pulse import Pulse
+
+
+class Watch:
+    """Whoever would raise the alarm."""
+
+    def __init__(self) -> None:
+        self.beats = 0
+        self.status = 200
+        self.trouble: str | None = None
+        self.url = ""
+
+    async def handle(self, _: web.Request) -> web.Response:
+        self.beats += 1
+        return web.Response(status=self.status, headers={"Location": "/elsewhere"})
+
+    async def why(self) -> str | None:
+        return self.trouble
+
+
+@pytest.fixture
+async def watch() -> AsyncIterator[Watch]:
+    made = Watch()
+    app = web.Application()
+    app.router.add_get("/{tail:.*}", made.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/ping"
+    yield made
+    await runner.cleanup()
+
+
+async def test_it_beats_while_all_is_well(watch: Watch) -> None:
+    assert await Pulse(watch.url, watch.why, lambda: 0).beat()
+    assert watch.beats == 1
+
+
+async def test_it_stops_when_the_watch_is_not_awake(watch: Watch) -> None:
+    watch.trouble = "steps are overdue"
+
+    assert not await Pulse(watch.url, watch.why, lambda: 0).beat()
+    assert watch.beats == 0
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+async def test_an_address_that_refuses_is_no_heartbeat(watch: Watch, status: int) -> None:
+    watch.status = status
+
+    assert not await Pulse(watch.url, watch.why, lambda: 0).beat()
+    assert watch.beats == 1
+
+
+async def test_nobody_listens(watch: Watch) -> None:
+    assert not await Pulse("http://127.0.0.1:1/", watch.why, lambda: 0).beat()
