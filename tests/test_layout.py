@@ -104,6 +104,7 @@ NOT_MIRRORED = {
     "engine/test_corrections.py": "late, recalled and re-tagged messages, and a policy that changed, through ingest",
     "core/test_zones.py": "days, in every zone",
     "engine/test_peer_cases.py": "worked cases of other products, through ingest",
+    "engine/test_peer_ladders.py": "what other products say of chains and notices",
     "store/test_cookbook.py": "the queries of docs/sql-cookbook.md",
     "test_docs.py": "the documents",
     "test_layout.py": "the tree itself",
