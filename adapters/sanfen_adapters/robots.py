@@ -112,7 +112,7 @@ class Robot(Notifier):
         return Target(url, tokens[0] if tokens else base.rpartition("/")[2], at)
 
     def _judge(self, answer: Answer, hidden: list[str]) -> str:
-        code, words = self._verdict(answer.said)
+        code, words = self.verdict(answer.said)
         for secret in hidden:
             words = words.replace(secret, "***")
         said = f"{code} {short(words)}".strip()
@@ -130,7 +130,7 @@ class Robot(Notifier):
         pause_ms = answer.retry_after_ms or meant.pause_ms
         raise DeliveryError(said, reason=meant.reason, retryable=meant.retryable, retry_after_ms=pause_ms)
 
-    def _verdict(self, said: str) -> tuple[int | None, str]:
+    def verdict(self, said: str) -> tuple[int | None, str]:
         """The code and the words of a body; without a code, all of it."""
         try:
             body = json.loads(said)

@@ -266,8 +266,10 @@ async def test_the_firewall_before_the_robot_is_no_success(
     """HTTP 200, JSON, and no code: what DingTalk's own gate says to a sender it has had enough of."""
     robot = robots.add("dingtalk")
     robot.script = ["deny"]
+    error = await refused(ways, robot.address, notice)
 
-    assert "deny" in (await refused(ways, robot.address, notice)).message
+    assert (error.reason, error.retryable, error.unknown) == ("limited", True, False)
+    assert "deny" in error.message
 
 
 async def test_people_are_called_by_name(ways: dict[str, Notifier], robots: Robots, notice: Notice) -> None:

@@ -18,6 +18,8 @@ _LIMITED = Refusal("limited", retryable=True, pause_ms=_MUTED_MS)
 _TOKEN = Refusal("token")
 _GONE = Refusal("gone")
 _MOBILE = re.compile(r"\+?[0-9-]{8,20}")
+_DENIED = re.compile(r'"punish"\s*:\s*"deny"')
+_GATE = 1111  # what it calls its status; not a code of the robot's
 _CHECKS = (  # one code for everything its security settings refuse; the words tell which
     ("keyword", re.compile("keyword|关键词", re.IGNORECASE)),
     ("ip", re.compile(r"\bip\b|whitelist|白名单", re.IGNORECASE)),
@@ -46,6 +48,7 @@ class DingTalk(Robot):
         400102: _GONE,
         400106: _GONE,
         460101: Refusal("too_long"),
+        _GATE: Refusal("limited", retryable=True),
     }
 
     def message(self, notice: Notice, at: tuple[str, ...]) -> dict[str, Any]:
@@ -71,3 +74,8 @@ class DingTalk(Robot):
         if code != 310000:
             return super().refusal(code, words)
         return Refusal(next((reason for reason, pattern in _CHECKS if pattern.search(words)), "refused"))
+
+    def verdict(self, said: str) -> tuple[int | None, str]:
+        """The gate before the robot turns away who calls too often, in a 200 without a code."""
+        code, words = super().verdict(said)
+        return (_GATE, said) if code is None and _DENIED.search(said) else (code, words)
