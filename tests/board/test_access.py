@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from sanfen.board.views import Trouble, build_board_app
 from sanfen.config.settings import Secret, Settings
+from sanfen.notify.acting import Acting
 from sanfen.store import journal
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
@@ -24,6 +25,8 @@ GUARDED = ["/", "/static/now.js", "/api/v1/now", "/api/v1/rounds", "/api/v1/roun
 class Service:
     db: Database | None = None
     policy = "p"
+    front: Any = None
+    acting = Acting({})
     traffic: dict[str, int] = {}  # noqa: RUF012  # never changed
     secrets: dict[tuple[str, str], int] = {}  # noqa: RUF012
     trouble: Trouble | None = None
@@ -148,6 +151,34 @@ async def test_a_preflight_of_another_site_is_refused(aiohttp_client: Any) -> No
 
     assert answer.status in (403, 405)
     assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 404),
+        ({"Sec-Fetch-Site": "same-origin"}, 404),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+async def test_without_a_token_only_the_board_itself_acts(
+    aiohttp_client: Any, headers: dict[str, str], status: int
+) -> None:
+    """404 is what an act on nothing gets: it was let in."""
+    client = await board(aiohttp_client)
+
+    assert (await client.post("/nothing", json={}, headers=headers)).status == status
+
+
+async def test_a_link_needs_no_token_and_everything_else_does(aiohttp_client: Any) -> None:
+    client = await board(aiohttp_client, TOKEN)
+
+    assert (await client.get("/act/x")).status == 503  # its signature is looked at, and there is no log in this test
+    assert (await client.get("/static/act.js")).status == 200
+    assert (await client.post("/api/v1/rounds/r/take", json={"by": "x"})).status == 401
 
 
 def test_the_page_has_no_place_that_is_not_escaped() -> None:

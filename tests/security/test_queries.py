@@ -12,6 +12,7 @@ from sanfen.board.views import Trouble, build_board_app
 from sanfen.config.settings import Settings
 from sanfen.core.policy import Hours, Policy
 from sanfen.engine.ingest import Engine
+from sanfen.notify.acting import Acting
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
 from sanfen.testing import FakeClock, ask, reply
@@ -32,6 +33,8 @@ class Service:
     def __init__(self, db: Database) -> None:
         self.db = db
         self.policy = "p"
+        self.front: Any = None
+        self.acting = Acting({})
         self.traffic: dict[str, int] = {}
         self.secrets: dict[tuple[str, str], int] = {}
         self.trouble: Trouble | None = None

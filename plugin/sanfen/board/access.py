@@ -21,7 +21,7 @@ from sanfen.log import Throttle
 __all__ = ["Access", "Refusal"]
 
 _OPEN = frozenset({"/healthz", "/readyz"})  # for whoever restarts or balances; they tell nothing else
-_BY_LINK = ("/act/", "/static/")  # the pages of signed links, and what they are made of
+_BY_LINK = ("/act/", "/static/act.js", "/static/now.css")  # the pages of signed links, and what they are made of
 _ONLY_BY_TOKEN = frozenset({"/api/v1/erase"})
 _SCHEME = b"bearer "
 _PORT = re.compile(r":[0-9]+\Z")

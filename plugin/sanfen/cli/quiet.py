@@ -68,10 +68,14 @@ def _call(context: click.Context, config: Path, method: str, path: str, body: An
     from sanfen.config.load import load  # noqa: PLC0415
     from sanfen.errors import InputError  # noqa: PLC0415
 
-    listen = load(config).settings.listen
+    settings = load(config).settings
+    listen = settings.listen
     address = f"http://{listen.board_host}:{listen.board_port}{path}"
     data = None if body is None else json.dumps(body).encode()
-    request = Request(address, data, {"Content-Type": "application/json"}, method=method)  # our own port
+    headers = {"Content-Type": "application/json"}
+    if settings.admin_tokens:
+        headers["Authorization"] = f"Bearer {settings.admin_tokens[0].reveal()}"
+    request = Request(address, data, headers, method=method)  # our own port
     try:
         with build_opener(ProxyHandler({})).open(request, timeout=10) as answer:
             return json.load(answer)

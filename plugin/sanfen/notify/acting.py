@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from sanfen.abc import Action, Call, ChannelAdapter, DeliveryError
-from sanfen.outbound import DeniedError, Guard
+from sanfen.errors import DeniedError
+from sanfen.outbound import Guard
 
 __all__ = ["Acting"]
 
