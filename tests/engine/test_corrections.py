@@ -133,6 +133,15 @@ async def test_a_question_from_before_the_change_that_comes_after_it(tmp_path: P
         ]
 
 
+async def test_a_late_event_does_not_count_its_delivery_twice(tmp_path: Path) -> None:
+    """The first of a delivery makes its conversation be folded again, from a journal that holds the others already."""
+    with open_shop(tmp_path / "log.db", (Policy("p"), Policy("each", unit="message"))) as shop:
+        await shop.send(ask(START + MINUTE, name="q2"))
+        await shop.send(ask(START, name="q1"), ask(START + 2 * MINUTE, name="q3"))
+
+        assert shop.rows("SELECT policy, sum(messages) FROM rounds GROUP BY policy") == [("each", 3), ("p", 3)]
+
+
 async def test_open_rounds_of_a_policy_that_is_gone_are_not_due(tmp_path: Path) -> None:
     clock = FakeClock(START)
     with open_shop(tmp_path / "log.db", (Policy("p"), Policy("q")), clock) as shop:

@@ -98,6 +98,7 @@ class Engine:
         self._on_due = on_due
         self._on_escalated = on_escalated
         self._unscored: set[Key] = set()  # conversations whose rows may lack an event
+        self._refolded: set[Key] = set()  # conversations folded again by the delivery being applied
         self._lane: Lane[tuple[Delivery, Sequence[Event]], _Applied | Exception] = Lane(
             db.put, self._apply, self._settle
         )
@@ -162,6 +163,7 @@ class Engine:
 
     def _distrust(self, events: Iterable[Event]) -> None:
         """What memory made of these events is not so."""
+        self._refolded.clear()
         for event in events:
             if type(event) is Store:
                 self._memory.clear()
@@ -232,6 +234,7 @@ class Engine:
 
     def _kept(self, pending: Pending, new: Kept, received_ms: int) -> list[Event]:
         """The new events of a delivery, classified, and now among what will be written."""
+        self._refolded.clear()
         prepared = [self._prepared(pending, event, received_ms) for event in new.events]
         pending.kept.append(new._replace(events=prepared))
         pending.keys.update(event.key for event in prepared)
@@ -277,6 +280,8 @@ class Engine:
         if type(event) is Order or (late and orders.has(pending.connection, event.key)):
             pending.write()
             orders.save(pending.connection, event.key, self._zone)
+        if event.key in self._refolded:  # all that this delivery brought was in the journal then
+            return [], False
         if live is None or late:  # it changes what came after it
             touched = self._refold(pending, event.key, event)
             self._unscored.discard(event.key)
@@ -330,6 +335,7 @@ class Engine:
         """Fold the conversation again from its journal, write the rows that differ, and record what changed."""
         pending.write()
         connection = pending.connection
+        self._refolded.add(key)
         before = self._memory.drop(key)
         live, folds = self._memory.fold(connection, key)
         live.now_ms = max(live.now_ms, cause.at_ms, before.now_ms if before else cause.at_ms)
