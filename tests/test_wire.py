@@ -152,3 +152,24 @@ def test_half_characters_are_replaced() -> None:
 
     assert isinstance(event, Message)
     assert event.text == "a?b"
+
+
+def test_what_a_database_cannot_keep_is_replaced() -> None:
+    event = read_event(MESSAGE | {"id": "a\0b", "tags": ["\ud800"]})
+
+    assert isinstance(event, Message)
+    assert (event.id, event.tags) == ("a\ufffdb", ("?",))
+
+
+def test_a_comma_parts_tags_wherever_they_come_from() -> None:
+    """The journal keeps them so: what is read back must be what was scored."""
+    event = read_event(MESSAGE | {"tags": ["spam,ad", "", " ", "red packet "]})
+
+    assert isinstance(event, Message)
+    assert event.tags == ("spam", "ad", "red packet")
+
+
+def test_whatever_a_message_says_of_itself_is_exported() -> None:
+    event = read_event(MESSAGE | {"from": "customer", "credential": "app", "rule": "r"})
+
+    assert read_event(event_fields(event)) == event

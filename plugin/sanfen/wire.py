@@ -206,10 +206,15 @@ def event_fields(event: Event) -> dict[str, Any]:
     if isinstance(event, Message):
         out |= {"customer": event.customer, "from": event.sender, "agent": event.agent, "bot": event.bot}
         if event.sender == Sender.merchant:
-            out |= {"mode": event.mode, "evidence": event.evidence, "rule": event.rule, "credential": event.credential}
+            out |= {"mode": event.mode, "evidence": event.evidence}
         if event.customer_type != "buyer":
             out["customer_type"] = event.customer_type
-        out |= {"text": event.text, "tags": list(event.tags) or None}
+        out |= {
+            "rule": event.rule,
+            "credential": event.credential,
+            "text": event.text,
+            "tags": list(event.tags) or None,
+        }
     else:
         out |= {"from": "system", "event": type(event).__name__.lower()}
         out |= system_fields(event)
@@ -231,7 +236,13 @@ def _text(fields: Mapping[str, Any], name: str, longest: int | None = _LONGEST) 
         raise ParseError(f"{name} is not a text: {_short(value)}", hint=f"write {name} as a JSON string")
     if longest is not None and len(value) > longest:
         raise ParseError(f"{name} is longer than {longest} characters", hint="shorten it, or send a hash of it")
-    return value.encode("utf-8", "replace").decode() if not value.isascii() else value  # no lone surrogates
+    return _sound(value)
+
+
+def _sound(value: str) -> str:
+    """The text as a database can keep it: no lone surrogate, no NUL."""
+    sound = value if value.isascii() else value.encode("utf-8", "replace").decode()
+    return sound.replace("\0", "\ufffd") if "\0" in sound else sound
 
 
 def _needed(fields: Mapping[str, Any], name: str, kind: str) -> str:
@@ -254,9 +265,10 @@ def _tags(value: Any) -> tuple[str, ...]:
     if value is None or value == "":
         return ()
     if isinstance(value, str):
-        return tuple(part for part in re.split(r"[,;\s]+", value) if part)
+        return tuple(part for part in re.split(r"[,;\s]+", _sound(value)) if part)
     if isinstance(value, list) and all(isinstance(tag, str) for tag in value):
-        return tuple(value)
+        parts = (part.strip() for tag in value for part in _sound(tag).split(","))  # a comma parts tags, here as there
+        return tuple(part for part in parts if part)
     raise ParseError(f"tags is not a list of texts: {_short(value)}", hint='write ["spam"], or in CSV spam,ad')
 
 

@@ -149,6 +149,10 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.csv", 'at,from,customer\n"1', "from is missing|not CSV|at looks like seconds|customer are both missing"),
         ("a.txt", "# t\n2023-01-07\n10:00:00 nobody  x\n", "a.txt:3: nobody speaks here"),
         ("a.jsonl.gz", gzip.compress(b"x" * 1000, mtime=0)[:-20], "cannot read on"),
+        ("a.jsonl.gz", gzip.compress(bytes(range(256)) * 9, mtime=0)[:40] + b"?" * 99, "cannot read on"),
+        ("a.csv", b"at,from\n" + b"1" * 70_000 + b"\xff\xff\n", "a.csv:[0-9]+: not UTF-8"),
+        ("a.txt", "# 在".encode("gb18030")[:-1], "a.txt:1: not UTF-8"),
+        ("a.csv", b"\xef\xbb\xbf", "a.csv:1: cannot tell the columns"),
     ],
 )
 def test_what_cannot_be_read_is_said_with_its_place(write: Write, name: str, content: str | bytes, words: str) -> None:

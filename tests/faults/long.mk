@@ -1,7 +1,7 @@
 # The long forms of tests/faults: one target each. SANFEN_SEED starts all dice; a failure prints its replay.
 SANFEN_SEED ?= $(shell date +%s)
 FAULTS = SANFEN_SEED=$(SANFEN_SEED) nice -n 10 $(RUN)/python -Im pytest -q -n 0 --timeout 86400 -o faulthandler_timeout=0
-.PHONY: fault-matrix test-long soak-year stateful
+.PHONY: fault-matrix test-long soak-year stateful fuzz fuzz-guided
 
 fault-matrix: $(VENV)/.dev  ## every network fault and every fault of ours, 2,000 messages each at 200 a second
 	SANFEN_FAULT_MESSAGES=$${SANFEN_FAULT_MESSAGES:-2000} $(FAULTS) tests/faults/test_matrix.py $(ARGS)
@@ -14,3 +14,10 @@ soak-year: $(VENV)/.dev  ## the same for a year, a new log every week
 
 stateful: $(VENV)/.dev  ## 20,000 lives of 50 steps: crash, restart, reorder, duplicate, clock, policy, against the second scorer
 	SANFEN_STATEFUL=$${SANFEN_STATEFUL:-20000} $(FAULTS) tests/faults/test_stateful.py $(ARGS)
+
+fuzz: $(VENV)/.dev  ## 10,000,000 inputs, grammar first, at every way in from strangers
+	SANFEN_FUZZ=$${SANFEN_FUZZ:-10000000} $(FAULTS) tests/faults/test_fuzz.py $(ARGS)
+
+fuzz-guided: $(VENV)/.dev  ## inputs chosen by coverage, ten minutes a target; what they find is kept in tests/faults/corpus
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3.0'
+	for one in ingest signed yaml replay; do nice -n 10 $(RUN)/python tests/faults/fuzz_guided.py $$one $${SECONDS_EACH:-600} || exit 1; done

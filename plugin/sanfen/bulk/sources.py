@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -61,6 +62,7 @@ class Log:
         self._stack = ExitStack()
         self._spooled: Path | None = None
         self.unsorted = False
+        self._line = 0  # read so far
         self.size = 0
         self.read_bytes = 0  # for a progress bar
         self.guessed: Columns | None = None
@@ -131,6 +133,20 @@ class Log:
                 raise InputError(f"{self.name}:{line}: {error.message}", hint=error.hint) from None
 
     def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The rows with their lines. Raises InputError, also where the file cannot be read on."""
+        self._line = 0
+        try:
+            yield from self._any_rows()
+        except UnicodeDecodeError:
+            raise InputError(
+                f"{self.name}:{self._line + 1}: not UTF-8, here or a little further on", hint="save the file as UTF-8"
+            ) from None
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(
+                f"{self.name}:{self._line + 1}: cannot read on: {error}", hint="is the file whole?"
+            ) from None
+
+    def _any_rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
         if self._is_log():
             connection = open_reader(self._file)
             try:
@@ -151,12 +167,11 @@ class Log:
 
     def _text(self) -> IO[str]:
         raw: Any = gzip.open(self._file, "rb") if self._zipped() else self._file.open("rb")  # noqa: SIM115  # wrapped below
-        try:
+        with ExitStack() as stack:
+            stack.callback(raw.close)
             head = raw.read(65536)
             raw.seek(0)
-        except (OSError, EOFError) as error:
-            raw.close()
-            raise InputError(f"{self.name}: cannot read on: {error}", hint="is the file whole?") from None
+            stack.pop_all()
         if b"\0" in head:
             raw.close()
             raise InputError(f"{self.name} is no text", hint="export it as JSONL or CSV in UTF-8")
@@ -189,7 +204,7 @@ class Log:
         delimiter = "\t" if kind == ".tsv" or head.split("\n")[0].count("\t") > head.split("\n")[0].count(",") else ","
         rows = csv.reader((line for _, line in self._lines(lines)), delimiter=delimiter)
         try:
-            header = [name.strip() for name in next(rows)]
+            header = [name.strip() for name in next(rows, [])]
             columns = self._columns or self._guess(header)
             missing = columns.needs(header)
             if missing:
@@ -216,20 +231,12 @@ class Log:
         return columns
 
     def _lines(self, lines: IO[str]) -> Iterator[tuple[int, str]]:
-        number = 0
-        try:
-            while line := lines.readline(_LONGEST_LINE):
-                number += 1
-                self.read_bytes += len(line)
-                if len(line) >= _LONGEST_LINE:
-                    raise InputError(f"{self.name}:{number}: a line of over 4 MiB", hint="one event a line")
-                yield number, line
-        except UnicodeDecodeError:
-            raise InputError(
-                f"{self.name}:{number + 1}: not UTF-8, here or a little further on", hint="save the file as UTF-8"
-            ) from None
-        except (OSError, EOFError) as error:
-            raise InputError(f"{self.name}:{number + 1}: cannot read on: {error}", hint="is the file whole?") from None
+        while line := lines.readline(_LONGEST_LINE):
+            self._line += 1
+            self.read_bytes += len(line)
+            if len(line) >= _LONGEST_LINE:
+                raise InputError(f"{self.name}:{self._line}: a line of over 4 MiB", hint="one event a line")
+            yield self._line, line
 
 
 def merged(logs: list[Log]) -> Iterator[Event]:

@@ -1,0 +1,127 @@
+"""The two ports under fuzzing: the real applications over a real log, asked by raw sockets."""
+
+import asyncio
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from tests.engine.shop import START
+from tests.faults.grammar import Grammar
+
+from sanfen.board.views import build_board_app
+from sanfen.clock import SystemClock
+from sanfen.config.settings import ChannelSettings, Settings
+from sanfen.core.policy import Hours, Policy
+from sanfen.engine.ingest import Engine
+from sanfen.gateway.app import build_traffic_app
+from sanfen.log import configure
+from sanfen.plugins import Plugins
+from sanfen.store.db import Database
+from sanfen.store.journal import Delivery
+from sanfen.testing import ask, reply
+
+__all__ = ["board", "http"]
+
+MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of its own in it
+ANSWER_S = 10.0
+MOMENT_S = 0.02
+TARGETS = ("/in/desk", "/in/desk", "/out/desk", "/events", "/events", "/healthz", "/in/%64esk", "/in/nope", "/in/desk/../x", "/in/desk/%2e%2e/x",
+           "/in/desk?a=%00&b", "/in/desk/\u00e9", "//in/desk", "/", "*", "http://x/in/desk", "/in/desk#f", "/in/" + "x" * 9000)  # fmt: skip
+ROUTES = ("/api/v1/rounds", "/api/v1/rates", "/api/v1/report", "/api/v1/budget", "/api/v1/now", "/", "/metrics", "/readyz", "/static/now.js",
+          "/static/%2e%2e/x", "/api/v1/rounds/x", "/api/v1/rounds/%00", "/nothing")  # fmt: skip
+HEADERS = ("Content-Encoding: gzip", "Content-Type: text/plain; charset=utf-16", "Origin: http://evil", "Expect: 100-continue", "Cookie: a=b",
+           "X-Forwarded-For: 1.2.3.4", "X: " + "y" * 9000, "Upgrade: websocket", ": empty", "X\x01: y")  # fmt: skip
+
+
+class Doors:
+    """Both applications, listening, with a loop of their own."""
+
+    def __init__(self) -> None:
+        configure("critical")
+        self.loop = asyncio.new_event_loop()
+        folder = Path(tempfile.mkdtemp(prefix="sanfen-doors-", dir=MEMORY if MEMORY.is_dir() else None))
+        self.db = Database.open(folder / "log.db")
+        self.policy, self.traffic = "p", {"received": 1}
+        clock = SystemClock()
+        engine = Engine(self.db, (Policy("p", hours=Hours(480, 1440)),), (), clock)
+        channel = ChannelSettings("desk", "generic", signing="none")
+        settings = Settings(channels={"desk": channel})
+        adapters = {"desk": Plugins().channel(channel, "shop")}
+        self.hooks = self._listen(build_traffic_app(settings, adapters, engine, clock))
+        self.board = self._listen(build_board_app(self, settings, clock))
+        events = [ask(START), reply(START + 60_000), ask(START, "B", text="<b>")]
+
+        async def fill() -> None:
+            await engine.submit(Delivery(START, "default", "in", "POST", "", b""), events)
+
+        self.loop.run_until_complete(fill())
+
+    def _listen(self, app: web.Application) -> int:
+        async def listen() -> int:
+            runner = web.AppRunner(app, access_log=None)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            return int(runner.addresses[0][1])
+
+        return self.loop.run_until_complete(listen())
+
+    def ask(self, port: int, raw: bytes, *, whole: bool = True) -> bytes:
+        """All that is answered to these bytes; to half a request within a moment."""
+
+        async def talk() -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(raw)
+                async with asyncio.timeout(ANSWER_S if whole else MOMENT_S):
+                    return await reader.read()
+            except (ConnectionError, TimeoutError):
+                return b""
+            finally:
+                writer.transport.abort()
+
+        return self.loop.run_until_complete(talk())
+
+
+@cache
+def _doors() -> Doors:
+    return Doors()
+
+
+def http(dice: Any) -> None:
+    """The traffic port: raw requests, well formed and not. No answer is a 5xx."""
+    grammar = Grammar(dice)
+    body = grammar.body()[:5000]
+    method = grammar.one("POST", "POST", "POST", "GET", "PUT", "OPTIONS", "HEAD", "post", "BREW", "P\x00ST")
+    lines = [f"{method} {dice.choice(TARGETS)} HTTP/1.{grammar.one(1, 1, 1, 0, 9)}", "Host: x", "Connection: close"]
+    framing = grammar.one("length", "length", "length", "chunked", "both", "short", "none")
+    if framing in ("length", "both"):
+        lines.append(f"Content-Length: {len(body)}")
+    if framing == "short":
+        lines.append(f"Content-Length: {grammar.one(len(body) + 5, max(0, len(body) - 5), -1, '1_0', 10**12)}")
+    if framing in ("chunked", "both"):
+        lines.append("Transfer-Encoding: chunked")
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    for name, value in grammar.headers().items():
+        lines.append(f"{name}: {value}")
+    lines += [dice.choice(HEADERS) for _ in range(dice.randrange(3))]
+    raw = "\r\n".join(lines).encode("utf-8", "surrogatepass") + b"\r\n\r\n" + body
+    whole = framing in ("length", "chunked") and not grammar.often(0.15)
+    raw = raw if whole else grammar.broken(raw)
+    doors = _doors()
+    answer = doors.ask(doors.hooks, raw, whole=whole)
+    assert not answer.startswith(b"HTTP/1.1 5"), (raw[:600], answer[:300])
+    assert answer or not whole, ("no answer", raw[:600])
+
+
+def board(dice: Any) -> None:
+    """The board's port: every route with every parameter. No answer is a 5xx, none is missing."""
+    grammar = Grammar(dice)
+    target = f"{dice.choice(ROUTES)}?{grammar.query()}".encode("utf-8", "surrogatepass")
+    doors = _doors()
+    answer = doors.ask(
+        doors.board, b"GET " + target.replace(b" ", b"+") + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    assert answer.startswith(b"HTTP/1."), target
+    assert not answer.startswith(b"HTTP/1.1 5"), (target, answer[:300], answer[-300:])
