@@ -8,9 +8,10 @@ conversation is over, its rounds must be what the second scorer says, and its st
 
 import asyncio
 import gc
+import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -104,12 +105,21 @@ class Parts(NamedTuple):
 class Soak:
     """The shop. ``rotate_days``: begin a new log after so many days, for runs whose log would fill the disk."""
 
-    def __init__(self, folder: Path, loop: VirtualLoop, seed: int, *, rotate_days: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        loop: VirtualLoop,
+        seed: int,
+        *,
+        rotate_days: int | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.folder = folder
         self.loop = loop
         self.clock = VirtualClock(loop, START_MS)
         self.dice = Random(seed)
         self.rotate_days = rotate_days
+        self.say = say  # how far it has come
         self.people = People(Random(seed + 1))
         self.keys = presets.tree(PRESET)
         self.policy = replace(presets.policy(PRESET), ladders=(Ladder("default", STEPS),))
@@ -185,6 +195,8 @@ class Soak:
             if hour == 1 or hour % 24 == 0:
                 await self.restart()
             self.check(self.clock.now_ms())
+            if hour % 6 == 0:
+                self.say(f"hour {hour}: {self.counts['rounds']} rounds right, {self.rss_kib[-1]} KiB")
             if self.rotate_days and hour % (24 * self.rotate_days) == 0:
                 await self._rotate()
         await self._quiet()
@@ -299,11 +311,11 @@ class Soak:
         log = sorted((one.fields for one in talk.sent), key=lambda fields: fields["at"])
         wanted = oracle.score(self.keys, log, as_of=now_ms).rounds
         rows = connection.execute(
-            "SELECT id, opened_ms, status, reason, wait_ms, messages, agent, due_ms FROM round_rows WHERE score_set = 'live' "
+            "SELECT id, opened_ms, status, reason, wait_ms, messages, agent, due_ms, evidence FROM round_rows WHERE score_set = 'live' "
             "AND policy = ? AND shop = 'shop' AND channel = 'desk' AND conversation = ? ORDER BY opened_ms",
             (self.policy.id, talk.name),
         ).fetchall()
-        found = [oracle.Row(talk.name, *row[1:]) for row in map(tuple, rows)]
+        found = [oracle.Row._make((talk.name, *row[1:-1], tuple(json.loads(row[-1])))) for row in map(tuple, rows)]
         assert found == wanted, f"{talk}\nthe service: {found}\nthe rules: {wanted}"
         self.counts["rounds"] += len(found)
         self.outcomes.update(one.status for one in wanted)

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def test_a_shop_for_days(folder: Path) -> None:
     loop = VirtualLoop()
     began = time.perf_counter()
-    soak = Soak(folder, loop, SEED, rotate_days=ROTATE)
+    soak = Soak(folder, loop, SEED, rotate_days=ROTATE, say=lambda line: print(line, flush=True))  # noqa: T201
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))  # planted faults are no news
     try:
         loop.run_until_complete(soak.run(HOURS))

@@ -6,6 +6,7 @@ two commits or stops and starts; the policy is changed. ``make stateful`` runs 2
 """
 
 import asyncio
+import json
 import os
 import shutil
 import tempfile
@@ -142,8 +143,10 @@ class Service(RuleBasedStateMachine):
                 keys, self.log, shop_tz=self.zone, holidays=self.holidays, as_of=self.clock.now_ms()
             )  # fmt: skip
             wanted += [row for row in found.rounds if since_ms <= row.opened_ms < until_ms]
-        query = "SELECT conversation, opened_ms, status, reason, wait_ms, messages, agent, due_ms FROM round_rows"
-        rows = [oracle.Row(*row) for row in self.shop.rows(query)]
+        query = (
+            "SELECT conversation, opened_ms, status, reason, wait_ms, messages, agent, due_ms, evidence FROM round_rows"
+        )
+        rows = [oracle.Row._make((*row[:-1], tuple(json.loads(row[-1])))) for row in self.shop.rows(query)]
 
         assert set(rows) == set(wanted), self._story(set(rows), set(wanted))
         assert self.shop.engine.failed == 0
