@@ -10,7 +10,7 @@ from aiohttp import web
 from tests.engine.shop import START
 from tests.faults.grammar import Grammar
 
-from sanfen.board.views import build_board_app
+from sanfen.board.views import Trouble, build_board_app
 from sanfen.clock import SystemClock
 from sanfen.config.settings import ChannelSettings, Settings
 from sanfen.core.policy import Hours, Policy
@@ -44,6 +44,8 @@ class Doors:
         folder = Path(tempfile.mkdtemp(prefix="sanfen-doors-", dir=MEMORY if MEMORY.is_dir() else None))
         self.db = Database.open(folder / "log.db")
         self.policy, self.traffic = "p", {"received": 1}
+        self.trouble: Trouble | None = None
+        self.not_adopted: str | None = None
         clock = SystemClock()
         engine = Engine(self.db, (Policy("p", hours=Hours(480, 1440)),), (), clock)
         channel = ChannelSettings("desk", "generic", signing="none")

@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from base64 import b64encode
+from collections.abc import Mapping
 from hashlib import sha256
 from hmac import digest
 from typing import Any
@@ -16,7 +17,8 @@ from typing import Any
 import aiohttp
 
 
-def _signed(secret: str, message: dict[str, Any], body: bytes) -> dict[str, str]:
+def signed(secret: str, message: Mapping[str, Any], body: bytes) -> dict[str, str]:
+    """The headers of a delivery, by Standard Webhooks; its attempt among them, so that each can be told apart."""
     stamp = str(int(time.time()))  # noqa: TID251  # the sender's own clock
     mac = b64encode(digest(secret.encode(), f"{message['id']}.{stamp}.".encode() + body, sha256)).decode()
     return {
@@ -38,9 +40,10 @@ async def run(asked: dict[str, Any]) -> list[tuple[int, float]]:
             await asyncio.sleep(moment - loop.time())
             body = message["body"].encode()
             try:
-                async with client.post(
-                    asked["url"] + message["path"], data=body, headers=_signed(asked["secret"], message, body)
-                ) as answer:
+                headers = signed(asked["secret"], message, body) | {
+                    "x-moment": str(moment)
+                }  # one clock for all processes
+                async with client.post(asked["url"] + message["path"], data=body, headers=headers) as answer:
                     await answer.read()
                     status = answer.status
             except (aiohttp.ClientError, TimeoutError, OSError):

@@ -60,13 +60,16 @@ class Ends:
 
     def __init__(self) -> None:
         self.attempts: Counter[str] = Counter()  # POSTs by the sender's attempt: a second one would be ours
+        self.delays_ms: dict[str, float] = {}  # from the moment it was to be sent to its arrival here
         self.bodies: dict[str, str] = {}  # by message
         self.notices: Counter[tuple[str, str]] = Counter()  # by person and round
         self.port = 0
 
     async def workflow(self, request: web.Request) -> web.Response:
         self.bodies[request.headers["webhook-id"]] = (await request.read()).decode()
-        self.attempts[request.headers["x-attempt"]] += 1
+        attempt, arrived = request.headers["x-attempt"], asyncio.get_running_loop().time()
+        self.attempts[attempt] += 1
+        self.delays_ms[attempt] = (arrived - float(request.headers.get("x-moment", arrived))) * 1000
         return web.json_response({"seen": True})
 
     async def notice(self, request: web.Request) -> web.Response:

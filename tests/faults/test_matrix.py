@@ -4,13 +4,12 @@
 """
 
 import os
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
+from tests.faults.ours import SABOTAGE, locked, people, saboteur
 from tests.faults.proxy import FAULTS, Proxy
 from tests.faults.seed import SEED
 from tests.faults.service import Ends, Message, Serve, questions_and_replies, send, serving
@@ -26,13 +25,6 @@ async def ends() -> AsyncIterator[Ends]:
         yield made
 
 
-def people(ports: dict[str, int], at: str = "1s") -> str:
-    """Somebody behind each port, told of every round that waits."""
-    names = "".join(f'  {name}: {{via: ["webhook+http://127.0.0.1:{port}/notice"]}}\n' for name, port in ports.items())
-    steps = f"  - name: default\n    steps: [{{at: {at}, notify: [{', '.join(ports)}]}}]\n"
-    return f"people:\n{names}escalation:\n{steps}"
-
-
 async def assert_scored(serve: Serve, talks: int) -> None:
     """Every conversation is one round: answered in time where it was, still waiting or missed where it was not."""
     met = (talks + 1) // 2
@@ -45,7 +37,7 @@ async def assert_scored(serve: Serve, talks: int) -> None:
     assert found == {"met": met, "open": talks - met}
     assert late == []
     counts = await serve.counts()
-    assert counts["received"] == counts["journaled"] + counts["aside"] + counts["gap"]
+    assert counts["received"] == counts["journaled"] + counts["gap"]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -111,54 +103,25 @@ async def test_faults_of_the_people_to_be_told(tmp_path: Path, ends: Ends) -> No
 
 async def test_another_program_holds_the_database(tmp_path: Path, ends: Ends) -> None:
     """Locked for longer than any budget: every message passed on at once, and what is not kept is counted."""
-    locked, free = questions_and_replies("locked", TALKS), questions_and_replies("free", TALKS)
+    held, free = questions_and_replies("held", TALKS), questions_and_replies("free", TALKS)
     async with serving(Serve(tmp_path, ends.port)) as serve:
-        with closing(sqlite3.connect(tmp_path / "sanfen.db", isolation_level=None)) as other:
-            other.execute("BEGIN EXCLUSIVE")
-            statuses = await send(serve.url, locked, rate=RATE)
-            other.execute("ROLLBACK")
-        # The channel was told 200: it does not send again. What the log did not take was kept aside, and is in it now.
+        with locked(tmp_path / "sanfen.db"):
+            statuses = await send(serve.url, held, rate=RATE)
+        # The channel was told 200: it does not send again. What could not be kept is a gap, and the rest goes on.
         statuses += await send(serve.url, free, rate=RATE)
         await serve.until("SELECT count(*) FROM rounds WHERE conversation LIKE 'free%'", TALKS)
-        await settled(serve, len(locked) + len(free))
+        await settled(serve, len(held) + len(free))
 
     assert {status for status, _ in statuses} == {200}
-    assert_passed_on(ends, locked + free)
-
-
-SABOTAGE = {
-    "adapter": """
-        from sanfen_adapters.channels.generic import GenericChannel
-        def parse(self, request, direction, received_ms):
-            raise SystemError("planted") if b"locked" in request.body else ZeroDivisionError("planted")
-        GenericChannel.parse = parse
-        """,
-    "rule": """
-        from sanfen.engine import ingest
-        def broken(*_args):
-            raise ZeroDivisionError("planted")
-        ingest.classify = ingest.advance = broken
-        """,
-    "notifier": """
-        from sanfen_adapters.notifiers.webhook import Webhook
-        async def notify(self, notice, address, secret):
-            raise RuntimeError("planted")
-        Webhook.notify = notify
-        """,
-}
+    assert_passed_on(ends, held + free)
 
 
 @pytest.mark.parametrize("part", SABOTAGE)
 async def test_bugs_of_our_own_parts(part: str, tmp_path: Path, ends: Ends) -> None:
     """A bug planted in the running process, in a part that every message passes: the chat does not notice."""
-    (tmp_path / "saboteur.py").write_text(dedent(SABOTAGE[part]), encoding="utf-8")
-    facts = tmp_path / "saboteur-1.dist-info"
-    facts.mkdir()
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: saboteur\nVersion: 1\n", encoding="utf-8")
-    (facts / "entry_points.txt").write_text("[sanfen]\nsaboteur = saboteur\n", encoding="utf-8")
     messages = questions_and_replies("bug", TALKS)
     serve = Serve(tmp_path, ends.port, people=people({"lead": ends.port}) + "plugins: [saboteur]\n")
-    async with serving(serve, env={"PYTHONPATH": str(tmp_path)}):
+    async with serving(serve, env=saboteur(tmp_path, part)):
         statuses = await send(serve.url, messages, rate=RATE)
         await settled(serve, len(messages))
         if part == "notifier":
@@ -171,15 +134,15 @@ async def test_bugs_of_our_own_parts(part: str, tmp_path: Path, ends: Ends) -> N
 
 
 async def settled(serve: Serve, deliveries: int) -> None:
-    """Until every delivery is journaled, kept aside or counted as missing: exactly as many as were sent."""
+    """Until every delivery is kept or counted as missing: exactly as many as were sent."""
     counts: dict[str, int] = {}
     for _ in range(200):
         counts = await serve.counts()
-        if counts["received"] == counts["journaled"] + counts["aside"] + counts["gap"] == deliveries:
+        if counts["received"] == counts["journaled"] + counts["gap"] == deliveries:
             break
         await serve.until("SELECT 1", 1)
     assert counts["received"] == deliveries
-    assert counts["journaled"] + counts["aside"] + counts["gap"] == deliveries
+    assert counts["journaled"] + counts["gap"] == deliveries
 
 
 def assert_passed_on(ends: Ends, messages: list[Message]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from sanfen.errors import StoreError
-from sanfen.store.db import Database, open_reader
+from sanfen.store.db import Database, open_reader, touch
 
 INSERT = "INSERT INTO gap_rows (from_ms, channel, deliveries, reason) VALUES (?, 'c', 1, 'r')"
 
@@ -226,3 +226,29 @@ def test_after_close_nothing_is_taken(db: Database) -> None:
     db.close()
     with pytest.raises(StoreError, match="closed"):
         db.write(lambda connection: connection.execute(INSERT, (1,))).result()
+
+
+def test_a_schema_that_is_no_text_is_a_damaged_log(tmp_path: Path) -> None:
+    """SQLite quotes it in its complaint, which then is no text either."""
+    Database.open(tmp_path / "log.db").close()
+    with closing(sqlite3.connect(tmp_path / "log.db")) as other, other:
+        other.execute("PRAGMA writable_schema = ON")
+        other.execute(
+            "UPDATE sqlite_master SET sql = CAST(x'435245415445205441424C4520A0A0' AS TEXT) WHERE name = 'events'"
+        )
+
+    with pytest.raises(StoreError, match="is damaged"):
+        Database.open(tmp_path / "log.db")
+
+
+def test_a_touch_reaches_the_disk_and_changes_nothing(db: Database) -> None:
+    def written() -> int:
+        return (db.path.parent / f"{db.path.name}-wal").stat().st_size
+
+    before = written()
+    db.write(lambda _: None).result()
+    assert written() == before
+    db.write(touch).result()
+
+    assert written() > before
+    assert count(db.path) == 0

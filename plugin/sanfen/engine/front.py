@@ -23,7 +23,7 @@ from sanfen.engine.ingest import Engine, Receipt
 from sanfen.errors import StoreError
 from sanfen.log import Throttle
 from sanfen.store import journal
-from sanfen.store.db import Database
+from sanfen.store.db import Database, touch
 from sanfen.store.journal import Delivery, Gap
 from sanfen.store.spill import Aside, Damaged, Spill
 
@@ -261,7 +261,7 @@ class Front:
     async def _probe(self, db: Database) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
-        await asyncio.wrap_future(db.write(lambda _: None))
+        await asyncio.wrap_future(db.write(touch))
         most_ms = min(self.budgets.values(), default=_DEFAULT_BUDGET_MS) * _JOURNAL_SHARE / 2
         if (loop.time() - started) * 1000 > most_ms:
             raise StoreError("the journal is behind: a commit takes too long")

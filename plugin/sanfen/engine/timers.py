@@ -14,6 +14,7 @@ from sanfen.clock import Clock
 from sanfen.core.events import Key
 from sanfen.engine.ingest import Engine
 from sanfen.errors import StoreError
+from sanfen.log import Throttle
 
 __all__ = ["Ticker"]
 
@@ -30,6 +31,7 @@ class Ticker:
         self._clock = clock
         self._heap: list[tuple[int, str]] = []
         self._soonest: dict[str, int] = {}
+        self._throttle = Throttle()
 
     def push(self, due_ms: int, key: Key) -> None:
         """Remember that a conversation has something due at ``due_ms``. The latest word counts."""
@@ -66,7 +68,14 @@ class Ticker:
             try:
                 await engine.tick(keys)
             except StoreError as error:
-                _log.error("deadlines wait for the database", waiting=len(keys), error=error.message)
+                swallowed = self._throttle.take("wait", now_ms)
+                if swallowed is not None:
+                    _log.error(
+                        "deadlines wait for the database",
+                        waiting=len(keys),
+                        error=error.message,
+                        more_like_it=swallowed,
+                    )
                 for key in keys:
                     self.push(now_ms, key)
                 await self._clock.sleep_ms(_LONGEST_SLEEP_MS)

@@ -10,6 +10,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
@@ -19,11 +20,12 @@ from typing import Any, TypeVar
 import structlog
 
 from sanfen.errors import StoreError
+from sanfen.log import Throttle
 from sanfen.store import place
 from sanfen.store.jobs import Batch, Single
 from sanfen.store.migrations import APPLICATION_ID, migrate, newer
 
-__all__ = ["Database", "open_reader", "store_error"]
+__all__ = ["Database", "open_reader", "store_error", "touch"]
 
 T = TypeVar("T")
 
@@ -35,6 +37,7 @@ _WAL_PAGES = 4_000  # about 16 MiB: fold back even under load
 _WAL_BYTES = 64 << 20  # what a reader made it grow to is given back down to this
 _CACHE_KIB = 32 << 10
 
+_TROUBLE = (sqlite3.Error, UnicodeError)  # what a damaged schema says of itself may be no text
 _CAREFUL = ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0")  # a file may have been tampered with
 
 _log = structlog.get_logger("sanfen.store")
@@ -51,6 +54,7 @@ class Database:
         self._rollbacks: list[Callable[[], None]] = []
         self._wal = _Wal(connection)
         self._closed = False
+        self._throttle = Throttle()
         self._thread = threading.Thread(target=self._work, name="sanfen-writer", daemon=True)
         self._thread.start()
 
@@ -155,20 +159,22 @@ class Database:
                     outcomes.append((entry, error))
                 connection.execute("RELEASE job")
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except _TROUBLE as error:
             self._undo(group, error)
             return
         for entry, outcome in outcomes:
             entry.settle(outcome)
         self._wal.committed()
 
-    def _undo(self, group: list[Single | Batch], error: sqlite3.Error) -> None:
+    def _undo(self, group: list[Single | Batch], error: sqlite3.Error | UnicodeError) -> None:
         with suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.rollback()
         self._forget()
         problem = store_error(self.path, error)
-        _log.error("commit failed", error=problem.message, jobs=len(group))
+        swallowed = self._throttle.take(problem.message, time.monotonic_ns() // 1_000_000)
+        if swallowed is not None:  # it is tried again several times a second
+            _log.error("commit failed", error=problem.message, jobs=len(group), more_like_it=swallowed)
         for entry in group:
             entry.settle(problem)
         # After an I/O error a handle is not to be trusted: open a new one, or go on with the old until one opens.
@@ -273,7 +279,7 @@ def _closed_if_refused(path: Path, connection: sqlite3.Connection) -> Iterator[N
     """What goes wrong with a new connection closes it, and is said in our words."""
     try:
         yield
-    except sqlite3.Error as error:
+    except _TROUBLE as error:
         connection.close()
         raise store_error(path, error) from None
     except StoreError:
@@ -312,12 +318,17 @@ def _take_lock(path: Path) -> int:
     return lock
 
 
-def store_error(path: Path, error: sqlite3.Error) -> StoreError:
+def touch(connection: sqlite3.Connection) -> None:
+    """Change nothing, in a commit that has to reach the disk: an empty one would not."""
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def store_error(path: Path, error: sqlite3.Error | UnicodeError) -> StoreError:
     """SQLite's error as a sentence with a mend."""
     text = str(error)
     if "locked" in text or "busy" in text:
         return StoreError(f"{path} is locked by another program", hint="close what has it open (an editor, a backup)")
-    if "not a database" in text or "malformed" in text or "corrupt" in text:
+    if isinstance(error, UnicodeError) or "not a database" in text or "malformed" in text or "corrupt" in text:
         return StoreError(f"{path} is damaged or no database: {text}", hint="restore a copy, or name another file")
     if "full" in text:
         return StoreError(f"no space left for {path}", hint="free some disk: the chat flows on, its scoring is a gap")

@@ -1,0 +1,123 @@
+"""SIGHUP again and again under load: no request notices, bad files change nothing, no round mixes two policies.
+
+``make reload-storm`` reloads 1,000 times at 200 messages a second (``SANFEN_RELOADS``); three in ten files are bad.
+"""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+from tests.faults.seed import SEED
+from tests.faults.service import Ends, Message, Serve, send, serving
+
+from sanfen.config.load import inspect
+
+RELOADS = int(os.environ.get("SANFEN_RELOADS", "12"))
+RATE = 200.0
+EACH_S = 0.25
+APART = 100  # questions
+DEADLINES = ("30s", "31s")
+ENVIRONMENT = {"CHANNEL_SECRET": "a secret of the channel under load"}
+
+
+def messages(count: int) -> Iterator[Message]:
+    """Questions, each answered a second later; they carry no time of their own."""
+    for turn in range(count // 2 + APART):
+        for number, sender, way in ((turn, "customer", "in"), (turn - APART, "agent", "out")):
+            if 0 <= number < count // 2:
+                fields = {
+                    "conversation": f"c{number}",
+                    "message_id": f"{sender}{number}",
+                    "role": sender,
+                    "text": "在吗",
+                }
+                yield Message(f"/{way}/desk", fields["message_id"], json.dumps(fields))
+
+
+class Files:
+    """What an operator might leave in the place of the configuration."""
+
+    def __init__(self, config: Path, dice: Random) -> None:
+        self.config = config
+        self.good = config.read_text(encoding="utf-8")
+        self.dice = dice
+
+    def put_good(self, number: int) -> None:
+        text = self.good.replace(f"deadline: {DEADLINES[0]}", f"deadline: {DEADLINES[number % 2]}")
+        self.config.write_text(text, encoding="utf-8")
+
+    def put_bad(self) -> None:
+        kind = self.dice.randrange(4)
+        if kind == 0:
+            self.config.unlink(missing_ok=True)
+        elif kind == 1:
+            self.config.write_text(self.good + "# " + "x" * 300_000, encoding="utf-8")
+        elif kind == 2:
+            self.config.write_text(self.good.replace("adapter: generic", "adapter: generik"), encoding="utf-8")
+        else:
+            self._put_cut()
+
+    def _put_cut(self) -> None:
+        """Cut at any byte where what is left is not by chance a configuration of its own."""
+        raw = self.good.encode()
+        while True:
+            self.config.write_bytes(raw[: self.dice.randrange(len(raw))])
+            loaded, findings = inspect(self.config, ENVIRONMENT)
+            if loaded is None or any(finding.is_error for finding in findings):
+                return
+
+
+async def reload(serve: Serve) -> bool:
+    """Whether the file was adopted."""
+    before = serve.log.count("configuration adopted"), serve.log.count("configuration not adopted")
+    assert serve.process is not None
+    serve.process.send_signal(signal.SIGHUP)
+    for _ in range(2000):
+        after = serve.log.count("configuration adopted"), serve.log.count("configuration not adopted")
+        if after != before:
+            return after[0] > before[0]
+        await asyncio.sleep(0.01)  # until it has said so; bounded
+    raise AssertionError(serve.log[-2000:])
+
+
+async def test_reloads_under_load(tmp_path: Path) -> None:
+    dice = Random(SEED)
+    sent = list(messages(int(RATE * EACH_S * RELOADS)))
+    good = bad = 0
+    async with Ends().running() as ends, serving(Serve(tmp_path, ends.port)) as serve:
+        files = Files(serve.config, dice)
+        load = asyncio.create_task(send(serve.url, sent, rate=RATE))
+        while good + bad < RELOADS or not load.done():
+            if dice.random() < 0.3:
+                files.put_bad()
+                assert not await reload(serve), files.config
+                bad += 1
+            else:
+                files.put_good(good)
+                assert await reload(serve), serve.log[-2000:]
+                good += 1
+        statuses = await load
+        await serve.until("SELECT count(*) FROM messages", len(sent))
+        wrong = serve.rows(
+            "SELECT r.status, r.opened_ms, r.due_ms - r.clock_ms, r.policy_version FROM round_rows r WHERE r.status <> 'met' OR r.due_ms - r.clock_ms NOT IN (30000, 31000) OR "
+            "r.policy_version <> (SELECT p.version FROM policy_rows p WHERE p.policy = r.policy AND p.since_ms <= r.opened_ms "
+            "ORDER BY p.since_ms DESC LIMIT 1)"
+        )
+        versions = serve.rows(
+            "SELECT policy_version, min(due_ms - clock_ms), max(due_ms - clock_ms), count(*) FROM round_rows GROUP BY 1"
+        )
+        log = serve.log
+    print(f"{good} good reloads, {bad} bad, {len(sent)} messages")  # noqa: T201  # the figures of the long run
+
+    assert {status for status, _ in statuses} == {200}
+    assert max(ends.attempts.values()) == 1
+    assert len(ends.bodies) == len(sent)
+    assert wrong == []
+    assert all(least == most for _, least, most, _ in versions), versions
+    assert len(versions) == 2
+    assert sum(count for *_, count in versions) == len(sent) // 2
+    assert "Traceback" not in log
