@@ -43,7 +43,7 @@ def people(ports: dict[str, int], at: str = "1s") -> str:
     """The configuration of somebody behind each port, told of every round that waits."""
     names = "".join(f'  {name}: {{via: ["webhook+http://127.0.0.1:{port}/notice"]}}\n' for name, port in ports.items())
     steps = f"  - name: default\n    steps: [{{at: {at}, notify: [{', '.join(ports)}]}}]\n"
-    return f"people:\n{names}escalation:\n{steps}"
+    return f"people:\n{names}escalation:\n{steps}merge: 1s\n"
 
 
 def saboteur(folder: Path, part: str) -> dict[str, str]:

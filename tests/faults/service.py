@@ -62,7 +62,8 @@ class Ends:
         self.attempts: Counter[str] = Counter()  # POSTs by the sender's attempt: a second one would be ours
         self.delays_ms: dict[str, float] = {}  # from the moment it was to be sent to its arrival here
         self.bodies: dict[str, str] = {}  # by message
-        self.notices: Counter[tuple[str, str]] = Counter()  # by person and round
+        self.messages: Counter[str] = Counter()  # to each person
+        self.notices: Counter[tuple[str, str]] = Counter()  # how many of them named a round
         self.port = 0
 
     async def workflow(self, request: web.Request) -> web.Response:
@@ -74,7 +75,8 @@ class Ends:
 
     async def notice(self, request: web.Request) -> web.Response:
         told = json.loads(await request.read())
-        self.notices[(told["person"], told["round_id"])] += 1
+        self.messages[told["person"]] += 1
+        self.notices.update((told["person"], one["round_id"]) for one in told["waiting"])
         return web.json_response({"told": True})
 
     @asynccontextmanager

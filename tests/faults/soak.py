@@ -73,7 +73,7 @@ class People(Notifier):
 
     def __init__(self, dice: Random) -> None:
         self._dice = dice
-        self.told: Counter[str] = Counter()
+        self.told: Counter[tuple[str, str]] = Counter()  # messages that named a round, to each person
 
     async def notify(self, notice: Notice, address: str, secret: str | None) -> str:
         """Tell, or fail. Raises DeliveryError, and what a bug raises."""
@@ -85,7 +85,7 @@ class People(Notifier):
             raise DeliveryError("lost", reason="lost", retryable=True, unknown=True)
         if roll < 4:
             raise ZeroDivisionError
-        self.told[notice.id] += 1
+        self.told.update((one.round_id, notice.person) for one in notice.waiting)
         if roll < 5:
             raise DeliveryError("answer lost", reason="answer_lost", retryable=True, unknown=True)
         return "told"
@@ -140,7 +140,7 @@ class Soak:
         db: Any = Waited(Database.open(self.folder / f"log{self._files}.db"), self.loop, self._spoil)
         ticker = Ticker(self.clock)
         people = {name: Person(name, (Way("soak:"),)) for name in ("lead", "boss")}
-        worker = Worker(db, {"soak": self.people}, people, Settings(people=people), self.clock)
+        worker = Worker(db, {"soak": self.people}, Settings(people=people), self.clock)
         engine = Engine(
             db, (self.policy,), (), self.clock, zone="Asia/Shanghai", on_due=ticker.push, on_escalated=worker.wake
         )
@@ -324,14 +324,17 @@ class Soak:
 
     def _check_steps(self, connection: Any, talk: Talk, name: str, one: oracle.Row) -> None:
         told = connection.execute(
-            "SELECT step, person, state, due_ms, created_ms, id FROM outbox WHERE round = ?", (name,)
+            "SELECT step, person, state, due_ms, created_ms FROM outbox WHERE round = ?", (name,)
         ).fetchall()
-        for step, person, state, _, _, number in told:
-            heard = self.people.told.pop(f"{name}.default.{step}.{number}", 0)
-            assert state in ("told", "unsure", "inhibited"), (talk, person, state)
-            assert heard <= 2, (talk, person, heard)
-            assert heard or state != "told", (talk, person)
-            self.counts[f"notices {state}" + ("" if heard or state == "inhibited" else ", nobody told")] += 1
+        for person in sorted({row[1] for row in told}):
+            states = [row[2] for row in told if row[1] == person]
+            heard = self.people.told.pop((name, person), 0)
+            assert set(states) <= {"told", "unsure", "inhibited"}, (talk, person, states)
+            assert heard <= 2 * len(states), (talk, person, heard)
+            assert heard or "told" not in states, (talk, person)
+            for state in states:
+                nobody = "" if heard or state == "inhibited" else ", nobody told"
+                self.counts[f"steps {state}{nobody}"] += 1
         if not talk.exact:
             return
         enqueued = {(row[0], row[1]): row[4] - row[3] for row in told}

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.faults.ours import people
 from tests.faults.service import Ends, Serve, questions_and_replies, send, serving
 
 LIBRARIES = [
@@ -22,12 +23,6 @@ LIBRARIES = [
 ]
 STEP_S = 8
 TALKS = 3
-PEOPLE = """people:
-  lead: {{via: ["webhook+http://127.0.0.1:{port}/notice"]}}
-escalation:
-  - name: default
-    steps: [{{at: {step}s, notify: [lead]}}]
-"""
 with_faketime = pytest.mark.skipif(not LIBRARIES, reason="libfaketime is not installed: make fault-tools")
 
 
@@ -35,10 +30,6 @@ with_faketime = pytest.mark.skipif(not LIBRARIES, reason="libfaketime is not ins
 async def ends() -> AsyncIterator[Ends]:
     async with Ends().running() as made:
         yield made
-
-
-def people(ends: Ends) -> str:
-    return PEOPLE.format(port=ends.port, step=STEP_S)
 
 
 async def told(ends: Ends, rounds: int) -> float:
@@ -61,7 +52,7 @@ async def test_the_wall_clock_jumps(jump_s: int, tmp_path: Path, ends: Ends) -> 
         "LD_PRELOAD": str(LIBRARIES[0]), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
         "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }  # fmt: skip
-    async with serving(Serve(tmp_path, ends.port, people=people(ends)), env=fake) as serve:
+    async with serving(Serve(tmp_path, ends.port, people=people({"lead": ends.port}, f"{STEP_S}s")), env=fake) as serve:
         asked = time.monotonic()
         statuses = await send(serve.url, questions_and_replies("jump", 2, answered=2)[-1:], rate=200)
         statuses += await send(serve.url, questions_and_replies("stays", 1), rate=200)
@@ -80,8 +71,8 @@ async def test_the_wall_clock_jumps(jump_s: int, tmp_path: Path, ends: Ends) -> 
 
 
 async def test_a_stopped_process_goes_on(tmp_path: Path, ends: Ends) -> None:
-    """SIGSTOP while rounds come due, SIGCONT: each is told of, once."""
-    async with serving(Serve(tmp_path, ends.port, people=people(ends))) as serve:
+    """SIGSTOP while rounds come due, SIGCONT: all of them are told of, once, in one message."""
+    async with serving(Serve(tmp_path, ends.port, people=people({"lead": ends.port}, f"{STEP_S}s"))) as serve:
         assert serve.process is not None
         messages = questions_and_replies("stop", TALKS, answered=100)
         statuses = await send(serve.url, messages, rate=200)
@@ -95,5 +86,6 @@ async def test_a_stopped_process_goes_on(tmp_path: Path, ends: Ends) -> None:
         states = serve.rows("SELECT state, count(*) FROM escalations GROUP BY state")
 
     assert {status for status, _ in statuses + after} == {200}
-    assert sorted(ends.notices.values()) == [1] * (TALKS - 1)
+    assert list(ends.notices.values()) == [1] * (TALKS - 1)
+    assert ends.messages == {"lead": 1}
     assert states == [("told", TALKS - 1)]

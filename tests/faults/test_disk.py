@@ -42,7 +42,7 @@ def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A small one."""
     with contextlib.ExitStack() as stack:
         try:
-            yield stack.enter_context(small_disk(tmp_path / "disk", getattr(request, "param", "size=6m")))
+            yield stack.enter_context(small_disk(tmp_path / "disk", getattr(request, "param", "size=12m")))
         except NoMount as reason:
             pytest.skip(f"cannot mount here: {reason}")
 
@@ -66,14 +66,16 @@ async def accounted(serve: Serve, deliveries: int) -> dict[str, int]:
 @as_root
 async def test_a_full_disk(disk: Path, tmp_path: Path, ends: Ends) -> None:
     """Full in the middle of the day, and free again: relayed all along, scored again without a restart."""
-    before, full, after = (questions_and_replies(name, TALKS) for name in ("before", "full", "after"))
+    before, full, after = (
+        questions_and_replies(name, count) for name, count in (("before", 20), ("full", 120), ("after", 20))
+    )
     async with serving(Serve(tmp_path, ends.port, storage=disk)) as serve:
         statuses = await send(serve.url, before, rate=RATE)
         fill(disk / "filler")
         statuses += await send(serve.url, full, rate=RATE)
         (disk / "filler").unlink()
         statuses += await send(serve.url, after, rate=RATE)
-        await serve.until("SELECT count(*) FROM rounds WHERE conversation LIKE 'after%'", TALKS)
+        await serve.until("SELECT count(*) FROM rounds WHERE conversation LIKE 'after%'", 20)
         counts = await accounted(serve, len(before + full + after))
         lost = counts["gap"]
         await serve.until("SELECT count(*) FROM messages", len(before + full + after) - lost)
