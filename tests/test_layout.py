@@ -51,7 +51,6 @@ TESTED_ELSEWHERE = {
     "cli/replay.py": "tests/cli/test_cli.py",
     "cli/report.py": "tests/cli/test_questions.py",
     "cli/rounds.py": "tests/cli/test_cli.py",
-    "cli/serve.py": "tests/e2e/test_service.py: the real process",
     "cli/story.py": "tests/cli/test_cli.py",
     "cli/quiet.py": "tests/cli/test_watch.py",
     "cli/route.py": "tests/cli/test_watch.py",

@@ -1,7 +1,7 @@
 # The long forms of tests/faults: one target each. SANFEN_SEED starts all dice; a failure prints its replay.
 SANFEN_SEED ?= $(shell date +%s)
 FAULTS = SANFEN_SEED=$(SANFEN_SEED) nice -n 10 $(RUN)/python -Im pytest -q -n 0 --timeout 86400 -o faulthandler_timeout=0
-.PHONY: fault-matrix test-long soak-year stateful fuzz fuzz-guided disk-damage reload-storm fault-tools
+.PHONY: fault-matrix test-long soak-year stateful fuzz fuzz-guided fuzz-api disk-damage reload-storm fault-tools
 
 fault-matrix: $(VENV)/.dev  ## every network fault and every fault of ours, 2,000 messages each at 200 a second
 	SANFEN_FAULT_MESSAGES=$${SANFEN_FAULT_MESSAGES:-2000} $(FAULTS) tests/faults/test_matrix.py $(ARGS)
@@ -21,6 +21,10 @@ fuzz: $(VENV)/.dev  ## 10,000,000 inputs, grammar first, at every way in from st
 fuzz-guided: $(VENV)/.dev  ## inputs chosen by coverage, ten minutes a target; what they find is kept in tests/faults/corpus
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3.0'
 	for one in ingest signed yaml replay; do nice -n 10 $(RUN)/python tests/faults/fuzz_guided.py $$one $${SECONDS_EACH:-600} || exit 1; done
+
+fuzz-api: $(VENV)/.dev  ## schemathesis over the board's own description, where there is one
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check 'schemathesis>=4.3'
+	$(RUN)/python tests/faults/fuzz_api.py $(ARGS)
 
 disk-damage: $(VENV)/.dev  ## the service started on 1,000 damaged logs, and on one cut at every page
 	SANFEN_DAMAGE=$${SANFEN_DAMAGE:-1000} $(FAULTS) tests/faults/test_disk.py -k damaged $(ARGS)

@@ -21,7 +21,7 @@ LIBRARIES = [
     for pattern in ("lib*/*/faketime", "lib*/faketime", "local/lib/faketime")
     for file in Path("/usr").glob(f"{pattern}/libfaketime.so.1")
 ]
-STEP_S = 8
+STEP_S = 5
 TALKS = 3
 with_faketime = pytest.mark.skipif(not LIBRARIES, reason="libfaketime is not installed: make fault-tools")
 
@@ -34,7 +34,7 @@ async def ends() -> AsyncIterator[Ends]:
 
 async def told(ends: Ends, rounds: int) -> float:
     """Until so many rounds were told of, bounded; the monotonic seconds when they were."""
-    for _ in range(40 * STEP_S):
+    for _ in range(60 * STEP_S):
         if len(ends.notices) >= rounds:
             break
         await asyncio.sleep(0.05)  # until somebody is told

@@ -76,7 +76,7 @@ async def reload(serve: Serve) -> bool:
     before = serve.log.count("configuration adopted"), serve.log.count("configuration not adopted")
     assert serve.process is not None
     serve.process.send_signal(signal.SIGHUP)
-    for _ in range(2000):
+    for _ in range(6000):
         after = serve.log.count("configuration adopted"), serve.log.count("configuration not adopted")
         if after != before:
             return after[0] > before[0]
@@ -88,7 +88,7 @@ async def test_reloads_under_load(tmp_path: Path) -> None:
     dice = Random(SEED)
     sent = list(messages(int(RATE * EACH_S * RELOADS)))
     good = bad = 0
-    async with Ends().running() as ends, serving(Serve(tmp_path, ends.port)) as serve:
+    async with Ends().running() as ends, serving(Serve(tmp_path, ends.port, timeout="10s")) as serve:
         files = Files(serve.config, dice)
         load = asyncio.create_task(send(serve.url, sent, rate=RATE))
         while good + bad < RELOADS or not load.done():

@@ -64,13 +64,12 @@ async def _serve(service: "Service", config: Path) -> None:
     from sanfen.log import on_loop_error  # noqa: PLC0415
     from sanfen.process import Supervisor  # noqa: PLC0415
 
-    stop, supervisor = asyncio.Event(), Supervisor()
+    stop, again, supervisor = asyncio.Event(), asyncio.Event(), Supervisor()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(on_loop_error)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    again = asyncio.Event()
-    loop.add_signal_handler(signal.SIGHUP, again.set)
+    # Not add_signal_handler: it hears of a signal by the pipe that threads wake the loop with, and loses it when that is full.
+    for number, heard in ((signal.SIGINT, stop), (signal.SIGTERM, stop), (signal.SIGHUP, again)):
+        signal.signal(number, lambda *_, heard=heard: loop.call_soon_threadsafe(heard.set))
     try:
         await service.start()
         _without_long_pauses()
