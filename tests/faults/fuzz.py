@@ -70,7 +70,7 @@ def ingest(dice: Any) -> None:
 
 def _keepable(event: Event) -> None:
     """It goes into the journal and comes back as it is, from its row and from its public form."""
-    row = journal._row(event)
+    row = journal._row(event, keep_text=True)
     for cell in row:
         if isinstance(cell, str):
             cell.encode()
