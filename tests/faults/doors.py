@@ -46,6 +46,7 @@ class Doors:
         self.policy, self.traffic = "p", {"received": 1}
         self.trouble: Trouble | None = None
         self.not_adopted: str | None = None
+        self.secrets: dict[tuple[str, str], int] = {}
         clock = SystemClock()
         engine = Engine(self.db, (Policy("p", hours=Hours(480, 1440)),), (), clock)
         channel = ChannelSettings("desk", "generic", signing="none")
@@ -96,7 +97,11 @@ def http(dice: Any) -> None:
     grammar = Grammar(dice)
     body = grammar.body()[:5000]
     method = grammar.one("POST", "POST", "POST", "GET", "PUT", "OPTIONS", "HEAD", "post", "BREW", "P\x00ST")
-    lines = [f"{method} {dice.choice(TARGETS)} HTTP/1.{grammar.one(1, 1, 1, 0, 9)}", "Host: x", "Connection: close"]
+    lines = [
+        f"{method} {dice.choice(TARGETS)} HTTP/1.{grammar.one(1, 1, 1, 0, 9)}",
+        "Host: localhost",
+        "Connection: close",
+    ]
     framing = grammar.one("length", "length", "length", "chunked", "both", "short", "none")
     if framing in ("length", "both"):
         lines.append(f"Content-Length: {len(body)}")
@@ -123,7 +128,7 @@ def board(dice: Any) -> None:
     target = f"{dice.choice(ROUTES)}?{grammar.query()}".encode("utf-8", "surrogatepass")
     doors = _doors()
     answer = doors.ask(
-        doors.board, b"GET " + target.replace(b" ", b"+") + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        doors.board, b"GET " + target.replace(b" ", b"+") + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     )
     assert answer.startswith(b"HTTP/1."), target
     assert not answer.startswith(b"HTTP/1.1 5"), (target, answer[:300], answer[-300:])

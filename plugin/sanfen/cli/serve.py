@@ -86,11 +86,6 @@ async def _serve(service: "Service", config: Path) -> None:
         await service.stop()
 
 
-def _say(line: str) -> None:
-    with suppress(OSError):  # where nothing can be written the chat flows all the same
-        click.echo(line, err=True)
-
-
 async def _reload(service: "Service", config: Path, again: asyncio.Event) -> None:
     while True:
         await again.wait()

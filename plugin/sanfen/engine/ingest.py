@@ -288,7 +288,7 @@ class Engine:
             return touched
         live.now_ms = max(live.now_ms, event.at_ms)
         effects = [(run, advance(run.state, event, run.version.plan)) for run in live.runs]
-        if any(run.version.plan.left_out_tags and _tagged(found) for run, found in effects):
+        if any(run.version.plan.left_out_tags and any(type(one) is Tagged for one in found) for run, found in effects):
             return self._refold(pending, event.key, event)
         return self._save(pending, event.key, live, effects)
 
@@ -398,7 +398,3 @@ class Engine:
         if key in pending.keys:
             pending.write()
         return self._memory.need(pending.connection, key)
-
-
-def _tagged(effects: list[Effect]) -> bool:
-    return any(type(effect) is Tagged for effect in effects)
