@@ -1,26 +1,21 @@
 """The two ports under fuzzing: the real applications over a real log, asked by raw sockets."""
 
 import asyncio
+import json
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
 from tests.engine.shop import START
 from tests.faults.grammar import Grammar
+from tests.faults.service import free_port
 
-from sanfen.board.views import Trouble, build_board_app
-from sanfen.clock import SystemClock
-from sanfen.config.settings import ChannelSettings, Settings
-from sanfen.core.policy import Hours, Policy
-from sanfen.engine.ingest import Engine
-from sanfen.gateway.app import build_traffic_app
+from sanfen.bootstrap import Service
+from sanfen.config.load import load
 from sanfen.log import configure
-from sanfen.plugins import Plugins
-from sanfen.store.db import Database
-from sanfen.store.journal import Delivery
 from sanfen.testing import ask, reply
+from sanfen.wire import event_fields
 
 __all__ = ["board", "http"]
 
@@ -35,40 +30,30 @@ HEADERS = ("Content-Encoding: gzip", "Content-Type: text/plain; charset=utf-16",
            "X-Forwarded-For: 1.2.3.4", "X: " + "y" * 9000, "Upgrade: websocket", ": empty", "X\x01: y")  # fmt: skip
 
 
+CONFIG = """\
+version: 1
+listen: {{hooks: "127.0.0.1:{hooks}", board: "127.0.0.1:{board}"}}
+storage: sanfen.db
+channels: {{desk: {{adapter: generic, signing: none}}}}
+"""
+
+
 class Doors:
-    """Both applications, listening, with a loop of their own."""
+    """The service in this process, with a loop of its own that runs while somebody asks."""
 
     def __init__(self) -> None:
         configure("critical")
         self.loop = asyncio.new_event_loop()
         folder = Path(tempfile.mkdtemp(prefix="sanfen-doors-", dir=MEMORY if MEMORY.is_dir() else None))
-        self.db = Database.open(folder / "log.db")
-        self.policy, self.traffic = "p", {"received": 1}
-        self.trouble: Trouble | None = None
-        self.not_adopted: str | None = None
-        self.secrets: dict[tuple[str, str], int] = {}
-        clock = SystemClock()
-        engine = Engine(self.db, (Policy("p", hours=Hours(480, 1440)),), (), clock)
-        channel = ChannelSettings("desk", "generic", signing="none")
-        settings = Settings(channels={"desk": channel})
-        adapters = {"desk": Plugins().channel(channel, "shop")}
-        self.hooks = self._listen(build_traffic_app(settings, adapters, engine, clock))
-        self.board = self._listen(build_board_app(self, settings, clock))
-        events = [ask(START), reply(START + 60_000), ask(START, "B", text="<b>")]
-
-        async def fill() -> None:
-            await engine.submit(Delivery(START, "default", "in", "POST", "", b""), events)
-
-        self.loop.run_until_complete(fill())
-
-    def _listen(self, app: web.Application) -> int:
-        async def listen() -> int:
-            runner = web.AppRunner(app, access_log=None)
-            await runner.setup()
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            return int(runner.addresses[0][1])
-
-        return self.loop.run_until_complete(listen())
+        self.hooks, self.board = free_port(), free_port()
+        config = folder / "sanfen.yaml"
+        config.write_text(CONFIG.format(hooks=self.hooks, board=self.board), encoding="utf-8")
+        self.service = Service(load(config, {}))
+        self.loop.run_until_complete(self.service.start())
+        rows = [event_fields(event) for event in (ask(START), reply(START + 60_000), ask(START, "B", text="<b>"))]
+        body = json.dumps(rows).encode()
+        head = f"POST /events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        assert b'"accepted": 3' in self.ask(self.hooks, head.encode() + body)
 
     def ask(self, port: int, raw: bytes, *, whole: bool = True) -> bytes:
         """All that is answered to these bytes; to half a request within a moment."""

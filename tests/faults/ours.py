@@ -88,4 +88,16 @@ def locked(log: Path) -> Iterator[None]:
 def injected(fault: str) -> list[str]:
     """The command under which a system call fails or is slow, such as ``fdatasync:delay_enter=300000``."""
     call = fault.partition(":")[0]
-    return [str(STRACE), "-D", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={fault}"]
+    return [
+        str(STRACE),
+        "-D",
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        f"trace={call}",
+        "-e",
+        f"inject={fault}",
+    ]
