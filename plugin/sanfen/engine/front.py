@@ -271,7 +271,7 @@ class Front:
         for path, gaps in await asyncio.to_thread(self._spill.orphaned_gaps):
             await self._save(db, gaps)
             await asyncio.to_thread(partial(path.unlink, missing_ok=True))
-        found = self.gaps
+        found = dict(self.gaps)  # as it is written: more may be lost meanwhile
         if found:
             await self._save(db, list(found.values()))
             self.gaps = {name: gap for name, gap in self.gaps.items() if gap != found.get(name)}
