@@ -10,12 +10,12 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sanfen.abc import Proof, Request, VerifyError
 from sanfen.errors import ConfigError
 
-__all__ = ["STANDARD_WEBHOOKS", "Scheme", "check", "keys"]
+__all__ = ["CHATWOOT", "STANDARD_WEBHOOKS", "Scheme", "check", "keys"]
 
 _SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
 
@@ -30,11 +30,16 @@ class Scheme(NamedTuple):
     signed: tuple[str, ...]  # the headers under the MAC, each followed by a dot, before the body
     digest: str = "sha256"
     window_s: int = 300
+    written: Literal["base64", "hex"] = "base64"
     signs_ids: bool = True  # False: message ids stand outside of what is signed, so a replay is known by its signature
 
 
 STANDARD_WEBHOOKS = Scheme(
     "standard-webhooks", "webhook-signature", "v1,", "webhook-timestamp", ("webhook-id", "webhook-timestamp")
+)
+
+CHATWOOT = Scheme(
+    "chatwoot", "x-chatwoot-signature", "sha256=", "x-chatwoot-timestamp", ("x-chatwoot-timestamp",), written="hex"
 )
 
 
@@ -68,7 +73,8 @@ def check(scheme: Scheme, request: Request, mac_keys: Sequence[bytes], now_ms: i
     offered = [_bytes(entry) for entry in request.headers[scheme.signature].split(" ") if entry]
     matched: list[int] = []
     for number, key in enumerate(mac_keys):
-        wanted = scheme.prefix.encode() + base64.b64encode(hmac.digest(key, material, scheme.digest))
+        mac = hmac.digest(key, material, scheme.digest)
+        wanted = scheme.prefix.encode() + (base64.b64encode(mac) if scheme.written == "base64" else mac.hex().encode())
         # No early end: the time tells nothing about which matched.
         matched += [number for entry in offered if hmac.compare_digest(wanted, entry)]
     if not matched:

@@ -1,0 +1,59 @@
+"""Chatwoot: its webhook tells both sides of a conversation, its API assigns and leaves private notes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from sanfen.abc import Action, Call, ChannelAdapter, Direction, Event, Proof, Request, VerifyError
+from sanfen_adapters.channels.chatwoot.parse import parse
+from sanfen_adapters.signatures import CHATWOOT, check, keys
+
+__all__ = ["ChatwootChannel"]
+
+
+class ChatwootChannel(ChannelAdapter):
+    """``in``: the webhook, signed (servers older than 4.17 do not sign: ``signing: none``). ``out``: calls of its API."""
+
+    name = "chatwoot"
+
+    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
+        """``options``: ``api``, the server's address, and ``token``, an agent's, for what steps do there."""
+        super().__init__(shop, channel, secrets, options)
+        self._keys = keys(self.secrets, channel)
+        self._signed = options.get("signing", "required") != "none"
+
+    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
+        """A webhook is signed; a call of the API carries a token, which Chatwoot itself judges. Raises VerifyError."""
+        if direction == "out":
+            if request.headers.get("api_access_token"):
+                return None
+            raise VerifyError("no api_access_token", reason="unsigned", hint="send the call as Chatwoot wants it")
+        return check(CHATWOOT, request, self._keys, now_ms) if self._signed else None
+
+    def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
+        """The events of a webhook. What the API is asked to send comes back by the webhook, with its id and sender."""
+        return () if direction == "out" else parse(request, received_ms, shop=self.shop, channel=self.channel)
+
+    def act(self, action: Action) -> Call | None:
+        """Assign to ``user:6``, or leave a private note. None without ``api`` and ``token``, or for no agent of Chatwoot's."""
+        api, token = str(self.options.get("api", "")).rstrip("/"), self.options.get("token")
+        account, _, number = action.conversation.partition("/")
+        if not api or not token or not number:
+            return None
+        path = f"{api}/api/v1/accounts/{quote(account, safe='')}/conversations/{quote(number, safe='')}"
+        if action.kind == "note":
+            return _call(
+                f"{path}/messages", token, {"content": action.text, "message_type": "outgoing", "private": True}
+            )
+        agent = (action.agent or "").removeprefix("user:")
+        return (
+            _call(f"{path}/assignments", token, {"assignee_id": int(agent)})
+            if agent.isdecimal() and agent.isascii()
+            else None
+        )
+
+
+def _call(url: str, token: str, body: Mapping[str, Any]) -> Call:
+    headers = {"api_access_token": token, "content-type": "application/json", "user-agent": "sanfen"}
+    return Call("POST", url, headers, json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
