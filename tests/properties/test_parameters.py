@@ -57,7 +57,7 @@ SAME: tuple[tuple[str, Callable[[Keys], bool], str], ...] = (
     ("period.kind: day > rolling", bool, "the same"),
     (
         "hours.by",
-        lambda keys: not tests_hours(keys),
+        lambda keys: not asks_hours(keys),
         "what is outside exists not at all, waits, or has its own deadline",
     ),
     ("inclusive", lambda keys: keys["due"][0].get("after") == "3650d", "no log is that long"),
@@ -78,7 +78,7 @@ class Flip(NamedTuple):
     keys: Keys
 
 
-def tests_hours(keys: Keys) -> bool:
+def asks_hours(keys: Keys) -> bool:
     return keys["hours"]["outside"] == "exclude" and not any("hours" in rule.get("when", {}) for rule in keys["due"])
 
 
