@@ -152,6 +152,27 @@ async def test_what_can_be_kept_nowhere_is_counted_also_over_a_kill(door: Door, 
     await again.close()
 
 
+async def test_a_loss_while_losses_are_written_down_is_written_down_too(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = door.open()
+    await door.mended()
+    lost = [Delivery(START + number, "desk", "in", "POST", "/in/desk", b"", number=number) for number in (1, 2)]
+    save = door.front._save
+
+    async def slow(database: Database, gaps: Any) -> None:
+        if len(lost) == 1:
+            door.front._count(lost.pop(), "the disk is full")
+        await save(database, gaps)
+
+    monkeypatch.setattr(door.front, "_save", slow)
+    door.front._count(lost.pop(0), "the disk is full")
+    await door.front._drain(db)
+    await door.front._drain(db)
+
+    assert door.rows("SELECT sum(deliveries) FROM gaps") == [(2,)]
+
+
 async def test_draining_cut_off_and_repeated_changes_nothing(door: Door, tmp_path: Path) -> None:
     """The same file twice, as after a kill in the middle."""
     door.front.say("gone")
