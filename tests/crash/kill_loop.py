@@ -217,6 +217,8 @@ async def kill(seed: int, kills: int, zygote: Zygote) -> tuple[Tally, list[str]]
 
 def lane(seeds: list[int], each: int, ends: float) -> tuple[Tally, list[str]]:
     """Some logs, one after the other, with a zygote of their own; none is begun after an instant."""
+    if _CLOCK.now_ms() > ends * 1000:
+        return Tally(), []
     zygote, total, said = Zygote(), Tally(), list[str]()
     try:
         for seed in seeds:
@@ -246,7 +248,10 @@ def main() -> int:
         ends = [_CLOCK.now_ms() / 1000 + asked.minutes * 60] * len(parts)
         for tally, said in pool.map(lane, parts, [asked.each] * len(parts), ends):
             total += tally
-            print("\n".join([f"{total.kills:>7,} kills, {time.monotonic() - started:.0f} s", *said[:10]]), flush=True)
+            if tally.kills:
+                print(
+                    "\n".join([f"{total.kills:>7,} kills, {time.monotonic() - started:.0f} s", *said[:10]]), flush=True
+                )
     print(", ".join(f"{field} {value:,}" for field, value in total._asdict().items()))
     return 1 if total.problems else 0
 
