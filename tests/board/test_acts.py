@@ -129,7 +129,7 @@ async def test_a_body_that_is_none(desk: Desk, raw: str) -> None:
     headers = {"Content-Type": "application/json"}
     answer = await desk.client.post(f"/api/v1/rounds/{desk.round}/take", data=raw.encode("latin-1"), headers=headers)
 
-    assert answer.status == 400
+    assert answer.status in (400, 413)
 
 
 async def test_an_unknown_round(desk: Desk) -> None:

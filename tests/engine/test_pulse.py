@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
+from tests.served import served
 
 from sanfen.engine.pulse import Pulse
 
@@ -28,14 +29,9 @@ class Watch:
 @pytest.fixture
 async def watch() -> AsyncIterator[Watch]:
     made = Watch()
-    app = web.Application()
-    app.router.add_get("/{tail:.*}", made.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/ping"
-    yield made
-    await runner.cleanup()
+    async with served(made.handle) as address:
+        made.url = f"http://{address}/ping"
+        yield made
 
 
 async def test_it_beats_while_all_is_well(watch: Watch) -> None:

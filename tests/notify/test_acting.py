@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pytest
 from aiohttp import web
+from tests.served import served
 
 from sanfen.abc import Action, Call, ChannelAdapter, DeliveryError, Direction, Event, Request
 from sanfen.notify.acting import Acting
@@ -45,14 +46,9 @@ class Api:
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
     made = Api()
-    app = web.Application()
-    app.router.add_post("/{tail:.*}", made.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/act"
-    yield made
-    await runner.cleanup()
+    async with served(made.handle) as address:
+        made.url = f"http://{address}/act"
+        yield made
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
+from tests.served import served
 
 from sanfen.config.settings import Person, Quiet, Secret, Settings, Way
 from sanfen.core.drive import fold
@@ -58,14 +59,9 @@ class Phone:
 @pytest.fixture
 async def phone() -> AsyncIterator[Phone]:
     made = Phone()
-    app = web.Application()
-    app.router.add_post("/{tail:.*}", made.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"webhook+http://127.0.0.1:{runner.addresses[0][1]}/notice"
-    yield made
-    await runner.cleanup()
+    async with served(made.handle) as address:
+        made.url = f"webhook+http://{address}/notice"
+        yield made
 
 
 class Desk:

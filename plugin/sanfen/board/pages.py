@@ -11,16 +11,16 @@ from aiohttp import web
 
 from sanfen.catalogue import TEXTS
 from sanfen.config.settings import Settings
-from sanfen.errors import InputError
+from sanfen.errors import InputError, ParseError
 from sanfen.notify.notice import clock_text
 from sanfen.store.db import Database
+from sanfen.strictjson import strict_json
 
 __all__ = ["Pages", "json_answer", "json_body", "language_of", "word_of"]
 
 T = TypeVar("T")
 
 _SHOWN = ("act_", "board_", "outcome_", "state_")  # the catalogue's texts that pages may show
-_MOST_BYTES = 4096
 _LONGEST = 200
 
 
@@ -37,11 +37,15 @@ class Pages:
 
     def __init__(self, service: HasLog, settings: Settings) -> None:
         self._service = service
-        self._shop = settings.shop
+        self.adopt(settings)
         folder = files("sanfen.board") / "templates"
         loader = jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8"))
         self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
         self._templates.filters["clock"] = clock_text
+
+    def adopt(self, settings: Settings) -> None:
+        """Show under these from now on."""
+        self._shop = settings.shop
 
     def render(self, name: str, request: web.Request, *, status: int = 200, **shown: Any) -> web.Response:
         """A page in the reader's language."""
@@ -89,16 +93,13 @@ def json_answer(value: Any, *, status: int = 200, kind: str = "application/json"
 
 
 async def json_body(request: web.Request) -> dict[str, Any]:
-    """A small JSON object. A form of another site cannot send this type. Raises InputError."""
+    """A JSON object. A form of another site cannot send this type. Raises InputError; the server bounds its size."""
     if request.content_type != "application/json":
-        raise InputError("the body is not application/json", hint="send Content-Type: application/json")
-    raw = await request.content.read(_MOST_BYTES + 1)
-    if len(raw) > _MOST_BYTES:
-        raise InputError(f"the body is larger than {_MOST_BYTES} bytes")
+        raise InputError("the body is not declared as JSON", hint="send Content-Type: application/json")
     try:
-        found = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise InputError("the body is not JSON", hint='send an object such as {"by": "lead"}') from None
+        found = strict_json(await request.read())
+    except ParseError as error:
+        raise InputError(error.message, hint=error.hint) from None
     if not isinstance(found, dict):
         raise InputError("the body is not an object", hint='send an object such as {"by": "lead"}')
     return found

@@ -1,12 +1,9 @@
 """The second port's application: status page, read-only API, health, metrics."""
 
-import asyncio
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-import jinja2
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -16,18 +13,15 @@ from sanfen import __version__
 from sanfen.board import reports
 from sanfen.board.access import Access, Refusal
 from sanfen.board.acts import Acts, Serving
-from sanfen.board.pages import Pages
-from sanfen.catalogue import TEXTS, t
+from sanfen.board.pages import Pages, json_answer, json_body, language_of
+from sanfen.catalogue import t
 from sanfen.clock import Clock
 from sanfen.config.settings import Settings
-from sanfen.errors import InputError, ParseError, SanfenError
-from sanfen.notify.notice import clock_text
+from sanfen.errors import InputError, SanfenError
 from sanfen.store import explanation, queries, units
-from sanfen.store.db import Database
 from sanfen.store.erasure import erase
 from sanfen.store.figures import figures
 from sanfen.store.projection import LIVE
-from sanfen.strictjson import strict_json
 
 __all__ = ["BOARD", "Running", "Trouble", "build_board_app"]
 
@@ -89,55 +83,45 @@ class _Board:
         self._settings = settings
         self._clock = clock
         self.access = Access(settings.admin_tokens)
+        self.pages = Pages(service, settings)
         folder = files("sanfen.board")
         self._files = {name: (folder / "static" / name).read_bytes() for name in _STATIC}
-        loader = jinja2.FunctionLoader(lambda name: (folder / "templates" / name).read_text(encoding="utf-8"))
-        environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-        environment.filters["clock"] = clock_text
-        self._page = environment.get_template("now.html")
 
     def adopt(self, settings: Settings) -> None:
         """Show under these from now on, to whoever has their token."""
         self._settings = settings
+        self.pages.adopt(settings)
         self.access = Access(settings.admin_tokens)
 
     async def page(self, request: web.Request) -> web.Response:
-        language = _language(request)
-        other = "en" if language == "zh" else "zh"
-        words = {
-            name: pair[language == "zh"]
-            for name, pair in TEXTS.items()
-            if name.startswith(("board_", "outcome_", "state_"))
-        }
-        shown: dict[str, Any] = {"t": words, "language": language, "other": other, "shop": self._settings.shop.name}
-        shown["trouble"] = self._told(language)
-        shown["not_adopted"] = self._service.not_adopted
+        language = language_of(request)
         db = self._service.db
-        if db is None:
-            return web.Response(text=self._page.render(**shown, now=None), content_type="text/html", status=503)
-        now = await self._now(db, language)
-        return web.Response(text=self._page.render(**shown, now=now), content_type="text/html")
+        now = None if db is None else await self._now(language)
+        shown = {"trouble": self._told(language), "not_adopted": self._service.not_adopted, "now": now}
+        return self.pages.render("now.html", request, status=503 if db is None else 200, **shown)
 
     async def now(self, request: web.Request) -> web.Response:
-        return _json(await self._now(self._open(), _language(request)))
+        return json_answer(await self._now(language_of(request)))
 
     async def rounds(self, request: web.Request) -> web.Response:
         given = {name: request.query[name] for name in (*_FILTERS, "first_day", "last_day") if name in request.query}
         limit = request.query.get("limit", "100")
         if not (limit.isascii() and limit.isdigit() and 0 < int(limit) <= _MOST_ROWS):
             raise InputError(f"limit is not a number from 1 to {_MOST_ROWS}: {limit[:20]!r}", hint="write limit=100")
-        rows = await self._read(
+        rows = await self.pages.ask(
             lambda c: queries.rounds(c, limit=int(limit), longest="longest" in request.query, **given)
         )
-        return _json({"rounds": self._flagged([row | {"customer": queries.mask(row["customer"])} for row in rows])})
+        return json_answer(
+            {"rounds": self._flagged([row | {"customer": queries.mask(row["customer"])} for row in rows])}
+        )
 
     async def round(self, request: web.Request) -> web.Response:
         name, policy = request.match_info["id"], request.query.get("policy")
-        found = await self._read(lambda c: explanation.explain(c, name, policy=policy))
+        found = await self.pages.ask(lambda c: explanation.explain(c, name, policy=policy))
         if found is None:
             raise web.HTTPNotFound
         explanation.hide(found)
-        return _json(found)
+        return json_answer(found)
 
     async def rates(self, request: web.Request) -> web.Response:
         given = {
@@ -146,17 +130,17 @@ class _Board:
         by = tuple(filter(None, request.query.get("by", "").split(",")))
         if request.query.get("period") == "policy":
             now_ms, who = self._clock.now_ms(), {name: given[name] for name in units.WHO if name in given}
-            rows = await self._read(
+            rows = await self.pages.ask(
                 lambda c: [
                     row
                     for name, policy in units.asked_policies(c, given.get("score_set"), given.get("policy"))
                     for row in units.assessed(c, policy, name, now_ms, by=by, **who)
                 ]
             )
-            return _json({"rates": self._flagged(rows)})
-        unknown = await self._read(lambda c: queries.unknown(c, **given))
-        rows = await self._read(lambda c: units.rates(c, by=by, **given))
-        return _json({"rates": self._flagged(rows), "unknown_replies": unknown})
+            return json_answer({"rates": self._flagged(rows)})
+        unknown = await self.pages.ask(lambda c: queries.unknown(c, **given))
+        rows = await self.pages.ask(lambda c: units.rates(c, by=by, **given))
+        return json_answer({"rates": self._flagged(rows), "unknown_replies": unknown})
 
     async def budget(self, request: web.Request) -> web.Response:
         given: dict[str, Any] = {n: request.query[n] for n in ("shop", "channel", "agent") if n in request.query}
@@ -166,38 +150,34 @@ class _Board:
             found = units.asked_policies(connection, LIVE)
             return [row for name, one in found for row in units.budgets(connection, one, name, now_ms, **given)]
 
-        rows = await self._read(ask)
+        rows = await self.pages.ask(ask)
         for one in (one for row in rows for one in row["standing"]):
             one["customer"] = queries.mask(one["customer"])
-        return _json({"budget": self._flagged(rows)})
+        return json_answer({"budget": self._flagged(rows)})
 
     async def compare(self, request: web.Request) -> web.Response:
         one, other = (request.query.get(name, "") for name in ("a", "b"))
-        return _json(
-            await self._read(lambda c: queries.compare(c, queries.scored_by(c, one), c, queries.scored_by(c, other)))
+        return json_answer(
+            await self.pages.ask(
+                lambda c: queries.compare(c, queries.scored_by(c, one), c, queries.scored_by(c, other))
+            )
         )
 
     async def report(self, request: web.Request) -> web.Response:
         names = ("shop", "channel", "agent", "first_day", "last_day")
         given: dict[str, Any] = {name: request.query[name] for name in names if name in request.query}
         by = tuple(filter(None, request.query.get("by", "").split(",")))
-        return _json({"report": self._flagged(await self._read(lambda c: figures(c, by=by, **given)))})
+        return json_answer({"report": self._flagged(await self.pages.ask(lambda c: figures(c, by=by, **given)))})
 
     async def erase(self, request: web.Request) -> web.Response:
-        if request.content_type != "application/json":
-            raise InputError("the body is not declared as JSON", hint="send Content-Type: application/json")
-        try:
-            given = strict_json(await request.read())
-        except ParseError as error:
-            raise InputError(error.message, hint=error.hint) from None
-        customer, shop = (given.get("customer"), given.get("shop")) if isinstance(given, dict) else (None, None)
+        given = await json_body(request)
+        customer, shop = given.get("customer"), given.get("shop")
         if not isinstance(customer, str) or not customer or not isinstance(shop, str | None):
             raise InputError("customer is missing", hint='send {"customer": "…"}, and "shop" to narrow it')
         now_ms = self._clock.now_ms()
-        job = self._open().write(lambda connection: erase(connection, customer, shop, now_ms, "api"))
-        done = await asyncio.wrap_future(job)
+        done = await self.pages.write(lambda connection: erase(connection, customer, shop, now_ms, "api"))
         _log.warning("a customer's words were erased", messages=done.messages, notices=done.notices)
-        return _json(done._asdict())
+        return json_answer(done._asdict())
 
     async def static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -206,14 +186,14 @@ class _Board:
         return web.Response(body=self._files[name], content_type=_STATIC[name], charset="utf-8")
 
     async def health(self, _: web.Request) -> web.Response:
-        return _json({"status": "ok", "version": __version__})
+        return json_answer({"status": "ok", "version": __version__})
 
     async def ready(self, _: web.Request) -> web.Response:
         trouble = self._service.trouble
         if self._service.db is None or (trouble is not None and trouble.cause is not None):
             facts = {} if trouble is None else trouble._asdict()
-            return _json({"status": "degraded", "reason": t("board_degraded")} | facts, status=503)
-        return _json({"status": "ready"})
+            return json_answer({"status": "degraded", "reason": t("board_degraded")} | facts, status=503)
+        return json_answer({"status": "ready"})
 
     async def metrics(self, _: web.Request) -> web.Response:
         registry = CollectorRegistry()
@@ -235,19 +215,19 @@ class _Board:
         for which, count in self._service.secrets.items():
             signed.labels(*which).inc(count)
         if self._service.db is not None:
-            counts = await self._read(lambda c: queries.outcomes(c, score_set=LIVE, policy=self._service.policy))
+            counts = await self.pages.ask(lambda c: queries.outcomes(c, score_set=LIVE, policy=self._service.policy))
             gauge = Gauge("sanfen_rounds", "Rounds by outcome", ["policy", "outcome"], registry=registry)
             for outcome, count in counts.items():
                 gauge.labels(self._service.policy, outcome).set(count)
-            waiting = await self._read(_outbox)
+            waiting = await self.pages.ask(_outbox)
             states = Gauge("sanfen_notices", "Notices by state", ["state"], registry=registry)
             for state, count in waiting.items():
                 states.labels(state).set(count)
         return web.Response(body=generate_latest(registry), content_type="text/plain")
 
-    async def _now(self, db: Database, language: str) -> dict[str, Any]:
+    async def _now(self, language: str) -> dict[str, Any]:
         zone, now_ms, policy = self._settings.shop.timezone, self._clock.now_ms(), self._service.policy
-        found = await self._read(lambda c: reports.now(c, policy, zone, now_ms, language), db)
+        found = await self.pages.ask(lambda c: reports.now(c, policy, zone, now_ms, language))
         trouble = self._service.trouble
         return found if trouble is None else found | {"incomplete": True, "trouble": trouble._asdict()}
 
@@ -265,24 +245,6 @@ class _Board:
         facts = {"cause": trouble.cause or "–", "kept": trouble.kept, "lost": trouble.lost}
         return t("board_aside", "zh" if language == "zh" else "en", **facts)
 
-    def _open(self) -> Database:
-        if self._service.db is None:
-            raise web.HTTPServiceUnavailable
-        return self._service.db
-
-    async def _read(self, question: Callable[[Any], T], db: Database | None = None) -> T:
-        """Ask in a thread, with a connection of its own: a slow question stops nobody else."""
-        database = db or self._open()
-
-        def ask() -> T:
-            connection = database.reader()
-            try:
-                return question(connection)
-            finally:
-                connection.close()
-
-        return await asyncio.to_thread(ask)
-
 
 BOARD = web.AppKey("board", _Board)
 """What shows the settings, and can go over to others."""
@@ -293,7 +255,7 @@ def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.A
     board = _Board(service, settings, clock)
     app = web.Application(client_max_size=_BODY_BYTES, middlewares=[_guard_of(board, clock)])
     app[BOARD] = board
-    app.add_routes(Acts(service, Pages(service, settings), clock).routes())
+    app.add_routes(Acts(service, board.pages, clock).routes())
     app.router.add_get("/", board.page)
     app.router.add_get("/static/{name}", board.static)
     app.router.add_get("/api/v1/now", board.now)
@@ -334,16 +296,7 @@ def _guard_of(board: _Board, clock: Clock) -> Middleware:
 
 
 def _problem(status: int, title: str, hint: str) -> web.Response:
-    return _json({"title": title, "status": status, "hint": hint}, status=status, kind="application/problem+json")
-
-
-def _json(value: Any, *, status: int = 200, kind: str = "application/json") -> web.Response:
-    return web.Response(text=json.dumps(value, ensure_ascii=False, default=str), status=status, content_type=kind)
-
-
-def _language(request: web.Request) -> str:
-    asked = request.query.get("lang") or request.headers.get("Accept-Language") or "zh"
-    return "en" if asked.lower().startswith("en") else "zh"
+    return json_answer({"title": title, "status": status, "hint": hint}, status=status, kind="application/problem+json")
 
 
 def _outbox(connection: Any) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.robots import Robots
+from tests.served import served
 
 from sanfen.abc import DeliveryError, Notice
 from sanfen.errors import ConfigError
@@ -35,15 +36,10 @@ class Service:
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
     made = Service()
-    app = web.Application()
-    app.router.add_post("/{tail:.*}", made.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.address = f"json://user:CANARY@127.0.0.1:{runner.addresses[0][1]}/hook"
-    yield made
-    made.ending.set()
-    await runner.cleanup()
+    async with served(made.handle) as address:
+        made.address = f"json://user:CANARY@{address}/hook"
+        yield made
+        made.ending.set()
 
 
 async def refused(address: str, notice: Notice) -> DeliveryError:

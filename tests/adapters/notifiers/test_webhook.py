@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook as Judge
 from standardwebhooks import WebhookVerificationError
+from tests.served import served
 
 from sanfen.abc import DeliveryError, Notice
 from sanfen.outbound import Guard
@@ -34,14 +35,9 @@ class Receiver:
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     made = Receiver()
-    app = web.Application()
-    app.router.add_post("/{tail:.*}", made.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.address = f"webhook+http://127.0.0.1:{runner.addresses[0][1]}/h?token=CANARY"
-    yield made
-    await runner.cleanup()
+    async with served(made.handle) as address:
+        made.address = f"webhook+http://{address}/h?token=CANARY"
+        yield made
 
 
 @pytest.fixture
