@@ -103,6 +103,7 @@ NOT_MIRRORED = {
     "engine/test_corrections.py": "late, recalled and re-tagged messages, and a policy that changed, through ingest",
     "core/test_zones.py": "days, in every zone",
     "engine/test_peer_cases.py": "worked cases of other products, through ingest",
+    "notify/test_flood.py": "the worker between many rounds and a strict robot",
     "engine/test_peer_ladders.py": "what other products say of chains and notices",
     "store/test_cookbook.py": "the queries of docs/sql-cookbook.md",
     "test_docs.py": "the documents",
