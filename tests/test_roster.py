@@ -72,6 +72,15 @@ def test_agent_is_whoever_holds_the_conversation() -> None:
     assert roster.told(["agent", "lead"], None, DAY)[0] == Target("agent", "agent", "nobody_holds_it")
 
 
+def test_where_the_channel_takes_notes_its_agent_gets_one() -> None:
+    roster = Roster(SETTINGS, ["chatwoot"])
+
+    assert roster.told(["agent"], "user:9", DAY, "chatwoot") == [Target("agent", "agent")]
+    assert roster.told(["agent"], "main:lily", DAY, "chatwoot") == [Target("lily", "agent")]  # who has ways of her own
+    assert roster.told(["agent"], "user:9", DAY, "desk")[0].skipped == "agent_unknown"
+    assert roster.told(["agent"], None, DAY, "chatwoot")[0].skipped == "nobody_holds_it"
+
+
 def test_one_person_named_twice_is_told_once() -> None:
     assert Roster(SETTINGS).told(["lead", "desk", "lead"], None, DAY) == [
         Target("lead", "lead"),

@@ -121,6 +121,10 @@ class ChannelAdapter(ABC):
         ``received_ms``: epoch milliseconds at which it arrived, for channels whose messages have no time.
         """
 
+    def can(self, kind: Literal["assign", "note"]) -> bool:  # noqa: ARG002  # most channels have no such API
+        """Whether ``act`` has a request for this kind of action, by what the options say."""
+        return False
+
     def act(self, action: Action) -> Call | None:  # noqa: ARG002  # most channels have no such API
         """The request that does it, by what the options say of the channel's API; None: this channel cannot."""
         return None

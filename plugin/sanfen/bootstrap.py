@@ -153,14 +153,14 @@ class Service:
         settings = loaded.settings
         if self._engine is not None:
             try:
-                await self._engine.adopt(_terms(loaded))
+                await self._engine.adopt(_terms(loaded, adapters))
             except StoreError:
                 with suppress(StoreError):  # it may have gone half the way
-                    await self._engine.adopt(_terms(self.loaded))
+                    await self._engine.adopt(_terms(self.loaded, self._adapters(self.loaded.settings)))
                 raise
         self.loaded = loaded
         if self._worker is not None:
-            self._worker.adopt(settings, Roster(settings))
+            self._worker.adopt(settings, _roster(settings, adapters))
             self.acting.adopt(adapters, Guard(settings.outbound).inside())
         if self._chores is not None:
             self._chores.adopt(settings.text_keep_ms)
@@ -197,8 +197,9 @@ class Service:
         # Below 3.51.3 two writing connections can damage a WAL; there is only one.
         _log.info("log open", path=str(settings.storage), sqlite=sqlite3.sqlite_version)
         ticker = Ticker(self.clock)
-        self.acting.adopt(self._adapters(settings), Guard(settings.outbound).inside())
-        roster = Roster(settings)
+        adapters = self._adapters(settings)
+        self.acting.adopt(adapters, Guard(settings.outbound).inside())
+        roster = _roster(settings, adapters)
         notifiers = self._plugins.notifiers(Guard(settings.outbound))
         key = await asyncio.wrap_future(db.write(keys.link_key))
         worker = Worker(
@@ -259,9 +260,14 @@ class Service:
             ) from None
 
 
-def _terms(loaded: Loaded) -> Terms:
+def _terms(loaded: Loaded, adapters: Mapping[str, ChannelAdapter]) -> Terms:
     settings = loaded.settings
-    return Terms(loaded.policies, loaded.rules, settings.shop.timezone, settings.text_keep_ms > 0, Roster(settings))
+    roster = _roster(settings, adapters)
+    return Terms(loaded.policies, loaded.rules, settings.shop.timezone, settings.text_keep_ms > 0, roster)
+
+
+def _roster(settings: Settings, adapters: Mapping[str, ChannelAdapter]) -> Roster:
+    return Roster(settings, [name for name, adapter in adapters.items() if adapter.can("note")])
 
 
 def _budgets(settings: Settings) -> Mapping[str, int]:

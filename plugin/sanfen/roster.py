@@ -27,7 +27,9 @@ class Target(NamedTuple):
 class Roster:
     """People, rosters and who stands in when nobody is there."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, notes: Iterable[str] = ()) -> None:
+        """``notes``: channels in which a private note reaches whoever holds a conversation."""
+        self._notes = frozenset(notes)
         self._people = settings.people
         self._rosters = settings.rosters
         self._fallback = settings.fallback
@@ -37,10 +39,10 @@ class Roster:
             agent: person.name for person in settings.people.values() for agent in person.agents
         }
 
-    def told(self, names: Iterable[str], agent: str | None, at_ms: int) -> list[Target]:
+    def told(self, names: Iterable[str], agent: str | None, at_ms: int, channel: str = "") -> list[Target]:
         """Everybody these names stand for at an instant; the fallback, at any hour, where they stand for nobody."""
         found: dict[str, Target] = {}
-        for one in (one for name in names for one in self._named(name, agent, at_ms)):
+        for one in (one for name in names for one in self._named(name, agent, at_ms, channel)):
             if one.person not in found or (one.skipped is None and found[one.person].skipped is not None):
                 found[one.person] = one
         if found and all(one.skipped is not None for one in found.values()):
@@ -51,7 +53,7 @@ class Roster:
         """The agents a reassign step may give a conversation to: of a roster or person who is there; else the name itself."""
         if name not in self._rosters and name not in self._people:
             return [name]
-        people = [one.person for one in self._named(name, None, at_ms) if one.skipped is None]
+        people = [one.person for one in self._named(name, None, at_ms, "") if one.skipped is None]
         return [agent for person in people for agent in sorted(self._people[person].agents)]
 
     def person_of(self, agent: str | None) -> Person | None:
@@ -59,13 +61,15 @@ class Roster:
         name = self._by_agent.get(agent) if agent is not None else None
         return self._people[name] if name is not None else None
 
-    def _named(self, name: str, agent: str | None, at_ms: int) -> Iterable[Target]:
+    def _named(self, name: str, agent: str | None, at_ms: int, channel: str) -> Iterable[Target]:
         if name == AGENT and AGENT not in self._people:
             person = self.person_of(agent)
             if person is not None:
                 yield self._one(person, name, at_ms)
-            else:
-                yield Target(AGENT, name, "nobody_holds_it" if agent is None else "agent_unknown")
+            elif agent is None:
+                yield Target(AGENT, name, "nobody_holds_it")
+            else:  # a note in the conversation, where its channel takes one
+                yield Target(AGENT, name, None if channel in self._notes else "agent_unknown")
         elif name in self._rosters:
             there = [shift for shift in self._rosters[name] if self._there(shift.duty, at_ms)]
             for shift in there:

@@ -326,7 +326,7 @@ class Engine:
 
     def _enqueue(self, connection: sqlite3.Connection, effect: Escalated, policy: str) -> int:
         now_ms = self._clock.now_ms()
-        targets = self._roster.told(effect.notify, effect.round.agent, now_ms) if effect.notify else []
+        targets = self._roster.told(effect.notify, effect.round.agent, now_ms, effect.round.key.channel)
         if targets and all(target.skipped for target in targets):
             _log.error("nobody is there to be told", ladder=effect.ladder, step=effect.step, wanted=effect.notify)
         return outbox.enqueue(connection, effect, policy, targets, now_ms)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from sanfen.abc import Action, Call, ChannelAdapter, Direction, Event, Proof, Request, VerifyError
@@ -35,11 +35,15 @@ class ChatwootChannel(ChannelAdapter):
         """The events of a webhook. What the API is asked to send comes back by the webhook, with its id and sender."""
         return () if direction == "out" else parse(request, received_ms, shop=self.shop, channel=self.channel)
 
+    def can(self, kind: Literal["assign", "note"]) -> bool:  # noqa: ARG002  # one token does both
+        """With the server's address and a token."""
+        return bool(self.options.get("api") and self.options.get("token"))
+
     def act(self, action: Action) -> Call | None:
         """Assign to ``user:6``, or leave a private note. None without ``api`` and ``token``, or for no agent of Chatwoot's."""
-        api, token = str(self.options.get("api", "")).rstrip("/"), self.options.get("token")
+        api, token = str(self.options.get("api", "")).rstrip("/"), str(self.options.get("token", ""))
         account, _, number = action.conversation.partition("/")
-        if not api or not token or not number:
+        if not self.can(action.kind) or not number:
             return None
         path = f"{api}/api/v1/accounts/{quote(account, safe='')}/conversations/{quote(number, safe='')}"
         if action.kind == "note":
