@@ -3,9 +3,12 @@
 python tests/faults/fuzz.py TARGET COUNT [SEED]     blind: so many inputs, from one seed
 """
 
+import atexit
 import base64
 import gzip
 import json
+import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -45,7 +48,15 @@ KEY = b"a secret of the fuzzer"
 CHANNEL = GenericChannel("shop", "desk", ["a secret of the fuzzer"], {})
 MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of its own in it
 FOLDER = Path(tempfile.mkdtemp(prefix="sanfen-fuzz-", dir=MEMORY if MEMORY.is_dir() else None))
+OWNER = os.getpid()
 EXPECTED_SIGNED = ("webhook-id", "webhook-timestamp")
+
+
+@atexit.register
+def tidy() -> None:
+    """Whoever made the folder removes it; a forked child does not."""
+    if os.getpid() == OWNER:
+        shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 class Hang(Exception):  # noqa: N818  # what the alarm raises
