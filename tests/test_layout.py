@@ -15,6 +15,7 @@ ROOTS = {"plugin": "sanfen", "adapters": "sanfen_adapters", "config": "sanfen_pr
 LARGER = {
     "plugin/sanfen/config/schema.py": (470, "the shape of the whole file stands in one place, as its reader sees it"),
     "plugin/sanfen/core/rounds.py": (330, "every transition of a round stands in one file"),
+    "plugin/sanfen/engine/ingest.py": (430, "all that a delivery does in its one transaction"),
     "tests/oracle.py": (600, "a whole scorer, written to share nothing with the one it judges"),
 }
 
@@ -56,7 +57,6 @@ TESTED_ELSEWHERE = {
     "cli/route.py": "tests/cli/test_watch.py",
     "cli/tables.py": "tests/cli/test_cli.py",
     "cli/test.py": "tests/cli/test_watch.py",
-    "clock.py": "the machine's clock",
     "config/build.py": "tests/config/test_load.py",
     "config/frozen.py": "tests/config/test_presets.py, tests/core/test_golden.py: every preset goes through it",
     "config/findings.py": "tests/config/test_load.py: every mistake with its place and sentence",
@@ -84,12 +84,14 @@ TESTED_ELSEWHERE = {
     "demo/wire.py": "tests/e2e/test_demo.py: its signatures are verified by the service",
     "engine/recover.py": "tests/engine/test_ingest.py",
     "errors.py": "a tree of names; every area tests the ones it raises",
+    "gateway/onward.py": "tests/e2e/test_store_and_forward.py: real processes; its protocol: tests/store/test_onward.py",
     "hookspecs.py": "signatures; tests/adapters finds the adapters through them",
     "process.py": "tests/security/test_service.py: the real process",
     "store/erasure.py": "tests/cli/test_erase.py: the command, on a real file",
-    "store/migrations.py": "tests/store/test_db.py: every test of the store runs them on a new file",
     "store/policies.py": "tests/store/test_units.py, tests/engine/test_ingest.py",
+    "store/wal.py": "tests/store/test_db.py",
     "store/views.py": "tests/store/test_cookbook.py, tests/store/test_figures.py: against core/sessions.py, row by row",
+    "scoring.py": "tests/e2e/test_service.py, tests/e2e/test_damage.py: the real process",
     "testing.py": "used by the tests",
 }
 

@@ -21,8 +21,11 @@ class Manifest(NamedTuple):
     facts: dict[str, Any]  # manifest.toml as it stands
 
     def load(self) -> Any:
-        """The class the manifest names."""
-        return getattr(import_module(self.module), self.facts["class"])
+        """The class the manifest names; what the middleware asks of a channel's facts stands on it."""
+        kind = getattr(import_module(self.module), self.facts["class"])
+        if "deadline_ms" in self.facts:
+            kind.deadline_ms = self.facts["deadline_ms"]
+        return kind
 
 
 def manifests(kind: str) -> Iterator[Manifest]:

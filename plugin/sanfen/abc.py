@@ -93,6 +93,8 @@ class ChannelAdapter(ABC):
 
     name: ClassVar[str]
     """The word after ``adapter:`` in the configuration."""
+    deadline_ms: ClassVar[int | None] = None
+    """How long the channel waits for an answer, where that is known; the manifest says it."""
 
     content_types: ClassVar[frozenset[str]] = frozenset(
         {"application/json", "application/x-ndjson", "application/jsonl", "application/octet-stream", "text/plain"}

@@ -6,13 +6,11 @@ tries again until the database is there.
 
 import asyncio
 import os
-import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 from aiohttp import web
@@ -22,32 +20,28 @@ from sanfen.board.views import BOARD, Trouble, build_board_app
 from sanfen.clock import Clock, SystemClock
 from sanfen.config.load import Loaded, load
 from sanfen.config.settings import Settings
-from sanfen.engine.chores import Chores
 from sanfen.engine.front import Front
-from sanfen.engine.ingest import Engine, Terms
-from sanfen.engine.pulse import Pulse
-from sanfen.engine.recover import recover
-from sanfen.engine.timers import Ticker
-from sanfen.errors import ConfigError, StoreError
-from sanfen.gateway.app import COUNTERS, DOORS, build_traffic_app
+from sanfen.errors import ConfigError, DamagedError, InUseError, StoreError
+from sanfen.gateway.app import COUNTERS, DOORS, ONWARD, build_traffic_app
 from sanfen.gateway.door import Runner, server_options
 from sanfen.gateway.journaling import Counters
 from sanfen.gateway.limits import Limits
-from sanfen.links import Grant, sign
+from sanfen.gateway.onward import Onward
 from sanfen.notify.acting import Acting
-from sanfen.notify.worker import Worker
 from sanfen.outbound import Guard
 from sanfen.plugins import Plugins
-from sanfen.roster import Roster
-from sanfen.store import keys, outbox
-from sanfen.store.db import Database
-from sanfen.store.outbox import Row
+from sanfen.scoring import Scoring
+from sanfen.store.db import Readable, Watched
+from sanfen.store.files import put_aside
+from sanfen.store.lease import Lease
 from sanfen.store.spill import Spill
 
 __all__ = ["Service"]
 
 _RETRY_MS = 5_000
-_LINK_MS = 3_600_000  # how long a link in a notice works
+_DRAIN_S = 8.0  # how long requests under way may still take when the service is stopped
+_LOOK_S = 0.25
+_SILENT_S = 3.0  # a writer without a heartbeat for so long is taken for stopped
 
 Adapters = Mapping[str, ChannelAdapter]
 
@@ -63,17 +57,27 @@ class Service:
         settings = loaded.settings
         self._spill = Spill(settings.spill, f"{self.clock.now_ms():x}-{os.getpid()}")
         self.front = Front(self._spill, self.clock, _budgets(settings), settings.shop.timezone)
-        self.db: Database | None = None
-        self._tasks: list[asyncio.Task[Any]] = []
+        self._plugins = Plugins(named=loaded.settings.plugins)
+        self._scoring: Scoring | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._watched: Readable | None = None  # the log of another instance, while this one stands by
+        self._apps: list[web.Application] = []
         self._runners: list[web.AppRunner] = []
         self._counters: Counters | None = None
-        self._worker: Worker | None = None
-        self._chores: Chores | None = None
-        self._engine: Engine | None = None
-        self._apps: list[web.Application] = []
-        self._plugins = Plugins(named=loaded.settings.plugins)
         self.acting = Acting({})
+        self._onward: Onward | None = None
         self.not_adopted: str | None = None  # why the last reload changed nothing
+        self.over = asyncio.Event()  # another instance has taken over: this one has nothing left to do
+
+    @property
+    def db(self) -> Readable | None:
+        """The log to read from, or None while there is none."""
+        return self._watched if self._scoring is None else self._scoring.db
+
+    @property
+    def is_standby(self) -> bool:
+        """Whether another instance writes, and this one waits for its role."""
+        return self._watched is not None
 
     @property
     def policy(self) -> str:
@@ -101,21 +105,57 @@ class Service:
         """How many deliveries each secret has signed since the start: when the old one has none left, it can go."""
         return {} if self._counters is None else dict(self._counters.secrets)
 
-    async def start(self) -> None:
-        """Open, recover, listen. Raises ConfigError if an address cannot be had or an adapter is unknown."""
+    async def start(self, *, standby: bool = False) -> None:
+        """Open, recover, listen. ``standby``: wait for the role if another instance has it.
+
+        Raises ConfigError if an address cannot be had or an adapter is unknown, InUseError if another instance writes.
+        """
         settings = self.loaded.settings
         adapters = self._adapters(settings)
-        try:
-            await self._open()
-        except StoreError as error:
-            _log.error("no database: relaying without scoring", error=error.message, hint=error.hint)
-            self.front.say(error.message)
-            self._tasks.append(asyncio.create_task(self._open_later()))
-        hooks = build_traffic_app(settings, adapters, self.front, self.clock)
-        self._counters = hooks[COUNTERS]
         board = build_board_app(self, settings, self.clock)
-        await self._listen(hooks, settings.listen.hooks_host, settings.listen.hooks_port)
-        await self._listen(board, settings.listen.board_host, settings.listen.board_port)
+        listening = standby and await self._stand_by(board)
+        if self._scoring is None:
+            try:
+                await self._open()
+            except InUseError:
+                raise
+            except StoreError as error:
+                self._without(error)
+        hooks = build_traffic_app(settings, adapters, self.front, self.clock)
+        self._counters, self._onward = hooks[COUNTERS], hooks[ONWARD]
+        self.front.on_stored = self._onward.wake
+        self._pass_on()
+        await self._listen(hooks, settings.listen.hooks_host, settings.listen.hooks_port, patient=standby)
+        if not listening:
+            await self._listen(board, settings.listen.board_host, settings.listen.board_port, patient=standby)
+
+    async def _stand_by(self, board: web.Application) -> bool:
+        """Wait until the log is ours; whether the board was served meanwhile."""
+        settings = self.loaded.settings
+        loop = asyncio.get_running_loop()
+        beat, since, listening = 0, loop.time(), False
+        while self._scoring is None:
+            silent = beat if loop.time() - since > _SILENT_S else None
+            try:
+                await self._open(silent)
+            except InUseError as error:
+                if self._watched is None:
+                    _log.info("standing by", because=error.message)
+                    self._watched = Watched(settings.storage)
+                    with suppress(ConfigError):  # the same port as the other's: it has a board
+                        await self._listen(board, settings.listen.board_host, settings.listen.board_port)
+                        listening = True
+            except StoreError as error:
+                _log.error("the log cannot be opened; standing by", error=error.message)
+            heard = Lease.heartbeat(settings.storage)
+            if heard != beat:
+                beat, since = heard, loop.time()
+            if self._scoring is None:
+                await asyncio.sleep(_LOOK_S)
+        if self._watched is not None:
+            _log.warning("the writer's role is ours")
+            self._watched = None
+        return listening
 
     async def reload(self, path: Path) -> bool:
         """Go over to the configuration as the file has it now, all of it or nothing; whether that was done.
@@ -123,7 +163,7 @@ class Service:
         A request that has begun is finished under the old one, and a round keeps the policy it opened under.
         """
         try:
-            loaded = await asyncio.to_thread(load, path)
+            loaded = await asyncio.to_thread(partial(load, path, deadlines=self._plugins.deadlines()))
             self._same_place(loaded.settings)
             adapters = self._adapters(loaded.settings)
             await self._adopt(loaded, adapters)
@@ -151,19 +191,10 @@ class Service:
 
     async def _adopt(self, loaded: Loaded, adapters: Mapping[str, ChannelAdapter]) -> None:
         settings = loaded.settings
-        if self._engine is not None:
-            try:
-                await self._engine.adopt(_terms(loaded, adapters))
-            except StoreError:
-                with suppress(StoreError):  # it may have gone half the way
-                    await self._engine.adopt(_terms(self.loaded, self._adapters(self.loaded.settings)))
-                raise
+        if self._scoring is not None:
+            await self._scoring.adopt(loaded, adapters)
         self.loaded = loaded
-        if self._worker is not None:
-            self._worker.adopt(settings, _roster(settings, adapters))
-            self.acting.adopt(adapters, Guard(settings.outbound).inside())
-        if self._chores is not None:
-            self._chores.adopt(settings.text_keep_ms)
+        self.acting.adopt(adapters, Guard(settings.outbound).inside())
         self.front.adopt(_budgets(settings), settings.shop.timezone)
         for app in self._apps:
             if DOORS in app:
@@ -175,106 +206,121 @@ class Service:
         return {name: self._plugins.channel(one, settings.shop.id) for name, one in settings.channels.items()}
 
     async def stop(self) -> None:
-        """Stop taking traffic, finish what was taken, close the database. Safe to call twice."""
-        for runner in self._runners:
-            await runner.cleanup()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._runners, self._tasks = [], []
-        if self._chores is not None:
-            self._chores.stop()
-        if self._worker is not None:
-            await self._worker.close()
+        """Stop taking traffic, finish what was taken within ten seconds, close the log. Safe to call twice."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+        scoring, self._scoring = self._scoring, None
+        runners, self._runners = self._runners, []
+        await asyncio.gather(
+            *(runner.cleanup() for runner in runners), *([scoring.rest()] if scoring else []), return_exceptions=True
+        )
         await self.front.close()
-        if self.db is not None:
-            await asyncio.to_thread(self.db.close)
+        if scoring is not None:
+            await asyncio.to_thread(scoring.db.close)
         await asyncio.to_thread(self._spill.close)
 
-    async def _open(self) -> None:
+    # --- the log, and its losses ---
+
+    async def _open(self, silent: int | None = None) -> None:
+        """Open the log; a damaged one is put aside, never deleted, and a new one begun. Raises StoreError."""
         settings = self.loaded.settings
-        db = await asyncio.to_thread(Database.open, settings.storage)
-        # Below 3.51.3 two writing connections can damage a WAL; there is only one.
-        _log.info("log open", path=str(settings.storage), sqlite=sqlite3.sqlite_version)
-        ticker = Ticker(self.clock)
         adapters = self._adapters(settings)
         self.acting.adopt(adapters, Guard(settings.outbound).inside())
-        roster = _roster(settings, adapters)
-        notifiers = self._plugins.notifiers(Guard(settings.outbound))
-        key = await asyncio.wrap_future(db.write(keys.link_key))
-        worker = Worker(
-            db,
-            notifiers,
-            settings,
-            self.clock,
-            roster=roster,
-            acting=self.acting,
-            link=partial(_link, settings.listen.url, key),
-        )
-        engine = Engine(
-            db,
-            self.loaded.policies,
-            self.loaded.rules,
-            self.clock,
-            roster=roster,
-            zone=settings.shop.timezone,
-            keep_text=settings.text_keep_ms > 0,
-            on_due=ticker.push,
-            on_escalated=worker.wake,
-        )
-        await engine.adopt()
-        await asyncio.wrap_future(db.write(lambda connection: outbox.release(connection, self.clock.now_ms())))
-        waiting = await recover(db, ticker)
-        if waiting:
-            _log.info("recovered open rounds", conversations=waiting)
-        chores = Chores(db, ticker, self.clock, keep_text_ms=settings.text_keep_ms)
-        chores.start()
-        if settings.heartbeat is not None:
-            pulse = Pulse(settings.heartbeat.url, chores.trouble, self.clock.now_ms)
-            chores.every(pulse.beat, settings.heartbeat.every_ms, "pulse")
-        self.db, self._engine, self._worker, self._chores = db, engine, worker, chores
-        self._tasks += [asyncio.create_task(ticker.run(engine)), asyncio.create_task(worker.run())]
-        self.front.connect(engine, db)
+        parts = (self.loaded, adapters, self._plugins, self.clock, self.acting, self.front.look)
+        try:
+            scoring = await Scoring.open(*parts, silent)
+        except DamagedError as error:
+            try:
+                aside = await asyncio.to_thread(put_aside, settings.storage)
+            except OSError as failure:
+                raise StoreError(f"{error.message}; it cannot be put aside: {failure.strerror}") from None
+            _log.critical(
+                "the log is damaged: it was put aside, a new one is begun", error=error.message, aside=str(aside)
+            )
+            scoring = await Scoring.open(*parts, silent)
+            self.front.miss(f"the log was damaged; what it held is in {aside.name}")
+        loop = asyncio.get_running_loop()
+
+        def lost(problem: StoreError) -> None:
+            loop.call_soon_threadsafe(self._lost, scoring, problem)
+
+        scoring.db.on_lost(lost)
+        self._scoring = scoring
+        self._pass_on()
+        self.front.connect(scoring.engine, scoring.db)
+
+    def _pass_on(self) -> None:
+        """Send what was stored, as long as there is this log."""
+        if self._scoring is not None and self._onward is not None:
+            channels = self.loaded.settings.channels.items()
+            repeated = frozenset(name for name, one in channels if one.delivery == "store-repeat")
+            self._scoring.run(self._onward.run(self._scoring.db, repeated))
+
+    def _without(self, error: StoreError) -> None:
+        """The chat flows without a log; it is tried again until there is one."""
+        _log.error("no log: relaying without scoring", error=error.message, hint=error.hint)
+        self.front.say(error.message)
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.get_running_loop().create_task(self._open_later())
 
     async def _open_later(self) -> None:
-        while self.db is None:
+        while self._scoring is None:
             await asyncio.sleep(_RETRY_MS / 1000)
             with suppress(StoreError):
                 await self._open()
-                _log.warning("database open again: scoring resumed")
+                _log.warning("the log is open again: scoring resumed")
 
-    async def _listen(self, app: web.Application, host: str, port: int) -> None:
-        self._apps.append(app)
+    def _lost(self, scoring: Scoring, problem: StoreError) -> None:
+        """Damaged: open anew, which puts it aside. Another's: there is nothing left to do here."""
+        if self._scoring is not scoring:
+            return
+        self._scoring = None
+        self.front.disconnect(problem.message)
+        if isinstance(problem, InUseError):
+            _log.critical("another instance has taken over: stopping", error=problem.message)
+            self.over.set()
+        else:
+            _log.error("the log is lost: relaying without it", error=problem.message)
+        self._opening = asyncio.get_running_loop().create_task(self._reopen(scoring, again=not self.over.is_set()))
+
+    async def _reopen(self, scoring: Scoring, *, again: bool) -> None:
+        await scoring.rest()
+        await asyncio.to_thread(scoring.db.close)
+        if again:
+            try:
+                await self._open()
+            except StoreError as error:
+                self.front.say(error.message)
+                await self._open_later()
+
+    async def _listen(self, app: web.Application, host: str, port: int, *, patient: bool = False) -> None:
+        """Listen; ``patient``: wait until the address is free."""
         listen = self.loaded.settings.listen
         limits = Limits(connections=listen.connections, per_address=listen.per_address)
         options = server_options(self.clock, limits)
+        options["shutdown_timeout"] = _DRAIN_S
         runner = Runner(app, limits, listen.trusted_proxies, handle_signals=False, **options)
         await runner.setup()
-        self._runners.append(runner)
         try:
-            await web.TCPSite(runner, host, port).start()
+            while True:
+                try:
+                    await web.TCPSite(runner, host, port).start()
+                    break
+                except OSError:
+                    if not patient:
+                        raise
+                    await asyncio.sleep(_LOOK_S)
+            self._apps.append(app)
+            self._runners.append(runner)
         except OSError as error:
+            await runner.cleanup()
             raise ConfigError(
                 f"cannot listen on {host}:{port}: {error.strerror}",
                 hint="another program has the port, or the address is not this machine's: change listen: in the file",
             ) from None
 
 
-def _terms(loaded: Loaded, adapters: Mapping[str, ChannelAdapter]) -> Terms:
-    settings = loaded.settings
-    roster = _roster(settings, adapters)
-    return Terms(loaded.policies, loaded.rules, settings.shop.timezone, settings.text_keep_ms > 0, roster)
-
-
-def _roster(settings: Settings, adapters: Mapping[str, ChannelAdapter]) -> Roster:
-    return Roster(settings, [name for name, adapter in adapters.items() if adapter.can("note")])
-
-
 def _budgets(settings: Settings) -> Mapping[str, int]:
     """How long the answer of each channel may wait."""
     return {name: channel.ack_budget_ms for name, channel in settings.channels.items()}
-
-
-def _link(url: str | None, key: bytes, row: Row, now_ms: int) -> str | None:
-    """The address that takes a round with one click, for whoever the row is for."""
-    return None if url is None else f"{url}/act/{sign(key, Grant(row.round, row.person, now_ms + _LINK_MS))}"

@@ -268,6 +268,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "消息暂存在外，数字不完整：{cause}（待入库 {kept}，丢失 {lost}）",
     ),
     "board_not_adopted": ("The changed configuration is not in force", "修改后的配置没有生效"),
+    "board_standby": ("Standing by: another instance serves this shop", "备用：另一实例正在服务"),
     "board_incomplete": ("incomplete", "不完整"),
     "board_customer": ("customer", "顾客"),
     "board_agent": ("agent", "客服"),

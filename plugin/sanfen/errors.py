@@ -7,7 +7,9 @@
     ├── ParseError       the sender's bytes are not what the channel promises (HTTP 400)
     ├── VerifyError      the sender cannot prove who they are (HTTP 401)
     ├── DeliveryError    the remote side did not take a notice; says whether to try again
-    └── StoreError       the database cannot be used: locked, foreign, damaged, too new
+    └── StoreError       the database cannot be used: locked, foreign, too new
+        ├── InUseError   another instance has the writer's role
+        └── DamagedError its file is ours and cannot be trusted any more
 
 Three questions choose the class: who can mend it, is it worth another try, what should a person do next (``hint``).
 Inside the core nothing is raised for odd data: a message that cannot count is ignored, a round is excluded, with a reason.
@@ -15,8 +17,10 @@ Inside the core nothing is raised for odd data: a message that cannot count is i
 
 __all__ = [
     "ConfigError",
+    "DamagedError",
     "DeliveryError",
     "DeniedError",
+    "InUseError",
     "InputError",
     "ParseError",
     "PolicyError",
@@ -85,3 +89,11 @@ class DeniedError(OSError):
 
 class StoreError(SanfenError):
     """The database file cannot be used as the log."""
+
+
+class InUseError(StoreError):
+    """Another instance writes to the log."""
+
+
+class DamagedError(StoreError):
+    """The log is ours, and damaged."""

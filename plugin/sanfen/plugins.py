@@ -81,6 +81,10 @@ class Plugins:
         """The plugins that were found."""
         return sorted(name for name, _ in self._manager.list_name_plugin())
 
+    def deadlines(self) -> dict[str, int]:
+        """How long channels wait for our answer, by adapter, milliseconds; where it is known."""
+        return {name: kind.deadline_ms for name, kind in self.channels.items() if kind.deadline_ms is not None}
+
     def channel(self, facts: ChannelFacts, shop: str) -> ChannelAdapter:
         """The adapter of a configured channel. Raises ConfigError if no plugin brings it."""
         kind = self.channels.get(facts.adapter)

@@ -23,6 +23,10 @@ class FakeClock:
         """Epoch milliseconds."""
         return self._now_ms
 
+    def off_ms(self) -> int:
+        """It is never set."""
+        return 0
+
     async def sleep_ms(self, duration_ms: int) -> None:
         """Wait until the test has moved time that far."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -30,6 +30,7 @@ class Service:
     traffic: dict[str, int] = {}  # noqa: RUF012  # never changed
     secrets: dict[tuple[str, str], int] = {}  # noqa: RUF012
     trouble: Trouble | None = None
+    is_standby = False
     not_adopted: str | None = None
 
 

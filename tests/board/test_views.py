@@ -29,6 +29,7 @@ class Service:
         self.policy = "p"
         self.traffic = {"received": 7}
         self.trouble: Trouble | None = None
+        self.is_standby = False
         self.not_adopted: str | None = None
         self.secrets = {("desk", "1"): 3}
 

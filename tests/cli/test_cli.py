@@ -17,6 +17,21 @@ GOLDEN = Path(__file__).parent.parent / "data" / "golden.jsonl"
 TRIED = 52  # worked cases of the family
 
 
+def test_check_reads_a_log_through(sanfen: Sanfen, scored: Path) -> None:
+    """Whole, then with a figure somebody changed by hand, then with bytes that are no page any more."""
+    assert sanfen("check", scored) == (0, f"{scored}: a whole log\n", "")
+    with closing(sqlite3.connect(scored)) as other:
+        other.execute("UPDATE rate_hours SET met = met + 1")
+        other.commit()
+    assert "hours of the roll-up disagree" in sanfen("check", scored).out
+    spoilt = bytearray(scored.read_bytes())
+    spoilt[4096:40_960] = b"\xaa" * 36_864
+    scored.write_bytes(bytes(spoilt))
+    done = sanfen("check", scored)
+
+    assert (done.code, "malformed" in done.out or "damaged" in done.out) == (1, True)
+
+
 def test_replay_gives_the_published_figures(sanfen: Sanfen, chat: Path) -> None:
     done = sanfen("replay", chat, "--json", "--rounds")
     (one,) = done.json["policies"]

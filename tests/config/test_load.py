@@ -212,3 +212,17 @@ def test_no_text_breaks_the_loader(tmp_path_factory: pytest.TempPathFactory, tex
     assert loaded is not None or any(finding.is_error for finding in findings)
     assert all(isinstance(finding, Finding) for finding in findings)
     render_all(findings)
+
+
+def test_a_channel_that_gives_up_first_is_found_by_its_adapter(tmp_path: Path) -> None:
+    """What an adapter knows of its channel holds where the file says nothing; a stored delivery has no target to wait for."""
+    path = tmp_path / "sanfen.yaml"
+    for more, codes in (
+        ("", ["C024", "W112"]),
+        (", ack_within: 500ms", ["W112"]),
+        (", ack_within: 500ms, delivery: store", []),
+        (", deadline: 1m", []),
+    ):
+        path.write_text(f"version: 1\nchannels:\n  desk: {{signing: none, adapter: x{more}}}\n", encoding="utf-8")
+        _, findings = inspect(path, {}, deadlines={"x": 1_000})
+        assert [one.code for one in findings if one.code != "W111"] == codes, more

@@ -51,7 +51,7 @@ def rates(sanfen: Sanfen, *more: str) -> subprocess.CompletedProcess[str]:
 
 
 async def test_a_locked_log_degrades_is_seen_everywhere_and_recovers(tmp_path: Path, upstream: Upstream) -> None:
-    sanfen = Sanfen(tmp_path, upstream, ack="400ms")
+    sanfen = Sanfen(tmp_path, upstream, ack="800ms")
     await sanfen.start()
     assert await send(sanfen, "a") == [200]
     with locked(tmp_path / "sanfen.db"):
@@ -76,7 +76,7 @@ async def test_a_locked_log_degrades_is_seen_everywhere_and_recovers(tmp_path: P
 
 async def test_killed_while_degraded_and_while_draining_loses_nothing(tmp_path: Path, upstream: Upstream) -> None:
     """What was acknowledged is in the spill files, and the next start journals it once, however often it is killed."""
-    sanfen = Sanfen(tmp_path, upstream, ack="200ms")
+    sanfen = Sanfen(tmp_path, upstream, ack="800ms")
     await sanfen.start()
     names = [f"k{number}" for number in range(300)]
     assert await send(sanfen, "first") == [200]
@@ -100,7 +100,7 @@ async def test_killed_while_degraded_and_while_draining_loses_nothing(tmp_path: 
 async def test_what_can_be_kept_nowhere_makes_figures_incomplete(tmp_path: Path, upstream: Upstream) -> None:
     """The spill's folder is a file: the chat flows, the loss is counted, and every figure of the day says so."""
     (tmp_path / "no").write_bytes(b"")
-    sanfen = Sanfen(tmp_path, upstream, ack="200ms", more=f"spill: {tmp_path}/no/spill\n")
+    sanfen = Sanfen(tmp_path, upstream, ack="800ms", more=f"spill: {tmp_path}/no/spill\n")
     await sanfen.start()
     assert await send(sanfen, "a") == [200]
     with closing(sqlite3.connect(tmp_path / "sanfen.db", isolation_level=None)) as other:

@@ -26,6 +26,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.mode = "ok"
+        self.cause: str | None = None
         self.deliveries: list[Delivery] = []
         self.events: list[Event] = []
         self.held: list[asyncio.Future[Receipt]] = []

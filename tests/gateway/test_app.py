@@ -17,6 +17,8 @@ from sanfen.testing import FakeClock
 class Never:
     """An engine nobody asks."""
 
+    cause: str | None = None
+
     def submit(self, *_: object) -> Any:
         raise AssertionError
 

@@ -17,6 +17,7 @@ class Engine:
     def __init__(self) -> None:
         self.futures: list[asyncio.Future[Any]] = []
         self.fails = False
+        self.cause: str | None = None
 
     def submit(self, *_: object) -> asyncio.Future[Any]:
         if self.fails:

@@ -39,6 +39,7 @@ class Service:
         self.secrets: dict[tuple[str, str], int] = {}
         self.trouble: Trouble | None = None
         self.not_adopted: str | None = None
+        self.is_standby = False
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_only_one_connection_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return made
 
     monkeypatch.setattr("sqlite3.connect", watched)
-    monkeypatch.setattr("sanfen.store.db._WAL_PAGES", 0)  # fold back after every commit
+    monkeypatch.setattr("sanfen.store.wal._WAL_PAGES", 0)  # fold back after every commit
     log = Database.open(tmp_path / "log.db")
     log.write(lambda connection: connection.execute(INSERT, (1,)).rowcount).result()
     log.reader().close()
@@ -188,7 +188,7 @@ def test_the_log_stays_ours_when_it_is_opened_again(db: Database) -> None:
 
 def fill(db: Database, monkeypatch: pytest.MonkeyPatch, commits: int) -> int:
     """Commits of about a page each, one by one; how large the write-ahead log is then, in pages."""
-    monkeypatch.setattr("sanfen.store.db._WAL_PAGES", 64)
+    monkeypatch.setattr("sanfen.store.wal._WAL_PAGES", 64)
     big = "INSERT INTO gap_rows (from_ms, channel, deliveries, reason) VALUES (1, 'c', 1, ?)"
     for _ in range(commits):
         db.write(lambda connection: connection.execute(big, ("r" * 4000,)).rowcount).result()

@@ -152,3 +152,31 @@ def test_an_empty_ledger_is_removed_at_the_end(spill: Spill, tmp_path: Path) -> 
     spill.close()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_has_stopped_waiting_stops_nobody_else(spill: Spill) -> None:
+    """The thread outlives a cancelled future, and what it had to write is written."""
+    cancelled = spill.append(delivery(1), ())
+    cancelled.cancel()
+    spill.append(delivery(2), ()).result(10)
+
+    assert spill.waiting() == 2
+
+
+def test_a_broken_disk_does_not_fill_up_with_names(
+    spill: Spill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was on disk before the failure is drained all the same."""
+    spill.append(delivery(1), ()).result(10)
+
+    def broken(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sanfen.store.spill.os.fdatasync", broken)
+        for number in range(2, 9):
+            assert isinstance(spill.append(delivery(number), ()).exception(10), StoreError)
+        assert len(lines(tmp_path)) == 1
+    spill.append(delivery(9), ()).result(10)
+
+    assert [one.delivery.number for batch in spill.batches() for one in batch if isinstance(one, Aside)] == [1, 9]

@@ -13,7 +13,7 @@ from sanfen.catalogue import TEXTS
 from sanfen.config.settings import Settings
 from sanfen.errors import InputError, ParseError
 from sanfen.notify.notice import clock_text
-from sanfen.store.db import Database
+from sanfen.store.db import Readable
 from sanfen.strictjson import strict_json
 
 __all__ = ["Pages", "json_answer", "json_body", "language_of", "word_of"]
@@ -28,7 +28,7 @@ class HasLog(Protocol):
     """Whoever knows whether there is a log."""
 
     @property
-    def db(self) -> Database | None:
+    def db(self) -> Readable | None:
         """The log, or None while it cannot be opened."""
 
 
@@ -74,7 +74,7 @@ class Pages:
         """Change something in the log; returns after the commit."""
         return await asyncio.wrap_future(self.log().write(job))
 
-    def log(self) -> Database:
+    def log(self) -> Readable:
         """The log. Raises HTTPServiceUnavailable while there is none."""
         if self._service.db is None:
             raise web.HTTPServiceUnavailable(reason="there is no log now")

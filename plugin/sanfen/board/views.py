@@ -18,7 +18,7 @@ from sanfen.catalogue import t
 from sanfen.clock import Clock
 from sanfen.config.settings import Settings
 from sanfen.errors import InputError, SanfenError
-from sanfen.store import explanation, queries, units
+from sanfen.store import explanation, onward, queries, units
 from sanfen.store.erasure import erase
 from sanfen.store.figures import figures
 from sanfen.store.projection import LIVE
@@ -61,6 +61,10 @@ class Running(Serving, Protocol):
         """The policy rounds are judged by."""
 
     @property
+    def is_standby(self) -> bool:
+        """Whether another instance writes the log, and this one shows it."""
+
+    @property
     def trouble(self) -> Trouble | None:
         """Why the figures of this moment are incomplete; None while all is well."""
 
@@ -98,6 +102,7 @@ class _Board:
         db = self._service.db
         now = None if db is None else await self._now(language)
         shown = {"trouble": self._told(language), "not_adopted": self._service.not_adopted, "now": now}
+        shown["standby"] = self._service.is_standby
         return self.pages.render("now.html", request, status=503 if db is None else 200, **shown)
 
     async def now(self, request: web.Request) -> web.Response:
@@ -189,6 +194,8 @@ class _Board:
         return json_answer({"status": "ok", "version": __version__})
 
     async def ready(self, _: web.Request) -> web.Response:
+        if self._service.is_standby:
+            return json_answer({"status": "standby", "reason": t("board_standby")}, status=503)
         trouble = self._service.trouble
         if self._service.db is None or (trouble is not None and trouble.cause is not None):
             facts = {} if trouble is None else trouble._asdict()
@@ -198,6 +205,11 @@ class _Board:
     async def metrics(self, _: web.Request) -> web.Response:
         registry = CollectorRegistry()
         Gauge("sanfen_ready", "1 while the log can be written", registry=registry).set(self._service.db is not None)
+        Gauge(
+            "sanfen_clock_off_ms",
+            "How far the machine's clock is ahead of the time gone by, since it was set",
+            registry=registry,
+        ).set(self._clock.off_ms())
         trouble = self._service.trouble or Trouble(None, 0, 0, 0)
         for name, value, word in (
             ("degraded", trouble.cause is not None, "1 while deliveries are kept aside"),
@@ -220,6 +232,9 @@ class _Board:
             for outcome, count in counts.items():
                 gauge.labels(self._service.policy, outcome).set(count)
             waiting = await self.pages.ask(_outbox)
+            passed = Gauge("sanfen_onward", "Stored deliveries by state", ["state"], registry=registry)
+            for state, count in (await self.pages.ask(onward.states)).items():
+                passed.labels(state).set(count)
             states = Gauge("sanfen_notices", "Notices by state", ["state"], registry=registry)
             for state, count in waiting.items():
                 states.labels(state).set(count)

@@ -1,6 +1,7 @@
 """``sanfen check``: every mistake in a configuration, in one run."""
 
 import json
+import sqlite3
 from pathlib import Path
 
 import click
@@ -22,9 +23,10 @@ __all__ = ["command"]
 @click.option("--explain", "code", metavar="CODE", help="What a code means.")
 @click.pass_context
 def command(context: click.Context, /, files: tuple[Path, ...], form: str, strict: bool, code: str | None) -> None:
-    """Find every mistake. Exit 0: it can be run; 1: it cannot; 2: a file cannot be read."""
+    """Find every mistake in configurations, and damage in logs. Exit 0: fine; 1: not; 2: a file cannot be read."""
     from sanfen.config.findings import CODES, render_all  # noqa: PLC0415  # loaded only for this verb
     from sanfen.config.load import inspect  # noqa: PLC0415
+    from sanfen.plugins import Plugins  # noqa: PLC0415
 
     if code is not None:
         if code.upper() not in CODES:
@@ -33,7 +35,17 @@ def command(context: click.Context, /, files: tuple[Path, ...], form: str, stric
         return
     if not files:
         raise click.UsageError("name a file, such as sanfen.yaml")
-    findings = [finding for path in files for finding in inspect(path)[1]]
+    failed = False
+    logs = [path for path in files if _is_log(path)]
+    for path in logs:
+        problems = examined(path)
+        click.echo("\n".join(problems) if problems else f"{path}: a whole log")
+        failed |= bool(problems)
+    files = tuple(path for path in files if path not in logs)
+    if not files:
+        context.exit(int(failed))
+    deadlines = Plugins().deadlines()
+    findings = [finding for path in files for finding in inspect(path, deadlines=deadlines)[1]]
     if form == "json":
         click.echo(json.dumps([finding.fields() for finding in findings], ensure_ascii=False, indent=1))
     elif form == "github":
@@ -46,5 +58,41 @@ def command(context: click.Context, /, files: tuple[Path, ...], form: str, stric
         click.echo(f"{', '.join(map(str, files))}: no findings")
     if any(finding.code == "C003" for finding in findings):
         context.exit(2)
-    if any(finding.is_error or strict for finding in findings):
+    if failed or any(finding.is_error or strict for finding in findings):
         context.exit(1)
+
+
+def _is_log(path: Path) -> bool:
+    """Whether it is a database, or was one of ours, rather than a configuration."""
+    from sanfen.store.files import is_ours  # noqa: PLC0415  # as above
+
+    try:
+        with path.open("rb") as file:
+            return file.read(16) == b"SQLite format 3\0" or is_ours(path)
+    except OSError:
+        return False
+
+
+def examined(path: Path) -> list[str]:
+    """What is wrong with a log: damage, and rows that disagree with each other."""
+    from sanfen.errors import StoreError  # noqa: PLC0415  # as above
+    from sanfen.store.db import open_reader, store_error  # noqa: PLC0415
+    from sanfen.store.projection import drift  # noqa: PLC0415
+
+    try:
+        connection = open_reader(path)
+    except StoreError as error:
+        return [str(error)]
+    try:
+        found = [f"{path}: {row[0]}" for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+        found += [
+            f"{path}: {row[0]} has a row without its parent" for row in connection.execute("PRAGMA foreign_key_check")
+        ]
+        hours = drift(connection)
+        if hours:
+            found.append(f"{path}: hours of the roll-up disagree with their rounds ({hours} rows)")
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        found = [str(store_error(path, error))]
+    finally:
+        connection.close()
+    return found

@@ -13,8 +13,11 @@ import click
 
 if TYPE_CHECKING:  # the command line must not load the service to print its help
     from sanfen.bootstrap import Service
+    from sanfen.process import Supervisor
 
 __all__ = ["command"]
+
+_TAKEN_OVER = 4  # exit code: another instance has the log now
 
 
 @click.command("serve")
@@ -26,20 +29,24 @@ __all__ = ["command"]
     required=True,
     help="The configuration file (or SANFEN_CONFIG).",
 )
-def command(config: Path) -> None:
+@click.option("--standby", is_flag=True, help="If another instance writes the log, wait, and take over when it ends.")
+def command(config: Path, *, standby: bool) -> None:
     """Relay, judge, escalate and score, until stopped (Ctrl-C or SIGTERM). SIGHUP reads the configuration again."""
     from sanfen.bootstrap import Service  # noqa: PLC0415  # aiohttp and the store load only here
     from sanfen.config.load import load  # noqa: PLC0415
     from sanfen.log import configure  # noqa: PLC0415
+    from sanfen.plugins import Plugins  # noqa: PLC0415
     from sanfen.process import harden  # noqa: PLC0415
 
     harden()
     configure()
-    loaded = load(config)
+    loaded = load(config, deadlines=Plugins().deadlines())
     for finding in loaded.warnings:
         _say(finding.render())
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        runner.run(_serve(Service(loaded), config))
+        code = runner.run(_serve(Service(loaded), config, standby=standby))
+    if code:
+        sys.exit(code)
 
 
 def _fast_loop() -> "Callable[[], asyncio.AbstractEventLoop] | None":
@@ -60,30 +67,46 @@ def _without_long_pauses() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-async def _serve(service: "Service", config: Path) -> None:
+async def _serve(service: "Service", config: Path, *, standby: bool) -> int:
+    """Run until told to stop; returns the exit code."""
     from sanfen.log import on_loop_error  # noqa: PLC0415
     from sanfen.process import Supervisor  # noqa: PLC0415
 
-    stop, again, supervisor = asyncio.Event(), asyncio.Event(), Supervisor()
+    again, stop, supervisor = asyncio.Event(), asyncio.Event(), Supervisor()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(on_loop_error)
     # Not add_signal_handler: it hears of a signal by the pipe that threads wake the loop with, and loses it when that is full.
     for number, heard in ((signal.SIGINT, stop), (signal.SIGTERM, stop), (signal.SIGHUP, again)):
         signal.signal(number, lambda *_, heard=heard: loop.call_soon_threadsafe(heard.set))
+    tasks = [
+        asyncio.create_task(_run(service, config, again, supervisor, standby=standby)),
+        asyncio.create_task(stop.wait()),
+        asyncio.create_task(service.over.wait()),
+    ]
     try:
-        await service.start()
-        _without_long_pauses()
-        for line in _addresses(service, config):
-            _say(line)
-        reloading = loop.create_task(_reload(service, config, again))
-        supervisor.say("READY=1")
-        supervisor.beat()
-        await stop.wait()
-        reloading.cancel()
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[0] in done:
+            tasks[0].result()
     finally:
         supervisor.say("STOPPING=1")
         supervisor.rest()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await service.stop()
+    return _TAKEN_OVER if service.over.is_set() else 0
+
+
+async def _run(
+    service: "Service", config: Path, again: asyncio.Event, supervisor: "Supervisor", *, standby: bool
+) -> None:
+    await service.start(standby=standby)
+    _without_long_pauses()
+    for line in _addresses(service, config):
+        _say(line)
+    supervisor.say("READY=1")
+    supervisor.beat()
+    await _reload(service, config, again)
 
 
 async def _reload(service: "Service", config: Path, again: asyncio.Event) -> None:

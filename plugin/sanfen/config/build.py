@@ -138,6 +138,7 @@ def _channel(name: str, model: ChannelModel, zone: str) -> ChannelSettings:
         host=model.host,
         timeout_ms=model.timeout,
         ack_budget_ms=model.ack_within,
+        delivery=model.delivery,
         options=MappingProxyType(dict(model.options)),
     )
 

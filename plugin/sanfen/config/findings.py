@@ -20,6 +20,7 @@ CODES: dict[str, str] = {
     "C021": "A person, roster or group that is not defined. Nobody would be told.",
     "C022": "A channel that is not defined under channels:.",
     "C023": "Two things of one name.",
+    "C024": "Our answer may wait longer than the channel does: it would give up and send the same again.",
     "C030": "A condition that cannot be used: an unknown name, a wrong type, or not CEL at all.",
     "W101": "A step that is due only after the deadline: the round is late already.",
     "W102": "Steps out of order: a later step is due before an earlier one.",
@@ -31,6 +32,7 @@ CODES: dict[str, str] = {
     "W108": "Nobody is there for a part of the hours a ladder is for, and there is no fallback.",
     "W109": "A step gives the conversation away where that is itself a miss.",
     "W110": "A secret written in the file. Write ${NAME} and put it in the environment, or ${file:PATH}.",
+    "W112": "The target may take longer than the channel waits.",
     "W111": "Messages are taken without a signature: anybody who reaches the port can write them.",
 }
 """What each code means; ``sanfen check --explain CODE`` shows it."""

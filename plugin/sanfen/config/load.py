@@ -38,16 +38,21 @@ class Loaded:
     warnings: tuple[Finding, ...] = ()
 
 
-def load(path: Path, env: Mapping[str, str] | None = None) -> Loaded:
-    """Load a configuration. ``env``: fills ${NAME}, by default the environment. Raises ConfigError with all mistakes."""
-    loaded, findings = inspect(path, env)
+def load(path: Path, env: Mapping[str, str] | None = None, *, deadlines: Mapping[str, int] | None = None) -> Loaded:
+    """Load a configuration. ``env``: fills ${NAME}, by default the environment. Raises ConfigError with all mistakes.
+
+    ``deadlines``: how long channels wait for an answer, by adapter, milliseconds.
+    """
+    loaded, findings = inspect(path, env, deadlines=deadlines)
     errors = [finding for finding in findings if finding.is_error]
     if loaded is None or errors:
         raise ConfigError(render_all(findings))
     return replace(loaded, warnings=tuple(findings))
 
 
-def inspect(path: Path, env: Mapping[str, str] | None = None) -> tuple[Loaded | None, list[Finding]]:
+def inspect(
+    path: Path, env: Mapping[str, str] | None = None, *, deadlines: Mapping[str, int] | None = None
+) -> tuple[Loaded | None, list[Finding]]:
     """Everything that is to be said about a configuration, and the configuration if it can be run."""
     document = read_file(path, os.environ if env is None else env)
     findings = document.findings
@@ -65,6 +70,7 @@ def inspect(path: Path, env: Mapping[str, str] | None = None) -> tuple[Loaded | 
     policies = _policies(document, config, findings)
     findings += sense.names(document, config, wrong)
     findings += safety.unsafe(document, config)
+    findings += sense.deadlines(document, config, deadlines or {})
     if policies and not any(finding.is_error for finding in findings):
         findings += [*sense.doubts(document, config, policies), *safety.unwise(document, config)]
         armed = tuple(

@@ -209,6 +209,11 @@ class ChannelModel(_Model):
     """How long the target may take."""
     ack_within: Duration = 1_000
     """How long an answer may wait for our own commit; keep it below the channel's time-out."""
+    delivery: Literal["relay", "store", "store-repeat"] = "relay"
+    """relay: pass on at once, answer with the target's answer. store: answer when it is kept, then pass on with retries;
+    what may have arrived is not sent again, with store-repeat it is."""
+    deadline: Duration | None = None
+    """How long the channel waits for our answer; absent: what the adapter knows of it."""
     options: dict[str, str] = {}
     """The adapter's own settings."""
 

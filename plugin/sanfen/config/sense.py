@@ -1,6 +1,6 @@
 """What the shape cannot see: names nobody defined, steps too late, rules that never match."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache
@@ -10,12 +10,13 @@ from sanfen.config.build import quiet_of
 from sanfen.config.findings import Finding
 from sanfen.config.safety import literal
 from sanfen.config.schema import Config, LadderModel
+from sanfen.config.types import duration_text
 from sanfen.config.yaml import Document
 from sanfen.core.policy import Policy, Target
 from sanfen.errors import ConfigError, ParseError
 from sanfen.plugins import Plugins
 
-__all__ = ["doubts", "names", "own_target"]
+__all__ = ["deadlines", "doubts", "names", "own_target"]
 
 
 def own_target(value: Fraction) -> tuple[Target, ...]:
@@ -41,6 +42,27 @@ def doubts(document: Document, config: Config, policies: Sequence[Policy]) -> li
         *_target(document, config),
         *_unreachable(document, config),
     ]
+
+
+def deadlines(document: Document, config: Config, known: Mapping[str, int]) -> Iterator[Finding]:
+    """Channels that would give up before we answer. ``known``: by adapter, milliseconds."""
+    for name, channel in config.channels.items():
+        deadline_ms = channel.deadline if channel.deadline is not None else known.get(channel.adapter)
+        if deadline_ms is None:
+            continue
+        for key, value_ms, code in (("ack_within", channel.ack_within, "C024"), ("timeout", channel.timeout, "W112")):
+            if value_ms >= deadline_ms and not (key == "timeout" and channel.delivery != "relay"):
+                message = f"{key} ({duration_text(value_ms)}) is not below what channel {name!r} waits for an answer"
+                note = f"it gives up after {duration_text(deadline_ms)} and sends the same again"
+                path = ("channels", name, key) if key in channel.model_fields_set else ("channels", name)
+                yield document.finding(
+                    code,
+                    message,
+                    path,
+                    key=len(path) == 2,
+                    note=note,
+                    help_="write less, or give the channel's deadline:",
+                )
 
 
 def _channels(document: Document, config: Config) -> Iterator[Finding]:

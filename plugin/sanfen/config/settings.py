@@ -76,6 +76,7 @@ class ChannelSettings:
     host: Literal["keep", "upstream"] = "keep"
     timeout_ms: int = 10_000
     ack_budget_ms: int = 1_000
+    delivery: Literal["relay", "store", "store-repeat"] = "relay"
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 

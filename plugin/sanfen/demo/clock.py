@@ -18,6 +18,10 @@ class FastClock:
         """Epoch milliseconds of the simulated day."""
         return self._start_ms + int((time.monotonic_ns() - self._zero_ns) * self._speed) // 1_000_000
 
+    def off_ms(self) -> int:
+        """It is never set."""
+        return 0
+
     async def sleep_ms(self, duration_ms: int) -> None:
         """Wait that long in simulated time."""
         await asyncio.sleep(duration_ms / 1000 / self._speed)

@@ -32,6 +32,7 @@ target: 90%
 channels:
   taobao:
     adapter: generic
+    ack_within: 10s  # a busy machine is no slow disk
     from_customer: {{forward: "http://127.0.0.1:{desk}/in"}}
     from_shop: {{forward: "http://127.0.0.1:{market}/out"}}
     secret: ${{SANFEN_DEMO_SECRET}}

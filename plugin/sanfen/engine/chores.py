@@ -12,7 +12,7 @@ from sanfen.clock import Clock
 from sanfen.core.events import Key
 from sanfen.engine.timers import Ticker
 from sanfen.errors import StoreError
-from sanfen.store import journal, outbox, projection
+from sanfen.store import journal, onward, outbox, projection
 from sanfen.store.db import Database
 from sanfen.store.projection import LIVE
 
@@ -21,6 +21,7 @@ __all__ = ["Chores"]
 _BATCH = 500
 _REPLAYS_MS = 31 * 86_400_000  # a replay is known for at least thirty days
 _STUCK_MS = 90_000  # a notice is claimed within seconds, and its lease is a minute: this late means nobody sends
+_PASSED_MS = 86_400_000  # a stored delivery's row stays so long after it was passed on
 _OVERDUE_MS = 5_000  # the ticker serves within 250 ms; this late means it missed one
 
 _log = structlog.get_logger("sanfen.chores")
@@ -31,7 +32,17 @@ T = TypeVar("T")
 class Chores:
     """The recurring jobs. Each can be run by hand: none keeps state of its own."""
 
-    def __init__(self, db: Database, ticker: Ticker, clock: Clock, *, keep_text_ms: int) -> None:
+    def __init__(
+        self,
+        db: Database,
+        ticker: Ticker,
+        clock: Clock,
+        *,
+        keep_text_ms: int,
+        look: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """``look``: drains what other processes have left behind."""
+        self._look = look
         self._db = db
         self._ticker = ticker
         self._clock = clock
@@ -45,6 +56,8 @@ class Chores:
     def start(self) -> None:
         """Start the schedule."""
         self._scheduler.add_job(self.audit, "interval", seconds=30, id="audit")
+        if self._look is not None:
+            self._scheduler.add_job(self._look, "interval", seconds=5, id="look")
         self._scheduler.add_job(self.forget, "interval", hours=1, id="forget")
         self._scheduler.add_job(self.upkeep, "cron", hour=20, minute=30, id="upkeep")  # 04:30 in China
         self._scheduler.start()
@@ -80,6 +93,7 @@ class Chores:
         """Drop what is older than its time, in small batches: text, raw bodies, quotes in notices, replays' marks."""
         now_ms = self._clock.now_ms()
         text_ms = now_ms - self._keep_text_ms
+        await self._safely(lambda connection: onward.forget(connection, now_ms - _PASSED_MS, _BATCH), "forget")
         total = 0
         for job, before_ms in (
             (journal.forget_text, text_ms),

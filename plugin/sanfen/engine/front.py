@@ -10,7 +10,7 @@ journaled plus kept aside plus gap, at every moment nothing is under way, and af
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -70,6 +70,7 @@ class Front:
         self._watching: asyncio.TimerHandle | None = None
         self._mending: asyncio.Task[None] | None = None
         self._throttle = Throttle()
+        self.on_stored: Callable[[], None] = lambda: None  # called when there is something to pass on
         self.cause: str | None = None  # why deliveries are kept aside; None: the journal takes them
         self.since_ms = 0
         self.gaps: dict[str, Gap] = {}  # by channel, not in the log yet
@@ -110,6 +111,11 @@ class Front:
         """The database is gone: keep aside until ``connect``."""
         self._engine, self._db = None, None
         self._degrade(trouble)
+
+    async def look(self) -> None:
+        """Drain what another process has left behind meanwhile. Call now and then."""
+        if self._db is not None and not self.is_mending and await asyncio.to_thread(self._spill.has_orphans):
+            self._mend()
 
     async def close(self) -> None:
         """Wait until what is under way is safe, then stop mending. The files stay for the next start."""
@@ -175,6 +181,8 @@ class Front:
         self._flights.pop(flight.delivery.number or 0, None)
         if not flight.future.done():
             flight.future.set_result(receipt)
+        if flight.delivery.onward is not None:
+            self.on_stored()
 
     def _lost(self, flight: _Flight, error: BaseException) -> None:
         """A way to keep it has failed; when none is left, the loss is counted, durably if that is possible."""
@@ -202,6 +210,12 @@ class Front:
         gap = self.gaps.get(channel) or Gap(channel, at_ms, at_ms, 0, reason, number=delivery.number)
         self.gaps[channel] = gap.grown(at_ms)
         self._unsettled = True
+
+    def miss(self, reason: str) -> None:
+        """All channels' figures up to now lack what a lost log held; how much that is, nobody can count."""
+        now_ms = self._clock.now_ms()
+        self._number += 1
+        self.gaps["*"] = Gap("*", 0, now_ms, 1, reason, number=self._number)
 
     def _watch(self) -> None:
         """Keep aside what has waited for most of its budget."""

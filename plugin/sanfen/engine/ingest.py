@@ -30,6 +30,7 @@ from sanfen.core.rounds import advance, tick
 from sanfen.core.score import Score, score
 from sanfen.engine.memory import Live, Memory, Run, Version
 from sanfen.engine.pending import Pending
+from sanfen.errors import DamagedError
 from sanfen.log import Throttle
 from sanfen.roster import Roster
 from sanfen.store import journal, orders, outbox, projection
@@ -176,8 +177,10 @@ class Engine:
         new = journal.unknown(connection, batch)
         self._memory.load(connection, [event.key for one in new for event in one.events if type(event) is not Store])
         applied: list[_Applied] = []
+        claims: list[tuple[Event, int]] = []
         for (delivery, events), one in zip(batch, new, strict=True):
             fresh = self._kept(pending, one, delivery.received_ms)
+            claims += [(event, said.at_ms) for event, said in zip(fresh, one.events, strict=True)]
             due: list[tuple[int, Key]] = []
             escalated = False
             for event in fresh:
@@ -186,6 +189,7 @@ class Engine:
                 escalated |= told
             applied.append(_Applied(Receipt(len(fresh), len(events) - len(fresh)), due, escalated))
         pending.write()
+        _note_claims(connection, claims)
         return applied
 
     def _by_itself(
@@ -201,6 +205,8 @@ class Engine:
             connection.execute("ROLLBACK TO delivery")
             self._distrust(events)
             applied = store_error(self._db.path, error) if isinstance(error, sqlite3.Error) else error
+            if isinstance(applied, DamagedError):
+                raise  # no delivery's fault: the log is lost
         connection.execute("RELEASE delivery")
         return applied
 
@@ -210,6 +216,7 @@ class Engine:
         (new,) = journal.unknown(connection, [(delivery, events)])
         fresh = self._kept(pending, new, delivery.received_ms)
         pending.write()
+        _note_claims(connection, [(event, said.at_ms) for event, said in zip(fresh, new.events, strict=True)])
         due: list[tuple[int, Key]] = []
         escalated = False
         for event in fresh:
@@ -398,3 +405,10 @@ class Engine:
         if key in pending.keys:
             pending.write()
         return self._memory.need(pending.connection, key)
+
+
+def _note_claims(connection: sqlite3.Connection, claims: Iterable[tuple[Event, int]]) -> None:
+    """The times that events claimed, where others were taken for them."""
+    for event, said_ms in claims:
+        if event.at_ms != said_ms:
+            journal.note_claim(connection, event, said_ms)

@@ -20,6 +20,7 @@ __all__ = ["Ticker"]
 
 _LONGEST_SLEEP_MS = 250  # so that a clock step or a suspended machine is noticed soon
 _BATCH = 500
+_AGAIN_MS = 5_000  # after a bug of ours
 
 _log = structlog.get_logger("sanfen.engine")
 
@@ -71,11 +72,12 @@ class Ticker:
                 swallowed = self._throttle.take("wait", now_ms)
                 if swallowed is not None:
                     _log.error(
-                        "deadlines wait for the database",
-                        waiting=len(keys),
-                        error=error.message,
-                        more_like_it=swallowed,
+                        "deadlines wait for the log", waiting=len(keys), error=error.message, more_like_it=swallowed
                     )
                 for key in keys:
                     self.push(now_ms, key)
                 await self._clock.sleep_ms(_LONGEST_SLEEP_MS)
+            except Exception:
+                _log.exception("deadlines could not be served; they are tried again", waiting=len(keys))
+                for key in keys:
+                    self.push(now_ms + _AGAIN_MS, key)

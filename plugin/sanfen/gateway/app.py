@@ -14,14 +14,17 @@ from sanfen.gateway.intake import target_of
 from sanfen.gateway.journaling import Counters, Journaling, Submits
 from sanfen.gateway.limits import Limits
 from sanfen.gateway.middlewares import Handler, guarded
+from sanfen.gateway.onward import Onward
 from sanfen.gateway.problems import Refused
-from sanfen.gateway.relay import leave_no_mark
+from sanfen.gateway.relay import Route, leave_no_mark
 from sanfen.gateway.webhooks import Traffic
 
-__all__ = ["COUNTERS", "DOORS", "build_traffic_app"]
+__all__ = ["COUNTERS", "DOORS", "ONWARD", "build_traffic_app"]
 
 COUNTERS = web.AppKey("counters", Counters)
 """Where the application keeps its counters."""
+ONWARD = web.AppKey("onward", Onward)
+"""What passes on the stored deliveries; to be run while there is a log."""
 
 
 def build_traffic_app(
@@ -40,6 +43,7 @@ def build_traffic_app(
     journaling = Journaling(engine, clock, app[COUNTERS])
     app[DOORS] = front = _Doors(journaling, clock, limits)
     front.adopt(settings, adapters)
+    app[ONWARD] = Onward(front.route_of, clock)
     app.cleanup_ctx.append(front.running)
     app.router.register_resource(_Everything(guarded(front.dispatch)))
     return app
@@ -63,6 +67,10 @@ class _Doors:
         if hasattr(self, "_traffic"):
             self._traffic.close()
         self._traffic, self._events = traffic, events
+
+    def route_of(self, channel: str, direction: str) -> tuple[Route | None, bool]:
+        """As the configuration in force has it."""
+        return self._traffic.route_of(channel, direction)
 
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
         """The relay while the application runs."""

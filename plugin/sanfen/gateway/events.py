@@ -35,7 +35,7 @@ class Events:
         self._shop = settings.shop.id
         self._adapter = adapter
         self._journaling = journaling
-        self._verifier = Verifier(journaling, settings.channels)
+        self._verifier = Verifier(journaling, settings.channels, clock)
         self._clock = clock
         self._limits = limits
 

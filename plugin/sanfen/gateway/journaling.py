@@ -27,6 +27,10 @@ _log = structlog.get_logger("sanfen.gateway")
 class Submits(Protocol):
     """The engine, as the gateway knows it."""
 
+    @property
+    def cause(self) -> str | None:
+        """Why deliveries are kept aside; None while the journal takes them."""
+
     def submit(self, delivery: Delivery, events: Sequence[Event]) -> "asyncio.Future[Receipt]":
         """Queue a delivery; the future resolves when it is safe (committed, or kept aside), or raises."""
 
@@ -56,6 +60,11 @@ class Journaling:
         self._throttle = Throttle()
         self._deadlines = Deadlines()
         self.counters = counters
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether the journal takes nothing at the moment."""
+        return self._engine.cause is not None
 
     def submit(self, delivery: Delivery, events: Sequence[Event]) -> "asyncio.Future[Receipt]":
         """Queue a delivery, at once; never raises. ``settle`` must follow."""

@@ -42,12 +42,13 @@ class _Broken(Exception):  # noqa: N818  # never leaves this module
 
 
 class UpstreamError(Exception):
-    """There is no answer to pass on. ``status``: 502, 503 or 504."""
+    """There is no answer to pass on. ``status``: 502, 503 or 504. ``sent``: whether bytes may have arrived."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, *, sent: bool = True) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.sent = sent
 
 
 class _Connection:
@@ -155,7 +156,7 @@ class Upstream:
     async def send(self, method: str, head: bytes, body: bytes, deadline: float) -> Answer:
         """Write one request, once, and return its answer's head. ``deadline``: loop time. Raises UpstreamError."""
         if self._busy >= self._limits.upstream_connections:
-            raise UpstreamError(503, "too many requests at a time")
+            raise UpstreamError(503, "too many requests at a time", sent=False)
         self._busy += 1
         try:
             connection = self._take() or await self._connect(deadline)
@@ -215,12 +216,12 @@ class Upstream:
             async with asyncio.timeout_at(min(deadline, loop.time() + self._limits.connect_ms / 1000)):
                 return _Connection(await self._open())
         except TimeoutError:
-            raise UpstreamError(504, "no connection in time") from None
+            raise UpstreamError(504, "no connection in time", sent=False) from None
         except DeniedError as error:
             _log.error("the workflow's address is refused", host=self._host, cause=str(error))
-            raise UpstreamError(502, f"no connection: {error}") from None
+            raise UpstreamError(502, f"no connection: {error}", sent=False) from None
         except OSError as error:
-            raise UpstreamError(502, f"no connection: {_cause(error)}") from None
+            raise UpstreamError(502, f"no connection: {_cause(error)}", sent=False) from None
 
     async def _open(self) -> ResponseHandler:
         """Try the host's addresses in turn. Raises OSError."""

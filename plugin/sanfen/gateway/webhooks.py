@@ -32,6 +32,7 @@ from sanfen.gateway.verifier import Verifier
 from sanfen.log import Throttle
 from sanfen.outbound import Guard
 from sanfen.store.journal import Delivery
+from sanfen.store.onward import packed
 
 __all__ = ["Traffic", "answer_receipt"]
 
@@ -59,7 +60,7 @@ class Traffic:
         self._journaling = journaling
         self._clock = clock
         self._limits = limits
-        self._verifier = Verifier(journaling, settings.channels)
+        self._verifier = Verifier(journaling, settings.channels, clock)
         self._throttle = Throttle()
         self._guard = Guard(settings.outbound, private=True)
         self._is_trusted = trust_of(settings.listen.trusted_proxies)
@@ -109,6 +110,12 @@ class Traffic:
         if route is None:
             return await self._take(request, delivery, events, channel.settings.ack_budget_ms)
         forward = route.target(tail if slash else None, target.query)
+        stored = channel.settings.delivery != "relay" and request.method in ("POST", "PUT", "PATCH", "DELETE")
+        if stored and len(body) <= self._limits.body_bytes and not self._journaling.is_degraded:
+            answer = await self._store(request, channel, forward, delivery, events)
+            if answer is not None:
+                return answer
+            return await self._send(request, channel, route, forward, delivery)
         return await self._relay(request, channel, route, forward, delivery, events)
 
     def _parsed(
@@ -150,6 +157,28 @@ class Traffic:
             return problem(415 if unread else 400, delivery.error, "the body was kept for whoever looks into it")
         return await answer_receipt(self._journaling, future, delivery.channel, budget_ms)
 
+    def route_of(self, channel: str, direction: str) -> tuple[Route | None, bool]:
+        """The way of what was stored, if there still is one, and whether what may have arrived is sent again."""
+        found = self._channels.get(channel)
+        if found is None:
+            return None, False
+        return found.routes["in" if direction == "in" else "out"], found.settings.delivery == "store-repeat"
+
+    async def _store(
+        self,
+        request: web.BaseRequest,
+        channel: _Channel,
+        target: bytes,
+        delivery: Delivery,
+        events: Sequence[Event],
+    ) -> web.Response | None:
+        """Answer when it is kept; it is passed on afterwards. None: it can be kept nowhere, and must go on at once."""
+        headers = tuple((bytes(name), bytes(value)) for name, value in request.raw_headers)
+        future = self._journaling.submit(delivery._replace(onward=packed(target, headers)), events)
+        budget_ms = channel.settings.ack_budget_ms
+        answer = await answer_receipt(self._journaling, future, delivery.channel, budget_ms)
+        return None if future.done() and answer.status == 503 else answer
+
     async def _relay(
         self,
         request: web.BaseRequest,
@@ -159,14 +188,25 @@ class Traffic:
         delivery: Delivery,
         events: Sequence[Event],
     ) -> web.StreamResponse:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
         foreign = (delivery.error or "").startswith("content-type")  # a picture on its way is nothing for a journal
         large = len(delivery.body) > self._limits.body_bytes
         kept = delivery._replace(body=b"") if large or foreign else delivery
         future: asyncio.Future[Receipt] | None = None
         if events or delivery.body or delivery.error:  # a bare poll has nothing to keep
             future = self._journaling.submit(kept, events)
+        return await self._send(request, channel, route, target, delivery, future)
+
+    async def _send(
+        self,
+        request: web.BaseRequest,
+        channel: _Channel,
+        route: Route,
+        target: bytes,
+        delivery: Delivery,
+        future: "asyncio.Future[Receipt] | None" = None,
+    ) -> web.StreamResponse:
+        """Pass it on, wait for the commit, answer with the answer."""
+        started = asyncio.get_running_loop().time()
         deadline = started + route.timeout_ms / 1000
         answer: Answer | None = None
         body: bytes | None = None

@@ -3,9 +3,11 @@
 One connection writes, in one thread: jobs queue up and are committed in groups, each in a savepoint of its own, so one
 that fails takes nothing with it. What comes by the thousand goes through a ``Lane``: all that waits in it is one job.
 Readers open the file read-only. ``synchronous=FULL``: what a future reports as done survives a power cut.
+
+A handle that failed is used no more: a new one is opened and looked at first. A log that turns out damaged, or that another
+instance has taken over, is *lost*: nothing more is written, and who asked to be told is told.
 """
 
-import fcntl
 import os
 import queue
 import sqlite3
@@ -13,27 +15,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from sanfen.errors import StoreError
+from sanfen.errors import DamagedError, InUseError, StoreError
 from sanfen.log import Throttle
-from sanfen.store import place
+from sanfen.store import files, place
 from sanfen.store.jobs import Batch, Single
+from sanfen.store.lease import Lease, fence_of, raise_fence
 from sanfen.store.migrations import APPLICATION_ID, migrate, newer
+from sanfen.store.wal import Wal
 
-__all__ = ["Database", "open_reader", "store_error", "touch"]
+__all__ = ["Database", "Readable", "Watched", "open_reader", "store_error", "touch"]
 
 T = TypeVar("T")
 
 _GROUP = 256  # jobs in one commit
-_BUSY_MS = 3_000  # how long to wait for a lock another program holds
+_BUSY_MS = 1_000  # how long to wait for a lock another program holds
 _IDLE_S = 0.05  # after this long without work the WAL is folded back, if there is enough of it
 _FEW_PAGES = 256
-_WAL_PAGES = 4_000  # about 16 MiB: fold back even under load
 _WAL_BYTES = 64 << 20  # what a reader made it grow to is given back down to this
 _CACHE_KIB = 32 << 10
 
@@ -43,37 +46,77 @@ _CAREFUL = ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0")  # 
 _log = structlog.get_logger("sanfen.store")
 
 
+class Readable(Protocol):
+    """A log that can be read, and written where it is ours."""
+
+    def write(self, job: Callable[[sqlite3.Connection], T]) -> "Future[T]":
+        """Run a job and commit it; StoreError in the future where that cannot be."""
+
+    def reader(self) -> sqlite3.Connection:
+        """A new read-only connection with rows by name."""
+
+
+class Watched:
+    """The log of another instance."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, job: Callable[[sqlite3.Connection], T]) -> "Future[T]":  # noqa: ARG002  # another instance's
+        """Refused: only its own instance writes."""
+        future: Future[T] = Future()
+        future.set_exception(InUseError(f"{self._path} is written by another instance", hint="ask that one"))
+        return future
+
+    def reader(self) -> sqlite3.Connection:
+        """A new read-only connection with rows by name. Raises StoreError."""
+        return open_reader(self._path)
+
+
 class Database:
     """The log, open for writing. Make one with ``open``."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: int) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, lease: Lease, fence: int) -> None:
         self.path = path
-        self._connection = connection
-        self._lock = lock
+        self._connection: sqlite3.Connection | None = connection
+        self._lease = lease
+        self._fence = fence
         self._jobs: queue.SimpleQueue[Single | Batch | None] = queue.SimpleQueue()
+        self._wal = Wal(connection, self._is_ours)
         self._rollbacks: list[Callable[[], None]] = []
-        self._wal = _Wal(connection)
-        self._closed = False
+        self._losses: list[Callable[[StoreError], None]] = []
+        self._closed: StoreError | None = None
         self._throttle = Throttle()
         self._thread = threading.Thread(target=self._work, name="sanfen-writer", daemon=True)
         self._thread.start()
 
     @classmethod
-    def open(cls, path: Path) -> "Database":
-        """Open or create the log and take the writer's role. Raises StoreError: foreign, damaged, locked, too new."""
+    def open(cls, path: Path, *, silent: int | None = None) -> "Database":
+        """Open or create the log and take the writer's role.
+
+        ``silent``: the heartbeat of a holder that shows none any more (``Lease.heartbeat``); the role is taken from it.
+        Raises InUseError, DamagedError, or StoreError: foreign, locked, too new.
+        """
         place.check_libraries()
+        lease: Lease | None = None
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             place.check_folder(path)
-            lock = _take_lock(path)
-        except OSError as error:
-            raise StoreError(f"cannot write {path}: {error.strerror}", hint="check storage: and its rights") from None
-        try:
-            connection = _connect_writer(path)
-        except BaseException:
-            os.close(lock)
+            lease = _taken(path, silent)
+            connection = _connect_writer(path, migrating=lease is not None)
+            with _closed_if_refused(path, connection):
+                fence = _claim(path, connection, silent if lease is None else None)
+            if lease is None:
+                lease = Lease.seize(path)
+        except BaseException as error:
+            if lease is not None:
+                lease.close()
+            if isinstance(error, OSError):
+                hint = "check storage: and its rights"
+                raise StoreError(f"cannot write {path}: {error.strerror}", hint=hint) from None
             raise
-        return cls(path, connection, lock)
+        files.make_reserve(path)
+        return cls(path, connection, lease, fence)
 
     def write(self, job: Callable[[sqlite3.Connection], T]) -> "Future[T]":
         """Queue a job for the writer thread. Its future resolves after the commit; StoreError if that failed."""
@@ -83,8 +126,8 @@ class Database:
 
     def put(self, entry: "Single | Batch") -> None:
         """Queue what settles itself; after ``close`` it is settled with StoreError."""
-        if self._closed:
-            entry.settle(StoreError("the log is closed"))
+        if self._closed is not None:
+            entry.settle(self._closed)
         else:
             self._jobs.put(entry)
 
@@ -92,18 +135,20 @@ class Database:
         """Call this, in the writer thread, when a group could not be committed: what it cached is not true."""
         self._rollbacks.append(callback)
 
+    def on_lost(self, callback: Callable[[StoreError], None]) -> None:
+        """Call this, in the writer thread, when the log is damaged (DamagedError) or another's (InUseError)."""
+        self._losses.append(callback)
+
     def reader(self) -> sqlite3.Connection:
         """A new read-only connection with rows by name."""
         return open_reader(self.path)
 
     def close(self) -> None:
         """Finish the queue, fold the WAL back, give up the writer's role. Safe to call twice."""
-        if self._closed:
-            return
-        self._closed = True
+        self._closed = self._closed or StoreError("the log is closed")
         self._jobs.put(None)
         self._thread.join()
-        os.close(self._lock)
+        self._lease.close()
 
     # --- the writer thread ---
 
@@ -113,9 +158,10 @@ class Database:
             group, running = self._next_group()
             if group:
                 self._commit(group)
-        with suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._connection.close()
+        if self._connection is not None and self._is_ours():
+            with suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._drop_handle()
 
     def _next_group(self) -> tuple[list[Single | Batch], bool]:
         group: list[Single | Batch] = []
@@ -140,15 +186,17 @@ class Database:
 
     def _commit(self, group: list[Single | Batch]) -> None:
         outcomes: list[tuple[Single | Batch, Any]] = []
-        connection = self._connection
         try:
+            connection = self._handle()
             connection.execute("BEGIN IMMEDIATE")
+            if fence_of(connection) != self._fence:
+                raise InUseError(f"another instance has taken over {self.path}", hint="this one writes no more")
             for entry in group:
                 connection.execute("SAVEPOINT job")
                 try:
                     outcomes.append((entry, entry.run(connection)))
                 except sqlite3.DatabaseError as error:
-                    if not connection.in_transaction:
+                    if not connection.in_transaction or isinstance(store_error(self.path, error), DamagedError):
                         raise
                     connection.execute("ROLLBACK TO job")
                     self._forget()
@@ -159,77 +207,67 @@ class Database:
                     outcomes.append((entry, error))
                 connection.execute("RELEASE job")
             connection.execute("COMMIT")
-        except _TROUBLE as error:
+        except (*_TROUBLE, StoreError) as error:
             self._undo(group, error)
             return
         for entry, outcome in outcomes:
             entry.settle(outcome)
         self._wal.committed()
 
-    def _undo(self, group: list[Single | Batch], error: sqlite3.Error | UnicodeError) -> None:
+    def _undo(self, group: list[Single | Batch], error: sqlite3.Error | UnicodeError | StoreError) -> None:
         with suppress(sqlite3.Error):
-            if self._connection.in_transaction:
+            if self._connection is not None and self._connection.in_transaction:
                 self._connection.rollback()
         self._forget()
-        problem = store_error(self.path, error)
+        problem = error if isinstance(error, StoreError) else store_error(self.path, error)
         swallowed = self._throttle.take(problem.message, time.monotonic_ns() // 1_000_000)
         if swallowed is not None:  # it is tried again several times a second
             _log.error("commit failed", error=problem.message, jobs=len(group), more_like_it=swallowed)
+        if isinstance(problem, (InUseError, DamagedError)):
+            self._lose(problem)
+        elif "no space" in problem.message:
+            files.release_reserve(self.path)
+        elif "locked" not in problem.message:
+            self._drop_handle()  # after an I/O error it is not to be trusted
         for entry in group:
             entry.settle(problem)
-        # After an I/O error a handle is not to be trusted: open a new one, or go on with the old until one opens.
+
+    def _lose(self, problem: StoreError) -> None:
+        self._closed = problem
+        self._drop_handle()
+        for callback in self._losses:
+            callback(problem)
+
+    def _drop_handle(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _handle(self) -> sqlite3.Connection:
+        """The connection; a new one where the last one failed. Raises StoreError."""
+        if isinstance(self._closed, InUseError | DamagedError):
+            raise self._closed
+        if self._connection is None:
+            fresh = _connect_writer(self.path, migrating=False)
+            with _closed_if_refused(self.path, fresh):
+                # What a failed sync left in the WAL may be gone from the disk: fold it back before anything builds on it.
+                if fresh.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                    raise StoreError(f"{self.path}: readers hold the old state", hint="it is tried again")
+                files.check_small(self.path, fresh)
+            self._connection = fresh
+            self._wal = Wal(fresh, self._is_ours)
+        return self._connection
+
+    def _is_ours(self) -> bool:
         try:
-            fresh = _connect_writer(self.path)
-        except StoreError:
-            return
-        with suppress(sqlite3.Error):
-            self._connection.close()
-        self._connection = fresh
-        self._wal = _Wal(fresh)
+            return self._connection is not None and fence_of(self._connection) == self._fence
+        except sqlite3.Error:
+            return False
 
     def _forget(self) -> None:
         for callback in self._rollbacks:
             callback()
-
-
-class _Wal:
-    """The write-ahead log, and when to fold it back into the file. Only the writer's own connection does that."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._held = 0  # pages that could not be folded back, or were not yet when last looked at
-        self._commits = 0  # since then
-        self._each = 64.0  # pages a commit adds; measured when looked at
-        self._told = 0  # how long it was when somebody was told
-
-    @property
-    def pages(self) -> int:
-        """About how many pages wait to be folded back."""
-        return self._held + round(self._commits * self._each)
-
-    def committed(self) -> None:
-        """A commit more. Folds back where the WAL has grown long, though others wait."""
-        self._commits += 1
-        if self.pages > max(_WAL_PAGES, self._held + self._held // 4):
-            self.fold_back()
-
-    def fold_back(self) -> None:
-        """Copy what no reader needs into the file; the next commit begins the WAL anew if that was all."""
-        try:
-            _, pages, folded = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.Error:
-            return
-        if self._commits:
-            self._each = max(1.0, (pages - self._held) / self._commits)
-        self._held, self._commits = (0 if folded == pages else pages), 0
-        if self._held > 4 * max(self._told, _WAL_PAGES):
-            self._told = self._held
-            _log.warning(
-                "the write-ahead log grows: another program reads this log and does not end",
-                mib=self._held >> 8, hint="end whatever has it open (an editor, a report, a copy)",
-            )  # fmt: skip
-        elif not self._held:
-            self._told = 0
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -248,7 +286,28 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _connect_writer(path: Path) -> sqlite3.Connection:
+def _taken(path: Path, silent: int | None) -> Lease | None:
+    """The lock; None where its holder shows no heartbeat, and the role is to be taken from it."""
+    try:
+        return Lease.take(path)
+    except InUseError:
+        if silent is None:
+            raise
+        return None
+
+
+def _claim(path: Path, connection: sqlite3.Connection, silent: int | None) -> int:
+    """Raise the fence; from a holder that shows no heartbeat only if it still shows none. Returns our number."""
+    connection.execute("BEGIN IMMEDIATE")
+    if silent is not None and Lease.heartbeat(path) != silent:
+        connection.execute("ROLLBACK")
+        raise InUseError(f"{path} is in use by another sanfen, which is alive again")
+    fence = raise_fence(connection)
+    connection.execute("COMMIT")
+    return fence
+
+
+def _connect_writer(path: Path, *, migrating: bool) -> sqlite3.Connection:
     try:
         # Only a file that was not there: closing a descriptor of one that is open drops SQLite's locks on it, and the
         # next program to look into it would fold the WAL back and remove it under us.
@@ -270,7 +329,8 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        migrate(connection)
+        if migrating:
+            migrate(connection)
     return connection
 
 
@@ -290,7 +350,11 @@ def _closed_if_refused(path: Path, connection: sqlite3.Connection) -> Iterator[N
 def _check_ours(path: Path, connection: sqlite3.Connection, *, empty_too: bool) -> None:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if application != APPLICATION_ID and not (empty_too and tables == 0 and application == 0):
+    if (
+        application != APPLICATION_ID
+        and not (empty_too and tables == 0 and application == 0)
+        and not _known(connection)
+    ):
         raise StoreError(
             f"{path} is not a sanfen log: it is another program's database" if tables else f"{path} holds no log yet",
             hint="name another file; this one is left untouched",
@@ -302,20 +366,10 @@ def _check_ours(path: Path, connection: sqlite3.Connection, *, empty_too: bool) 
         )
 
 
-def _take_lock(path: Path) -> int:
-    """One writer to a file, also between processes; the system gives the lock back when a process dies."""
-    lock = os.open(path.parent / (path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        with closing(os.fdopen(lock, "r")) as holder:
-            pid = holder.read(20).strip() or "unknown"
-        raise StoreError(
-            f"{path} is in use by another sanfen (process {pid})", hint="stop it, or give this one its own storage:"
-        ) from None
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, str(os.getpid()).encode(), 0)
-    return lock
+def _known(connection: sqlite3.Connection) -> bool:
+    """Whether our tables are there although the header does not say so: a header can be damaged."""
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return {"deliveries", "events", "round_rows", "_sqlite_migrations"} <= names
 
 
 def touch(connection: sqlite3.Connection) -> None:
@@ -324,14 +378,20 @@ def touch(connection: sqlite3.Connection) -> None:
 
 
 def store_error(path: Path, error: sqlite3.Error | UnicodeError) -> StoreError:
-    """SQLite's error as a sentence with a mend."""
+    """SQLite's error as a sentence with a mend. Text that is none comes from a damaged file."""
     text = str(error)
+    if isinstance(error, UnicodeError) or "decode to UTF-8" in text:
+        text = "malformed text"
     if "locked" in text or "busy" in text:
-        return StoreError(f"{path} is locked by another program", hint="close what has it open (an editor, a backup)")
-    if isinstance(error, UnicodeError) or "not a database" in text or "malformed" in text or "corrupt" in text:
-        return StoreError(f"{path} is damaged or no database: {text}", hint="restore a copy, or name another file")
+        holder = files.holder(path)
+        return StoreError(
+            f"{path} is locked by {holder or 'another program'}", hint="close what has it open (an editor, a backup)"
+        )
+    if "not a database" in text or "malformed" in text or "corrupt" in text:
+        kind = DamagedError if files.is_ours(path) else StoreError
+        return kind(f"{path} is damaged or no database: {text}", hint="restore a copy, or name another file")
     if "full" in text:
         return StoreError(f"no space left for {path}", hint="free some disk: the chat flows on, its scoring is a gap")
     if "readonly" in text or "unable to open" in text:
         return StoreError(f"cannot write {path}: {text}", hint="check storage: and its rights")
-    return StoreError(f"{path}: {text}", hint="check the disk, then restart" if "I/O" in text else "")
+    return StoreError(f"{path}: {text}", hint="check the disk" if "I/O" in text else "")

@@ -13,7 +13,7 @@ from sanfen.store.many import insert_many, placeholders
 from sanfen.wire import event_fields, read_event, system_fields
 
 __all__ = [
-    "Delivery", "Gap", "Kept", "append", "erase_customer", "export", "forget_replays", "forget_text",
+    "Delivery", "Gap", "Kept", "append", "erase_customer", "export", "forget_replays", "forget_text", "note_claim",
     "offset_min", "read", "read_many", "save_gaps", "store_events", "unknown", "write",
 ]  # fmt: skip
 
@@ -23,6 +23,7 @@ class Delivery(NamedTuple):
 
     ``number``: its own, so that journaling it again changes nothing; without one it gets the next free.
     ``replay_key``: by what a second one is known, where its events' ids are not to be trusted.
+    ``onward``: where it is to be passed on to after it was answered (``store.onward.packed``).
     """
 
     received_ms: int
@@ -34,6 +35,7 @@ class Delivery(NamedTuple):
     error: str | None = None
     number: int | None = None
     replay_key: bytes | None = None
+    onward: str | None = None
 
 
 class Gap(NamedTuple):
@@ -146,9 +148,31 @@ def write(connection: sqlite3.Connection, batch: Sequence[Kept], *, keep_text: b
         for event in fresh:
             offset = offset_min(event.at_ms, zone)
             events.append((first + len(events), number, *_row(event, keep_text), offset, _chars(event)))
+        if delivery.onward is not None and (fresh or not carried):  # a repeated one is passed on already
+            _pass_on(connection, number, delivery, fresh)
     insert_many(connection, _DELIVERIES, deliveries)
     insert_many(connection, _EVENTS, events)
     return first
+
+
+def _pass_on(connection: sqlite3.Connection, number: int, delivery: Delivery, events: Sequence[Event]) -> None:
+    conversation = events[0].key.conversation if events else ""
+    connection.execute(
+        "INSERT INTO onward_rows (number, channel, direction, conversation, method, head, body, created_ms, next_try_ms) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            number, delivery.channel, delivery.direction, conversation, delivery.method, delivery.onward, delivery.body,
+            delivery.received_ms, delivery.received_ms,
+        ),
+    )  # fmt: skip
+
+
+def note_claim(connection: sqlite3.Connection, event: Event, said_ms: int) -> None:
+    """Keep the time an event claimed, where another was taken for it."""
+    connection.execute(
+        "UPDATE events SET said_ms = ? WHERE shop = ? AND channel = ? AND id = ? AND said_ms IS NULL",
+        (said_ms, event.key.shop, event.key.channel, event.id),
+    )
 
 
 def _last(connection: sqlite3.Connection, table: str) -> int:

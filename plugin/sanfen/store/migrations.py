@@ -271,6 +271,57 @@ def link_keys(db: sqlite_utils.Database) -> None:
     db.execute("CREATE TABLE key_rows (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID")
 
 
+_LEASE = """
+CREATE TABLE lease_rows (
+  one INTEGER PRIMARY KEY CHECK (one = 1), fence INTEGER NOT NULL, pid INTEGER NOT NULL, probes INTEGER NOT NULL DEFAULT 0
+) STRICT;
+"""
+
+
+@schema()
+def lease(db: sqlite_utils.Database) -> None:
+    """Who may write."""
+    for statement in _statements(_LEASE):
+        db.execute(statement)
+
+
+_CLOCK = """
+CREATE TABLE clock_rows (
+  id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, step_ms INTEGER NOT NULL, rounds INTEGER NOT NULL
+) STRICT;
+ALTER TABLE lease_rows ADD COLUMN boot TEXT;
+ALTER TABLE lease_rows ADD COLUMN ahead_ms INTEGER;
+ALTER TABLE round_rows ADD COLUMN suspect INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN said_ms INTEGER;
+"""
+
+
+@schema()
+def clock(db: sqlite_utils.Database) -> None:
+    """Steps of the machine's clock; rounds that were under way then; the time a message claimed, where we take another."""
+    for statement in _statements(_CLOCK):
+        db.execute(statement)
+
+
+_ONWARD = """
+CREATE TABLE onward_rows (
+  number INTEGER PRIMARY KEY, channel TEXT NOT NULL, direction TEXT NOT NULL, conversation TEXT NOT NULL,
+  method TEXT NOT NULL, head TEXT NOT NULL, body BLOB, created_ms INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'waiting',
+  attempts INTEGER NOT NULL DEFAULT 0, next_try_ms INTEGER NOT NULL, done_ms INTEGER, reason TEXT
+) STRICT;
+CREATE INDEX onward_rows_open ON onward_rows (channel, direction, conversation, number)
+  WHERE state IN ('waiting', 'sending');
+CREATE INDEX onward_rows_next ON onward_rows (next_try_ms) WHERE state = 'waiting';
+"""
+
+
+@schema()
+def onward(db: sqlite_utils.Database) -> None:
+    """Deliveries to be passed on after they were answered."""
+    for statement in _statements(_ONWARD):
+        db.execute(statement)
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a log to today's schema; each step is one transaction. Raises sqlite3.Error."""
     schema.apply(sqlite_utils.Database(connection))

@@ -103,6 +103,14 @@ class Spill:
         """How many deliveries wait in files."""
         return sum(_count(one) for one in self._files())
 
+    def has_orphans(self) -> bool:
+        """Whether a process that is no more has left deliveries or losses behind."""
+        for path in [*self._files(), *self._path.parent.glob(f"{self._path.name}.*.gaps")]:
+            if path != self._ledger_path and (file := _taken(path)) is not None:
+                os.close(file)
+                return True
+        return False
+
     def orphaned_gaps(self) -> list[tuple[Path, list[Gap]]]:
         """Ledgers of processes that are no more, each with its gaps. Remove each when its gaps are in the log."""
         found = []
@@ -171,15 +179,18 @@ class Spill:
         return jobs, True
 
     def _do(self, action: Any, what: Any, futures: list["Future[None]"]) -> None:
+        problem: StoreError | None = None
         try:
             action(what)
         except OSError as error:
             problem = StoreError(f"{self._path}: {error.strerror or error}", hint="check spill: and its disk")
-            for future in futures:
-                future.set_exception(problem)
-        else:
-            for future in futures:
+        for future in futures:
+            if not future.set_running_or_notify_cancel():
+                continue  # nobody waits any more
+            if problem is None:
                 future.set_result(None)
+            else:
+                future.set_exception(problem)
 
     def _write(self, data: bytes) -> None:
         with self._lock:
@@ -194,6 +205,8 @@ class Spill:
                 # After a failed sync the pages' fate is unknown: this file is written no more.
                 with suppress(OSError):
                     os.ftruncate(self._file, self._bytes)
+                    if not self._bytes:  # a disk that stays broken must not fill up with names
+                        self._lines_path.unlink()
                 self._let_go()
                 raise
             self._bytes += len(data)
@@ -201,11 +214,15 @@ class Spill:
     def _open_file(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._part += 1
-        path = self._path.with_name(f"{self._path.name}.{self._name}.{self._part:04}.lines")
+        path = self._lines_path
         file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX)
         _sync_folder(path.parent)
         self._file, self._bytes = file, os.fstat(file).st_size
+
+    @property
+    def _lines_path(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.{self._name}.{self._part:04}.lines")
 
     def _let_go(self) -> None:
         if self._file is not None:

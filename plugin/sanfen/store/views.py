@@ -67,12 +67,12 @@ _VIEWS = {
 SELECT
   score_set, policy, id, shop, channel, conversation, customer, customer_type, agent, status, reason, because, evidence,
   opened, due, closed, wait_ms, mark, messages, day, hour, opened_ms, clock_ms, due_ms, closed_ms, taken_by,
-  policy_version
+  policy_version, suspect
 FROM round_rows""",
     "messages": f"""
 SELECT
   e.seq, e.id, e.shop, e.channel, e.conversation, e.customer, e.sender, e.agent, e.mode, e.bot, e.evidence, e.rule,
-  e.customer_type, e.tags, e.text, e.chars, {_UTC.format("e.at_ms")} AS at, e.at_ms,
+  e.customer_type, e.tags, e.text, e.chars, {_UTC.format("e.at_ms")} AS at, e.at_ms, e.said_ms,
   v.score_set, v.policy, v.valid, v.effect, v.reason
 FROM events e
 LEFT JOIN verdicts v ON v.shop = e.shop AND v.channel = e.channel AND v.event = e.id
@@ -120,6 +120,12 @@ FROM order_rows o""",
     "changes": f"""
 SELECT id, {_UTC.format("at_ms")} AS at, cause, event, policy, round, shop, channel, conversation, before, after, at_ms
 FROM change_rows""",
+    "onward": f"""
+SELECT number, channel, direction, conversation, state, attempts, reason, {_UTC.format("created_ms")} AS created,
+  {_UTC.format("done_ms")} AS done, created_ms, done_ms
+FROM onward_rows""",
+    "clock_steps": f"""
+SELECT id, {_UTC.format("at_ms")} AS at, step_ms, rounds, at_ms FROM clock_rows""",
     "gaps": f"""
 SELECT
   id, channel, deliveries, kept, reason, {_UTC.format("from_ms")} AS began, {_UTC.format("until_ms")} AS ended, from_ms, until_ms
