@@ -58,6 +58,43 @@ def test_a_living_process_keeps_its_file(spill: Spill, tmp_path: Path) -> None:
     other.close()
 
 
+def test_a_file_drained_while_it_is_being_made_is_made_anew(
+    spill: Spill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its making and its lock it looks like an orphan's."""
+    other = Spill(tmp_path / "s", "other")
+    lock = spill_module.fcntl.flock
+    drained: list[list[Aside | Damaged]] = []
+
+    def late(file: int, how: int) -> None:
+        if how == spill_module.fcntl.LOCK_EX and not drained:
+            drained.append([])
+            drained.extend(other.batches())
+        lock(file, how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sanfen.store.spill.fcntl.flock", late)
+        spill.append(delivery(1), ()).result(10)
+
+    assert drained == [[]]
+    assert list(spill.batches()) == [[Aside(delivery(1), ())]]
+    other.close()
+
+
+def test_a_ledger_that_has_an_owner_is_not_dropped(spill: Spill, tmp_path: Path) -> None:
+    spill.note([Gap("desk", 1, 2, 1, "full")]).result(10)
+    (path,) = tmp_path.glob("s.*.gaps")
+    other = Spill(tmp_path / "s", "other")
+    other.drop(path)
+    assert path.exists()
+    os.close(spill._ledger or 0)  # as if killed
+    spill._ledger = None
+    other.drop(path)
+
+    assert not path.exists()
+    other.close()
+
+
 def test_a_batch_not_finished_with_comes_again(spill: Spill) -> None:
     for number in range(150):
         spill.append(delivery(number), ()).result(10)

@@ -284,7 +284,7 @@ class Front:
         """Journal what was kept aside, and write down what was lost. Safe to be cut off anywhere, and repeated."""
         for path, gaps in await asyncio.to_thread(self._spill.orphaned_gaps):
             await self._save(db, gaps)
-            await asyncio.to_thread(partial(path.unlink, missing_ok=True))
+            await asyncio.to_thread(self._spill.drop, path)
         found = dict(self.gaps)  # as it is written: more may be lost meanwhile
         if found:
             await self._save(db, list(found.values()))
@@ -294,8 +294,9 @@ class Front:
         batches = self._spill.batches()
         drained: dict[str, Gap] = {}
         while batch := await asyncio.to_thread(next, batches, None):
-            await self._journal(db, batch)
-            drained = _summed(drained, batch)
+            wanted = [one for one in batch if isinstance(one, Damaged) or one.delivery.number not in self._refused]
+            await self._journal(db, wanted)
+            drained = _summed(drained, wanted)  # what is refused is in a gap of its own
             await self._save(db, list(drained.values()))
         self.kept = await asyncio.to_thread(self._spill.waiting)
         if drained:
@@ -305,7 +306,7 @@ class Front:
     async def _journal(self, db: Database, batch: Sequence[Aside | Damaged]) -> None:
         if self._engine is None:
             raise StoreError(self.cause or "the database is closed")
-        waiting = [one for one in batch if isinstance(one, Aside) and one.delivery.number not in self._refused]
+        waiting = [one for one in batch if isinstance(one, Aside)]
         results = await asyncio.gather(*(self._engine.submit(*one) for one in waiting), return_exceptions=True)
         failed = [
             (one, result) for one, result in zip(waiting, results, strict=True) if isinstance(result, BaseException)

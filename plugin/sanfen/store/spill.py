@@ -112,13 +112,19 @@ class Spill:
         return False
 
     def orphaned_gaps(self) -> list[tuple[Path, list[Gap]]]:
-        """Ledgers of processes that are no more, each with its gaps. Remove each when its gaps are in the log."""
+        """Ledgers of processes that are no more, each with its gaps. ``drop`` each when its gaps are in the log."""
         found = []
         for path in sorted(self._path.parent.glob(f"{self._path.name}.*.gaps")):
             if path != self._ledger_path and (file := _taken(path)) is not None:
                 found.append((path, _read_ledger(file)))
                 os.close(file)
         return found
+
+    def drop(self, ledger: Path) -> None:
+        """Remove an orphaned ledger; not one that has an owner after all: it was looked at as it was being made."""
+        if (file := _taken(ledger)) is not None:
+            ledger.unlink(missing_ok=True)
+            os.close(file)
 
     def batches(self) -> Iterator[list[Aside | Damaged]]:
         """What waits, oldest file first; a file is removed when the batch after its last one is asked for."""
@@ -215,8 +221,7 @@ class Spill:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._part += 1
         path = self._lines_path
-        file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-        fcntl.flock(file, fcntl.LOCK_EX)
+        file = _claimed(path, os.O_WRONLY | os.O_APPEND)
         _sync_folder(path.parent)
         self._file, self._bytes = file, os.fstat(file).st_size
 
@@ -237,8 +242,7 @@ class Spill:
 
     def _open_ledger(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(self._ledger_path, os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(file, fcntl.LOCK_EX)
+        file = _claimed(self._ledger_path, os.O_RDWR)
         try:
             _write_all(file, b"\0" * 2 * _SLOT)
             os.fdatasync(file)
@@ -293,6 +297,16 @@ def _aside(line: bytes) -> Aside | Damaged:
         return Aside(delivery, tuple(read_event(one) for one in events))
     except (ValueError, TypeError, KeyError, SanfenError):
         return Damaged((1 << 40) + zlib.crc32(line))
+
+
+def _claimed(path: Path, flags: int) -> int:
+    """A new file, open and locked. Whoever looks for orphans may take it, and remove it, before we have the lock."""
+    while True:
+        file = os.open(path, os.O_CREAT | flags, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file).st_nlink:
+            return file
+        os.close(file)
 
 
 def _taken(path: Path) -> int | None:
