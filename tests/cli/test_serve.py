@@ -23,9 +23,10 @@ class Service:
 
     def __init__(self) -> None:
         self.loaded = Loaded(Settings(), (Policy("p"),), ())
-        self.started, self.reloaded = asyncio.Event(), asyncio.Event()
+        self.started, self.reloaded, self.over = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def start(self) -> None:
+    async def start(self, *, standby: bool) -> None:
+        assert not standby
         self.started.set()
 
     async def reload(self, _path: Path) -> bool:
@@ -46,7 +47,7 @@ def _handlers_as_before() -> Iterator[None]:
 
 async def test_no_signal_is_lost_while_the_loop_is_behind() -> None:
     service, loop = Service(), asyncio.get_running_loop()
-    running = asyncio.create_task(_serve(cast(Any, service), Path("sanfen.yaml")))
+    running = asyncio.create_task(_serve(cast(Any, service), Path("sanfen.yaml"), standby=False))
     await service.started.wait()
 
     for number, done in ((signal.SIGHUP, service.reloaded.wait()), (signal.SIGTERM, running)):

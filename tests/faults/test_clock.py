@@ -42,7 +42,6 @@ async def told(ends: Ends, rounds: int) -> float:
 
 
 @with_faketime
-@pytest.mark.xfail(strict=False, reason="rounds still follow the wall clock, not the time that has passed")
 @pytest.mark.parametrize("jump_s", [60, 3600, -60, -3660])
 async def test_the_wall_clock_jumps(jump_s: int, tmp_path: Path, ends: Ends) -> None:
     """Between a question and its step: the step comes when the customer has waited for it, once, and the round waits on."""

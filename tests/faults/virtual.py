@@ -62,6 +62,10 @@ class VirtualClock:
     def now_ms(self) -> int:
         return self._start_ms + int(self._loop.time() * 1000)
 
+    def off_ms(self) -> int:
+        """Nobody sets it."""
+        return 0
+
     async def sleep_ms(self, duration_ms: int) -> None:
         await asyncio.sleep(duration_ms / 1000)
 

@@ -1,5 +1,6 @@
 """Files that survive their process, and are read once they belong to nobody."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,17 +64,17 @@ def test_a_file_drained_while_it_is_being_made_is_made_anew(
 ) -> None:
     """Between its making and its lock it looks like an orphan's."""
     other = Spill(tmp_path / "s", "other")
-    lock = spill_module.fcntl.flock
+    lock = fcntl.flock
     drained: list[list[Aside | Damaged]] = []
 
     def late(file: int, how: int) -> None:
-        if how == spill_module.fcntl.LOCK_EX and not drained:
+        if how == fcntl.LOCK_EX and not drained:
             drained.append([])
             drained.extend(other.batches())
         lock(file, how)
 
     with monkeypatch.context() as patch:
-        patch.setattr("sanfen.store.spill.fcntl.flock", late)
+        patch.setattr(fcntl, "flock", late)
         spill.append(delivery(1), ()).result(10)
 
     assert drained == [[]]

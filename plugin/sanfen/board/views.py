@@ -101,7 +101,7 @@ class _Board:
         language = language_of(request)
         db = self._service.db
         now = None if db is None else await self._now(language)
-        shown = {"trouble": self._told(language), "not_adopted": self._service.not_adopted, "now": now}
+        shown: dict[str, Any] = {"trouble": self._told(language), "not_adopted": self._service.not_adopted, "now": now}
         shown["standby"] = self._service.is_standby
         return self.pages.render("now.html", request, status=503 if db is None else 200, **shown)
 

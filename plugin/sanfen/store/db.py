@@ -382,6 +382,8 @@ def store_error(path: Path, error: sqlite3.Error | UnicodeError) -> StoreError:
     text = str(error)
     if isinstance(error, UnicodeError) or "decode to UTF-8" in text:
         text = "malformed text"
+    if text == "no such column: migration_set":  # every log has it: the schema itself was hit
+        text = "malformed schema"
     if "locked" in text or "busy" in text:
         holder = files.holder(path)
         return StoreError(
