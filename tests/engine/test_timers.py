@@ -49,6 +49,28 @@ def test_a_thousand_at_one_instant_come_in_batches() -> None:
     assert [len(ticker.due(10)) for _ in range(4)] == [500, 500, 200, 0]
 
 
+async def test_what_is_being_served_still_waits() -> None:
+    """Else the clock would be taken for idle while a step is written."""
+    lengths: list[int] = []
+    served = asyncio.Event()
+
+    class Engine:
+        async def tick(self, _: Iterable[Key]) -> None:
+            lengths.append(len(ticker))
+            served.set()
+
+    clock = FakeClock(10)
+    ticker = Ticker(clock)
+    ticker.push(10, A)
+    engine: Any = Engine()
+    running = asyncio.create_task(ticker.run(engine))
+    await served.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert (lengths, len(ticker)) == ([1], 0)
+
+
 async def test_what_cannot_be_served_is_tried_again() -> None:
     """The database is away when a deadline comes: the deadline is kept."""
     served: list[list[Key]] = []

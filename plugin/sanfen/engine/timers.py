@@ -32,6 +32,7 @@ class Ticker:
         self._clock = clock
         self._heap: list[tuple[int, str]] = []
         self._soonest: dict[str, int] = {}
+        self._serving = 0  # taken, and not served yet
         self._throttle = Throttle()
 
     def push(self, due_ms: int, key: Key) -> None:
@@ -42,7 +43,7 @@ class Ticker:
             heapq.heappush(self._heap, (due_ms, name))
 
     def __len__(self) -> int:
-        return len(self._soonest)
+        return len(self._soonest) + self._serving
 
     def due(self, now_ms: int) -> list[Key]:
         """Take up to a batch of conversations with something due; stale reminders are dropped."""
@@ -66,6 +67,7 @@ class Ticker:
             if not keys:
                 await self._clock.sleep_ms(max(1, self.pause_ms(now_ms)))
                 continue
+            self._serving = len(keys)
             try:
                 await engine.tick(keys)
             except StoreError as error:
@@ -81,3 +83,5 @@ class Ticker:
                 _log.exception("deadlines could not be served; they are tried again", waiting=len(keys))
                 for key in keys:
                     self.push(now_ms + _AGAIN_MS, key)
+            finally:
+                self._serving = 0
