@@ -26,7 +26,7 @@ def faked(tmp_path: Path) -> dict[str, str]:
 async def test_a_jump_neither_hurries_nor_delays(
     tmp_path: Path, upstream: Upstream, faked: dict[str, str], step: str
 ) -> None:
-    sanfen = Sanfen(tmp_path, upstream, env=faked, first="2s")
+    sanfen = Sanfen(tmp_path, upstream, env=faked, first="2s", ack="4s")
     # As long as a round waits, the machine's clock is not followed: our signatures are of the true time.
     sanfen.config.write_text(sanfen.text.replace("deadline: 3s", "deadline: 5m"), encoding="utf-8")
     upstream.asks_time = False
