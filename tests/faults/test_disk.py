@@ -104,7 +104,7 @@ async def test_a_disk_that_may_only_be_read(disk: Path, tmp_path: Path, ends: En
 
 @with_strace
 @pytest.mark.parametrize(
-    "fault", ["fdatasync:error=EIO:when=20..40", "fdatasync:delay_enter=300000", "pwrite64:error=EIO:when=500..520"]
+    "fault", ["fdatasync:error=EIO:when=32..45", "fdatasync:delay_enter=300000", "pwrite64:error=EIO:when=500..520"]
 )
 async def test_a_disk_that_fails_or_crawls(fault: str, tmp_path: Path, ends: Ends) -> None:
     """Errors of syncs and writes, and syncs of a third of a second: every delivery is somewhere, and scored if kept."""
