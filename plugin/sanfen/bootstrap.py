@@ -227,7 +227,8 @@ class Service:
         settings = self.loaded.settings
         adapters = self._adapters(settings)
         self.acting.adopt(adapters, Guard(settings.outbound).inside())
-        parts = (self.loaded, adapters, self._plugins, self.clock, self.acting, self.front.look)
+        front = self.front
+        parts = (self.loaded, adapters, self._plugins, self.clock, self.acting, front.look, front.is_behind)
         try:
             scoring = await Scoring.open(*parts, silent)
         except DamagedError as error:

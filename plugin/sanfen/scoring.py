@@ -66,6 +66,7 @@ class Scoring:
         clock: Clock,
         acting: Acting,
         look: Callable[[], Awaitable[None]],
+        aside: Callable[[], bool],
         silent: int | None,
     ) -> "Scoring":
         """Open the log and recover what is under way. ``silent``: as for ``Database.open``. Raises StoreError."""
@@ -96,7 +97,7 @@ class Scoring:
                 on_due=ticker.push,
                 on_escalated=worker.wake,
             )
-            steps = Steps(db, clock, ticker) if isinstance(clock, SystemClock) else None
+            steps = Steps(db, clock, ticker, aside) if isinstance(clock, SystemClock) else None
             if steps is not None:
                 await steps.resume()
             await engine.adopt()

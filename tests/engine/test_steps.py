@@ -21,7 +21,8 @@ class Day:
         self.machine = Machine({"wall": START, "boot": 77_000})
         self.clock = self.made()
         self.shop = Shop(path, self.clock)  # type: ignore[arg-type]  # it moves no clock itself here
-        self.steps = Steps(self.shop.db, self.clock, self.shop.ticker)
+        self.aside = False
+        self.steps = Steps(self.shop.db, self.clock, self.shop.ticker, lambda: self.aside)
 
     def made(self) -> SystemClock:
         hands = self.machine.hands
@@ -84,6 +85,19 @@ async def test_where_nothing_waits_the_wall_is_followed_at_once(day: Day) -> Non
     assert day.shop.rows("SELECT step_ms, rounds FROM clock_steps") == [(MINUTE, 0)]
 
 
+async def test_a_question_that_is_only_kept_aside_waits_too(day: Day) -> None:
+    """The ticker does not know of it yet."""
+    day.aside = True
+    day.machine.set_ms(MINUTE)
+    await day.steps.look()
+    assert day.clock.now_ms() == START
+    day.aside = False
+    await day.steps.look()
+
+    assert day.clock.now_ms() == START + MINUTE
+    assert day.shop.rows("SELECT step_ms FROM clock_steps") == [(MINUTE,)]
+
+
 async def test_a_restart_goes_on_with_the_same_time(day: Day) -> None:
     await day.shop.send(ask(START))
     day.machine.set_ms(-61 * MINUTE)
@@ -93,7 +107,7 @@ async def test_a_restart_goes_on_with_the_same_time(day: Day) -> None:
     heir = day.made()
     assert heir.now_ms() == START + 1_000 - 61 * MINUTE
     db = Database.open(day.shop.db.path)
-    steps = Steps(db, heir, day.shop.ticker)
+    steps = Steps(db, heir, day.shop.ticker, lambda: False)
     await steps.resume()
 
     assert heir.now_ms() == START + 1_000

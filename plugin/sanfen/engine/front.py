@@ -98,6 +98,10 @@ class Front:
         """Whether something is being drained, or waits until it can be."""
         return self._mending is not None and not self._mending.done()
 
+    def is_behind(self) -> bool:
+        """Whether there are deliveries that the engine has not scored, and can come to."""
+        return self.cause is not None or self.is_mending or bool(self._flights)
+
     def say(self, trouble: str) -> None:
         """Why there is no engine."""
         self._degrade(trouble)

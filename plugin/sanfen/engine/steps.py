@@ -29,12 +29,13 @@ _log = structlog.get_logger("sanfen.engine")
 
 
 class Steps:
-    """Watches the machine's clock."""
+    """Watches the machine's clock. ``aside``: whether questions may be under way that the ticker does not know of."""
 
-    def __init__(self, db: Database, clock: SystemClock, ticker: Ticker) -> None:
+    def __init__(self, db: Database, clock: SystemClock, ticker: Ticker, aside: Callable[[], bool]) -> None:
         self._db = db
         self._clock = clock
         self._ticker = ticker
+        self._aside = aside
         self._known_ms = 0
         self._boot = _boot()
 
@@ -55,9 +56,12 @@ class Steps:
     async def look(self) -> None:
         """Record a step that is new; follow the wall clock again where nothing waits. Raises StoreError."""
         off_ms = self._clock.off_ms()
-        if off_ms and not len(self._ticker):
+        if off_ms and not self._waits():
             if not self._known_ms:
                 await self._record(off_ms)
+                self._known_ms = off_ms
+            if self._waits():  # somebody has asked meanwhile
+                return
             await self._do(clocks.release)
             self._clock.follow()
             self._known_ms = 0
@@ -69,6 +73,9 @@ class Steps:
             await self._record(-self._known_ms)
             await self._do(clocks.release)
             self._known_ms = 0
+
+    def _waits(self) -> bool:
+        return len(self._ticker) > 0 or self._aside()
 
     async def _record(self, step_ms: int) -> None:
         now_ms, ahead_ms = self._clock.now_ms(), self._clock.ahead_ms
