@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["Clock", "SystemClock", "nap"]
 
 _STEP_MS = 2_000  # a difference between two looks that is no step of the wall clock, but its adjustment
 
@@ -64,3 +64,13 @@ class SystemClock:
     async def sleep_ms(self, duration_ms: int) -> None:
         """Wait that long."""
         await asyncio.sleep(duration_ms / 1000)
+
+
+async def nap(clock: Clock, duration_ms: int, awake: asyncio.Event) -> None:
+    """Wait that long, or until ``awake`` is set."""
+    waits = [asyncio.ensure_future(clock.sleep_ms(duration_ms)), asyncio.ensure_future(awake.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

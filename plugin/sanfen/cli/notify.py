@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sanfen.cli.options import configuration
 from sanfen.cli.tables import formats
 
 if TYPE_CHECKING:  # the command line must not load the service to print its help
@@ -18,14 +19,7 @@ __all__ = ["command"]
 
 @click.command("notify")
 @click.argument("name")
-@click.option(
-    "-c",
-    "--config",
-    type=click.Path(path_type=Path),
-    envvar="SANFEN_CONFIG",
-    required=True,
-    help="The configuration file (or SANFEN_CONFIG).",
-)
+@configuration("The configuration file (or SANFEN_CONFIG).")
 @click.option("--all", "every", is_flag=True, help="Try every way, also after one has worked.")
 @formats
 @click.pass_context

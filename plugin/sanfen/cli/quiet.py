@@ -7,14 +7,12 @@ from typing import Any
 
 import click
 
+from sanfen.cli.options import configuration
 from sanfen.cli.tables import formats, show
 
 __all__ = ["command"]
 
-_CONFIG = click.option(
-    "-c", "--config", type=click.Path(path_type=Path), envvar="SANFEN_CONFIG", required=True,
-    help="The configuration of the running service (or SANFEN_CONFIG).",
-)  # fmt: skip
+_CONFIG = configuration("The configuration of the running service (or SANFEN_CONFIG).")
 
 
 @click.group("quiet")

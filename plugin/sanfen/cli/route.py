@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sanfen.cli.options import configuration
+
 if TYPE_CHECKING:  # the command line must not load the service to print its help
     from sanfen.core.policy import Ladder, Policy, Step
     from sanfen.roster import Roster
@@ -17,10 +19,7 @@ _KEYS = ("shop", "channel", "agent", "group", "tag", "hour", "policy", "at")
 
 @click.command("route")
 @click.argument("facts", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option(
-    "-c", "--config", type=click.Path(path_type=Path), envvar="SANFEN_CONFIG", required=True,
-    help="The configuration file (or SANFEN_CONFIG).",
-)  # fmt: skip
+@configuration("The configuration file (or SANFEN_CONFIG).")
 @click.option("--expect", metavar="LADDER", help="Exit 1 if it is another ladder.")
 @click.pass_context
 def command(context: click.Context, /, facts: tuple[str, ...], config: Path, expect: str | None) -> None:

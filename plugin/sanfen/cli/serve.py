@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sanfen.cli.options import configuration
+
 if TYPE_CHECKING:  # the command line must not load the service to print its help
     from sanfen.bootstrap import Service
     from sanfen.process import Supervisor
@@ -21,14 +23,7 @@ _TAKEN_OVER = 4  # exit code: another instance has the log now
 
 
 @click.command("serve")
-@click.option(
-    "-c",
-    "--config",
-    type=click.Path(path_type=Path),
-    envvar="SANFEN_CONFIG",
-    required=True,
-    help="The configuration file (or SANFEN_CONFIG).",
-)
+@configuration("The configuration file (or SANFEN_CONFIG).")
 @click.option("--standby", is_flag=True, help="If another instance writes the log, wait, and take over when it ends.")
 def command(config: Path, *, standby: bool) -> None:
     """Relay, judge, escalate and score, until stopped (Ctrl-C or SIGTERM). SIGHUP reads the configuration again."""

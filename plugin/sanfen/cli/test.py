@@ -4,15 +4,16 @@ from pathlib import Path
 
 import click
 
+from sanfen.cli.options import configuration
+
 __all__ = ["command"]
 
 
 @click.command("test")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-c", "--config", type=click.Path(path_type=Path), envvar="SANFEN_CONFIG",
-    help="The configuration to test (or SANFEN_CONFIG). Without it each chat's own policy: holds.",
-)  # fmt: skip
+@configuration(
+    "The configuration to test (or SANFEN_CONFIG). Without it each chat's own policy: holds.", required=False
+)
 @click.option("-k", "only", metavar="WORD", help="Only chats whose name or title has this in it.")
 @click.pass_context
 def command(context: click.Context, /, files: tuple[Path, ...], config: Path | None, only: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from sanfen.clock import Clock
+from sanfen.clock import Clock, nap
 from sanfen.errors import StoreError
 from sanfen.gateway.relay import Route
 from sanfen.gateway.upstream import Answer, UpstreamError
@@ -82,12 +82,7 @@ class Onward:
     async def _rest(self, log: Writes) -> None:
         next_ms = await self._do(log, onward.next_try)
         pause_ms = _LOOK_MS if next_ms is None else max(25, min(_LOOK_MS, next_ms - self._clock.now_ms()))
-        waits = [asyncio.ensure_future(self._clock.sleep_ms(pause_ms)), asyncio.ensure_future(self._awake.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        await nap(self._clock, pause_ms, self._awake)
 
     def _carried(self, task: "asyncio.Task[None]") -> None:
         self._sending.discard(task)

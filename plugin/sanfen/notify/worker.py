@@ -12,7 +12,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import structlog
 
 from sanfen.abc import Action, DeliveryError, Limit, Notifier
-from sanfen.clock import Clock
+from sanfen.clock import Clock, nap
 from sanfen.config.settings import Person, Quiet, Settings, Way
 from sanfen.errors import StoreError
 from sanfen.notify.acting import Acting
@@ -133,12 +133,7 @@ class Worker:
         if pause_ms <= 0 and not self._busy:  # its time has come since we looked
             return
         pause_ms = max(pause_ms, 1) if not self._busy else _LOOK_MS
-        waits = [asyncio.ensure_future(self._clock.sleep_ms(pause_ms)), asyncio.ensure_future(self._awake.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        await nap(self._clock, pause_ms, self._awake)
 
     def _done(self, person: str, task: "asyncio.Task[None]") -> None:
         self._busy.pop(person, None)
