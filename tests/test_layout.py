@@ -13,7 +13,7 @@ ROOTS = {"plugin": "sanfen", "adapters": "sanfen_adapters", "config": "sanfen_pr
 
 # Files over their limit: how far they may grow, and why they are not split.
 LARGER = {
-    "plugin/sanfen/config/schema.py": (470, "the shape of the whole file stands in one place, as its reader sees it"),
+    "plugin/sanfen/config/schema.py": (500, "the shape of the whole file stands in one place, as its reader sees it"),
     "plugin/sanfen/core/rounds.py": (330, "every transition of a round stands in one file"),
     "plugin/sanfen/engine/ingest.py": (430, "all that a delivery does in its one transaction"),
     "docs/presets.md": (700, "generated: every preset with its sources"),
@@ -35,6 +35,7 @@ WIDER = {
 # Modules without a test module of their own, and what tests them.
 TESTED_ELSEWHERE = {
     "abc.py": "signatures; tests/contracts hold what they promise",
+    "board/guard.py": "tests/board/test_access.py, tests/board/test_login.py",
     "board/pages.py": "tests/board/test_acts.py, tests/board/test_views.py",
     "board/reports.py": "tests/board/test_views.py",
     "bootstrap.py": "tests/e2e/test_service.py: the real process",

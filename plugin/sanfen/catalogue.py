@@ -254,6 +254,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "emptied: {messages} messages, {notices} notices; rounds and scores stay",
         "已清空：{messages} 条消息，{notices} 条通知；轮次和得分保留",
     ),
+    # login page
+    "login_title": ("Log in", "登录"),
+    "login_token": ("Token", "令牌"),
+    "login_enter": ("Log in", "登录"),
+    "login_help": (
+        "The token is the one from admin: in the configuration. Whoever set sanfen up can tell you yours.",
+        "令牌即配置中 admin: 下的令牌，请向部署人员索取。",
+    ),
+    "login_wrong": ("This token is not valid", "令牌无效"),
+    "login_wait": ("Too many wrong tokens: wait five minutes", "错误次数过多：请等五分钟再试"),
+    "login_leave": ("Log out", "退出"),
     # status page
     "board_title": ("sanfen: now", "三分：现在"),
     "board_nobody": ("✓ Nobody is waiting", "✓ 没有人在等"),

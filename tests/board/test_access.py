@@ -8,7 +8,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from sanfen.board.views import Trouble, build_board_app
-from sanfen.config.settings import Secret, Settings
+from sanfen.config.settings import Settings, Token
 from sanfen.notify.acting import Acting
 from sanfen.store import journal
 from sanfen.store.db import Database
@@ -18,7 +18,7 @@ from sanfen.testing import FakeClock, ask
 TOKEN = "8f3b" * 8 + "c0ffee11" * 4
 NEXT = "Zm9v-YmFy_" * 5
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-GUARDED = ["/", "/static/now.js", "/api/v1/now", "/api/v1/rounds", "/api/v1/rounds/x", "/api/v1/rates", "/api/v1/budget",
+GUARDED = ["/", "/api/v1/now", "/api/v1/rounds", "/api/v1/rounds/x", "/api/v1/rates", "/api/v1/budget",
            "/api/v1/report", "/metrics", "/nothing"]  # fmt: skip
 
 
@@ -35,7 +35,7 @@ class Service:
 
 
 async def board(aiohttp_client: Any, *tokens: str) -> TestClient[Any, Any]:
-    settings = Settings(admin_tokens=tuple(Secret(token) for token in tokens))
+    settings = Settings(admin_tokens=tuple(Token(token) for token in tokens))
     made: TestClient[Any, Any] = await aiohttp_client(TestServer(build_board_app(Service(), settings, FakeClock())))
     return made
 
@@ -204,7 +204,7 @@ async def test_changes_need_a_token_also_on_loopback(aiohttp_client: Any, tmp_pa
         service.db = db
 
         async def served(*tokens: str) -> TestClient[Any, Any]:
-            settings = Settings(admin_tokens=tuple(Secret(token) for token in tokens))
+            settings = Settings(admin_tokens=tuple(Token(token) for token in tokens))
             made: TestClient[Any, Any] = await aiohttp_client(
                 TestServer(build_board_app(service, settings, FakeClock()))
             )

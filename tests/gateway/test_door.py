@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from sanfen.gateway.door import Door, Runner, _counted, server_options, trust_of
+from sanfen.gateway.door import Door, Runner, _counted, server_options
 from sanfen.gateway.limits import Limits
 from sanfen.testing import FakeClock
 
@@ -196,15 +196,6 @@ async def test_a_body_is_not_a_head(listen: Listen) -> None:
     async with asyncio.timeout(10):
         assert await first + await reader.readuntil(b"\r\n") == b"HTTP/1.1 200 OK\r\n"
     writer.close()
-
-
-@pytest.mark.parametrize(
-    ("address", "trusted"),
-    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("::ffff:127.0.0.1", True), (None, True),
-     ("10.0.0.1", False), ("::2", False), ("fe80::1%eth0", False), ("::ffff:10.0.0.1", False)],
-)  # fmt: skip
-def test_who_is_trusted(address: str | None, trusted: bool) -> None:
-    assert trust_of(LOOPBACK)(address) is trusted
 
 
 def test_a_customer_of_a_provider_is_one_sender() -> None:

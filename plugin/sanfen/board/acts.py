@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from sanfen.abc import Action, DeliveryError
-from sanfen.board.pages import HasLog, Pages, json_answer, json_body, word_of
+from sanfen.board.pages import HasLog, Pages, form_of, json_answer, json_body, word_of
 from sanfen.clock import Clock
 from sanfen.config.types import parse_duration
 from sanfen.core.events import Escalate, Event, Key, Release, Snooze, Take
@@ -105,8 +105,7 @@ class Acts:
     async def follow(self, request: web.Request) -> web.Response:
         """Do what the page's button says."""
         grant = await self._grant(request)
-        form = await request.post()
-        act = str(form.get("act", "take"))
+        act = (await form_of(request)).get("act", "take")
         one = await self._round(grant.round_id)
         await self._do(one, act, grant.person, None)
         return await self._page(request, grant, done=act)

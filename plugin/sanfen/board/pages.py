@@ -5,10 +5,12 @@ import json
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, Protocol, TypeVar
+from urllib.parse import parse_qsl
 
 import jinja2
 from aiohttp import web
 
+from sanfen.board.access import VISITOR, Visitor
 from sanfen.catalogue import TEXTS
 from sanfen.config.settings import Settings
 from sanfen.errors import InputError, ParseError
@@ -16,11 +18,11 @@ from sanfen.notify.notice import clock_text
 from sanfen.store.db import Readable
 from sanfen.strictjson import strict_json
 
-__all__ = ["Pages", "json_answer", "json_body", "language_of", "word_of"]
+__all__ = ["HasLog", "Pages", "form_of", "json_answer", "json_body", "language_of", "moved", "word_of"]
 
 T = TypeVar("T")
 
-_SHOWN = ("act_", "board_", "outcome_", "state_")  # the catalogue's texts that pages may show
+_SHOWN = ("act_", "board_", "login_", "outcome_", "state_")  # the catalogue's texts that pages may show
 _LONGEST = 200
 
 
@@ -48,12 +50,20 @@ class Pages:
         self._shop = settings.shop
 
     def render(self, name: str, request: web.Request, *, status: int = 200, **shown: Any) -> web.Response:
-        """A page in the reader's language."""
+        """A page in the reader's language. Beside what is shown it has ``csrf``, ``role`` and ``logged_in`` of who asks."""
+        visitor = request.get(VISITOR) or Visitor("viewer")
         language = language_of(request)
         words = {key: pair[language == "zh"] for key, pair in TEXTS.items() if key.startswith(_SHOWN)}
         other = "en" if language == "zh" else "zh"
         text = self._templates.get_template(name).render(
-            t=words, language=language, other=other, shop=self._shop.name, **shown
+            t=words,
+            language=language,
+            other=other,
+            shop=self._shop.name,
+            csrf=visitor.csrf,
+            role=visitor.role,
+            logged_in=visitor.session is not None,
+            **shown,
         )
         return web.Response(text=text, content_type="text/html", status=status)
 
@@ -90,6 +100,22 @@ def language_of(request: web.Request) -> str:
 def json_answer(value: Any, *, status: int = 200, kind: str = "application/json") -> web.Response:
     """An answer in JSON."""
     return web.Response(text=json.dumps(value, ensure_ascii=False, default=str), status=status, content_type=kind)
+
+
+def moved(to: str) -> web.Response:
+    """An answer that sends a browser elsewhere."""
+    return web.Response(status=303, headers={"Location": to})
+
+
+async def form_of(request: web.Request) -> dict[str, str]:
+    """The fields of a plain form; whatever else was sent has none. The server bounds its size."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        return {}
+    text = (await request.read()).decode("utf-8", "replace")
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=20))
+    except ValueError:
+        return {}
 
 
 async def json_body(request: web.Request) -> dict[str, Any]:

@@ -6,18 +6,19 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from sanfen import __version__
 from sanfen.board import reports
-from sanfen.board.access import Access, Refusal
+from sanfen.board.access import Access
 from sanfen.board.acts import Acts, Serving
+from sanfen.board.guard import guard_of, guarded
+from sanfen.board.login import Login
 from sanfen.board.pages import Pages, json_answer, json_body, language_of
 from sanfen.catalogue import t
 from sanfen.clock import Clock
 from sanfen.config.settings import Settings
-from sanfen.errors import InputError, SanfenError
+from sanfen.errors import InputError
 from sanfen.store import explanation, onward, queries, units
 from sanfen.store.erasure import erase
 from sanfen.store.figures import figures
@@ -29,14 +30,6 @@ _log = structlog.get_logger("sanfen.board")
 
 T = TypeVar("T")
 
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Server": "sanfen",
-    "X-Content-Type-Options": "nosniff",
-}
 _STATIC = {"act.js": "text/javascript", "now.js": "text/javascript", "now.css": "text/css"}
 _FILTERS = ("score_set", "policy", "shop", "channel", "agent", "status", "reason", "conversation")
 _MOST_ROWS = 1000
@@ -86,7 +79,7 @@ class _Board:
         self._service = service
         self._settings = settings
         self._clock = clock
-        self.access = Access(settings.admin_tokens)
+        self.access = Access(settings)
         self.pages = Pages(service, settings)
         folder = files("sanfen.board")
         self._files = {name: (folder / "static" / name).read_bytes() for name in _STATIC}
@@ -95,7 +88,7 @@ class _Board:
         """Show under these from now on, to whoever has their token."""
         self._settings = settings
         self.pages.adopt(settings)
-        self.access = Access(settings.admin_tokens)
+        self.access.adopt(settings)
 
     async def page(self, request: web.Request) -> web.Response:
         language = language_of(request)
@@ -268,8 +261,10 @@ BOARD = web.AppKey("board", _Board)
 def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.Application:
     """The application of the second port."""
     board = _Board(service, settings, clock)
-    app = web.Application(client_max_size=_BODY_BYTES, middlewares=[_guard_of(board, clock)])
+    app = web.Application(client_max_size=_BODY_BYTES, middlewares=[guard_of(board.access, clock)])
+    app.on_response_prepare.append(guarded)
     app[BOARD] = board
+    app.add_routes(Login(board.access, board.pages, clock).routes())
     app.add_routes(Acts(service, board.pages, clock).routes())
     app.router.add_get("/", board.page)
     app.router.add_get("/static/{name}", board.static)
@@ -285,33 +280,6 @@ def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.A
     app.router.add_get("/readyz", board.ready)
     app.router.add_get("/metrics", board.metrics)
     return app
-
-
-def _guard_of(board: _Board, clock: Clock) -> Middleware:
-    """Who may come in; security headers on everything; errors as problem+json."""
-
-    @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            board.access.check(request, clock.now_ms())
-            if request.method not in ("GET", "HEAD"):
-                board.access.check_action(request)
-            response: web.StreamResponse = await handler(request)
-        except Refusal as refusal:
-            response = _problem(refusal.status, refusal.title, refusal.hint)
-            response.headers.update(refusal.headers)
-        except web.HTTPException as error:
-            response = _problem(error.status, error.reason, "")
-        except SanfenError as error:
-            response = _problem(400 if isinstance(error, InputError) else 503, error.message, error.hint)
-        response.headers.update(_HEADERS)
-        return response
-
-    return guard
-
-
-def _problem(status: int, title: str, hint: str) -> web.Response:
-    return json_answer({"title": title, "status": status, "hint": hint}, status=status, kind="application/problem+json")
 
 
 def _outbox(connection: Any) -> dict[str, int]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sanfen.config.policies import DAYS
 from sanfen.config.schema import (
+    AdminModel,
     ChannelModel,
     Config,
     DutyModel,
@@ -28,6 +29,7 @@ from sanfen.config.settings import (
     Settings,
     Shift,
     Shop,
+    Token,
     Way,
 )  # fmt: skip
 from sanfen.config.yaml import Document
@@ -68,7 +70,8 @@ def build_settings(config: Config, path: Path) -> Settings:
         merge_ms=config.merge,
         heartbeat=Heartbeat(config.heartbeat.url, config.heartbeat.every) if config.heartbeat else None,
         quiet=tuple(quiet_of(one, shop.timezone) for one in config.quiet),
-        admin_tokens=tuple(Secret(one) for one in (config.admin.token, *config.admin.tokens) if one is not None),
+        admin_tokens=_tokens(config.admin, shop.timezone),
+        session_ms=config.admin.session,
         outbound=config.outbound.allow,
         plugins=config.plugins,
     )
@@ -122,8 +125,20 @@ def quiet_of(model: QuietModel, zone: str) -> Quiet:
 
 
 def _secret(model: SecretModel, place: int, zone: str) -> Secret:
-    end = None if model.not_after is None else parse_instant(model.not_after, ZoneInfo(zone))
-    return Secret(model.value, model.name or str(place), end)
+    return Secret(model.value, model.name or str(place), _end(model.not_after, zone))
+
+
+def _tokens(model: AdminModel, zone: str) -> tuple[Token, ...]:
+    first = [] if model.token is None else [Token(model.token, "lead")]
+    more = [
+        Token(one.value, one.name or str(place), one.role, _end(one.not_after, zone))
+        for place, one in enumerate(model.tokens, 1)
+    ]
+    return tuple(sorted([*first, *more], key=lambda token: token.role != "lead"))
+
+
+def _end(text: str | None, zone: str) -> int | None:
+    return None if text is None else parse_instant(text, ZoneInfo(zone))
 
 
 def _channel(name: str, model: ChannelModel, zone: str) -> ChannelSettings:

@@ -41,13 +41,18 @@ def unsafe(document: Document, config: Config) -> Iterator[Finding]:
 
 
 def _ends(document: Document, config: Config) -> Iterator[Finding]:
-    for name, channel in config.channels.items():
-        for path, secret in _secrets(name, channel.secret, channel.secrets):
-            try:
-                if secret.not_after is not None:
-                    parse_instant(secret.not_after, ZoneInfo(config.shop.timezone))
-            except ParseError as error:
-                yield document.finding("C013", error.message, (*path, "not_after"), help_="write 2026-12-01T00:00")
+    ends: list[tuple[_Path, str | None]] = [
+        (path, secret.not_after)
+        for name, channel in config.channels.items()
+        for path, secret in _secrets(name, channel.secret, channel.secrets)
+    ]
+    ends += [(("admin", "tokens", number), token.not_after) for number, token in enumerate(config.admin.tokens)]
+    for path, end in ends:
+        try:
+            if end is not None:
+                parse_instant(end, ZoneInfo(config.shop.timezone))
+        except ParseError as error:
+            yield document.finding("C013", error.message, (*path, "not_after"), help_="write 2026-12-01T00:00")
 
 
 def _targets(document: Document, config: Config) -> Iterator[Finding]:
@@ -96,7 +101,7 @@ def _tokens(config: Config) -> Iterator[tuple[_Path, str]]:
     if config.admin.token is not None:
         yield ("admin", "token"), config.admin.token
     for number, token in enumerate(config.admin.tokens):
-        yield ("admin", "tokens", number), token
+        yield ("admin", "tokens", number), token.value
 
 
 def _secrets(

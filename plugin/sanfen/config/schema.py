@@ -121,13 +121,44 @@ class ListenModel(_Model):
     """Whose X-Forwarded-… and Forwarded headers are passed on; anybody else's are replaced."""
 
 
+def _more(value: Any) -> Any:
+    return {"value": value} if isinstance(value, str) else value
+
+
+class TokenModel(_Model):
+    """A token, and what whoever has it may do."""
+
+    value: str
+    """The token. Write ${NAME} or ${file:PATH}."""
+    name: str | None = None
+    """Whose it is, in the account of who did what; absent: its place in the list."""
+    role: Literal["lead", "viewer"] = "lead"
+    """viewer: looks. lead: also takes and reassigns rounds, sees customers' names, quiets, erases."""
+    not_after: str | None = None
+    """Local time from which on it is refused, 2026-12-01T00:00."""
+
+
+_TOKEN_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "value": {"type": "string"}, "name": {"type": "string"}, "role": {"enum": ["lead", "viewer"]}, "not_after": {"type": "string"},
+    },
+    "required": ["value"],
+    "additionalProperties": False,
+}  # fmt: skip
+AnyToken = Annotated[TokenModel, BeforeValidator(_more), WithJsonSchema({"anyOf": [{"type": "string"}, _TOKEN_SCHEMA]})]
+
+
 class AdminModel(_Model):
-    """Who may look: the status page, the API and the metrics."""
+    """Who may look: the board, the API and the metrics."""
 
     token: str | None = None
-    """Sent as Authorization: Bearer. Make one with openssl rand -hex 32, and write ${NAME} or ${file:PATH}."""
-    tokens: tuple[str, ...] = ()
-    """More, while one replaces another."""
+    """A lead's: sent as Authorization: Bearer, or typed on the login page. Make one with openssl rand -hex 32, and write
+    ${NAME} or ${file:PATH}."""
+    tokens: tuple[AnyToken, ...] = ()
+    """More: one for each person, or one that replaces another."""
+    session: Duration = 12 * 3_600_000
+    """How long a browser stays logged in."""
 
 
 class OutboundModel(_Model):
@@ -183,7 +214,7 @@ _SECRET_SCHEMA = {
 }
 AnySecret = Annotated[
     SecretModel,
-    BeforeValidator(lambda value: {"value": value} if isinstance(value, str) else value),
+    BeforeValidator(_more),
     _way_schema("value", _SECRET_SCHEMA),
 ]
 

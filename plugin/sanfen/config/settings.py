@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 __all__ = [
-    "ChannelSettings", "Duty", "Heartbeat", "Listen", "Person", "Quiet", "Secret", "Settings", "Shift", "Shop", "Way",
+    "ChannelSettings", "Duty", "Heartbeat", "Listen", "Person", "Quiet", "Secret", "Settings", "Shift", "Shop", "Token", "Way",
 ]  # fmt: skip
 
 
@@ -37,6 +37,18 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._value)
+
+
+class Token(Secret):
+    """What somebody proves with who they are, on the second port."""
+
+    __slots__ = ("role",)
+
+    def __init__(
+        self, value: str, name: str = "1", role: Literal["lead", "viewer"] = "lead", not_after_ms: int | None = None
+    ) -> None:
+        super().__init__(value, name, not_after_ms)
+        self.role = role
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +170,7 @@ class Settings:
     merge_ms: int = 15_000  # one person is sent at most one message in this time
     heartbeat: Heartbeat | None = None
     quiet: tuple[Quiet, ...] = ()
-    admin_tokens: tuple[Secret, ...] = ()
+    admin_tokens: tuple[Token, ...] = ()  # leads' before viewers'
+    session_ms: int = 12 * 3_600_000  # how long a browser stays logged in
     outbound: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()

@@ -19,27 +19,13 @@ from sanfen.clock import Clock
 from sanfen.gateway.limits import Limits
 from sanfen.gateway.problems import problem
 from sanfen.log import OneLine, Throttle
+from sanfen.proxies import trust_of
 
 __all__ = ["Door", "Runner", "server_options", "trust_of"]
 
 _IPV6_PREFIX = 64  # one customer of a provider has at least so much
 
 _log = structlog.get_logger("sanfen.http")
-
-
-def trust_of(proxies: Iterable[IPv4Network | IPv6Network]) -> Callable[[str | None], bool]:
-    """Whether an address is a trusted proxy's; one without an address is a local socket's."""
-    networks = tuple(proxies)
-
-    @lru_cache(maxsize=4_096)
-    def is_trusted(address: str | None) -> bool:
-        if address is None:
-            return True
-        found = ip_address(address.partition("%")[0])
-        found = getattr(found, "ipv4_mapped", None) or found
-        return any(found in network for network in networks if network.version == found.version)
-
-    return is_trusted
 
 
 @lru_cache(maxsize=4_096)

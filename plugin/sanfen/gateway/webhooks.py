@@ -21,7 +21,6 @@ from sanfen.abc import ChannelAdapter, Direction, Event, ParseError, Request
 from sanfen.clock import Clock
 from sanfen.config.settings import ChannelSettings, Settings
 from sanfen.engine.ingest import Receipt
-from sanfen.gateway.door import trust_of
 from sanfen.gateway.intake import Target, adapter_request, read_body, reads
 from sanfen.gateway.journaling import Journaling
 from sanfen.gateway.limits import Limits
@@ -31,6 +30,7 @@ from sanfen.gateway.upstream import Answer, Upstream, UpstreamError
 from sanfen.gateway.verifier import Verifier
 from sanfen.log import Throttle
 from sanfen.outbound import Guard
+from sanfen.proxies import trust_of
 from sanfen.store.journal import Delivery
 from sanfen.store.onward import packed
 

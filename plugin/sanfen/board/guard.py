@@ -1,0 +1,67 @@
+"""What stands before every handler of the second port: who may come in, how answers may be used, errors in one form."""
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from sanfen.board.access import VISITOR, Access, Refusal
+from sanfen.board.login import login_of
+from sanfen.board.pages import form_of, json_answer, moved
+from sanfen.clock import Clock
+from sanfen.errors import InputError, SanfenError
+
+__all__ = ["guard_of", "guarded", "problem"]
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Server": "sanfen",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def guard_of(access: Access, clock: Clock) -> Middleware:
+    """The middleware."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response: web.StreamResponse
+        try:
+            access.check(request, clock.now_ms())
+            if request.method not in ("GET", "HEAD"):
+                access.check_action(request, await _sent(request))
+            response = await handler(request)
+        except Refusal as refusal:
+            to = login_of(request) if refusal.status == 401 else None
+            response = problem(refusal.status, refusal.title, refusal.hint) if to is None else moved(to)
+            response.headers.update(refusal.headers)
+        except web.HTTPException as error:
+            response = problem(error.status, error.reason, "")
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
+        except SanfenError as error:
+            response = problem(400 if isinstance(error, InputError) else 503, error.message, error.hint)
+        return response
+
+    return guard
+
+
+async def _sent(request: web.Request) -> str | None:
+    """What a page sends against forgery: a header, or a field of its form."""
+    visitor = request.get(VISITOR)
+    if visitor is None or visitor.session is None or "X-CSRF-Token" in request.headers:
+        return request.headers.get("X-CSRF-Token")
+    return (await form_of(request)).get("csrf")
+
+
+async def guarded(_: web.Request, response: web.StreamResponse) -> None:
+    """How an answer may be used; also one that is a feed, before it begins."""
+    response.headers.update(_HEADERS)
+
+
+def problem(status: int, title: str, hint: str) -> web.Response:
+    """An answer that says what is wrong and how to mend it."""
+    return json_answer({"title": title, "status": status, "hint": hint}, status=status, kind="application/problem+json")
