@@ -76,8 +76,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "replay_unassessed": ("too few units: not assessed", "数量不足，不考核"),
     "replay_unknown": (
         "{count} of {replies} replies have an unknown mode and were not counted as answers. If people wrote them: "
-        "--unknown human, or name them in a file: --classify FILE",
-        "{replies} 条回复中有 {count} 条不知是谁发的，没有算作回复。若是人工所发：--unknown human，或用规则文件说明：--classify 文件",
+        "--unknown human. If some are a bot's or automatic, say which in a file: --map FILE (docs/imports.md)",
+        "{replies} 条回复中有 {count} 条不知是谁发的，没有算作回复。若是人工所发：--unknown human；若有机器人或自动回复，用文件说明：--map 文件（docs/imports.md）",
     ),
     "unknown_replies": (
         "{count} replies have an unknown mode and were not counted as answers. If people wrote them: "
@@ -89,6 +89,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{policy} is not verified: no source supports it; do not rely on its number",
         "{policy} 未经核实：没有可靠来源，数字仅供参考",
     ),
+    "reconcile_same": ("same", "一致"),
+    "reconcile_differs": ("differs", "不一致"),
     "replay_duplicates": ("{count} repeated events were counted once", "{count} 条重复事件只算一次"),
     "replay_guessed": ("{file}: columns guessed: {columns}", "{file}：猜测的列：{columns}"),
     "replay_sorting": ("{file} is not in order of time: sorting it first", "{file} 没有按时间排序：先排序"),

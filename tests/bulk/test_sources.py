@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sanfen.bulk.columns import guess, read_map
+from sanfen.bulk.columns import guess
+from sanfen.bulk.maps import read_map
 from sanfen.bulk.sources import Log, OutOfOrder, merged
 from sanfen.core.events import Event, Message
 from sanfen.errors import InputError
@@ -78,17 +79,21 @@ def test_usual_names_are_guessed_and_said(write: Write, encoding: str, ending: s
 def test_a_map_names_columns_values_and_constants(write: Write) -> None:
     rules = write("map.yaml", "at: T\nfrom: {column: W, values: {in: customer}}\ncustomer: C\nshop: {value: s1}\n")
     path = write("a.csv", "T,W,C\n2023-01-07T10:00:00+08:00,in,A\n")
-    (event,) = read(path, columns=read_map(rules))
+    (event,) = read(path, columns=read_map(rules).columns)
 
     assert (event.key.shop, event.at_ms) == ("s1", START)
 
 
 def test_a_guessed_map_reads_back(write: Write) -> None:
-    columns, guessed = guess(["时间", "发送方", "买家"])
+    found = guess(["时间", "发送方", "买家"])
+    assert found is not None
+    columns, guessed = found
     path = write("map.yaml", columns.as_yaml())
 
     assert guessed
-    assert read_map(path).fields({"时间": "x", "发送方": "客服", "买家": "b"}) == {
+    again = read_map(path).columns
+    assert again is not None
+    assert again.fields({"时间": "x", "发送方": "客服", "买家": "b"}) == {
         "at": "x",
         "from": "merchant",
         "customer": "b",
@@ -183,6 +188,6 @@ def test_a_wrong_map(write: Write, text: str, words: str) -> None:
 
 
 def test_a_map_of_another_table(write: Write) -> None:
-    rules = read_map(write("map.yaml", "at: T\nfrom: W\n"))
+    rules = read_map(write("map.yaml", "at: T\nfrom: W\n")).columns
     with pytest.raises(InputError, match="no column 'W'"):
         read(write("a.csv", "T,X\n1,2\n"), columns=rules)

@@ -51,8 +51,11 @@ class Request(NamedTuple):
     limits: tuple[tuple[str, int], ...] = ()  # policies that limit sending: name, milliseconds
 
     @classmethod
-    def of(cls, options: Mapping[str, Any], now_ms: int) -> Self:
-        """From the options of the command. Raises InputError or PolicyError."""
+    def of(cls, options: Mapping[str, Any], now_ms: int, mapped: tuple[Rule, ...] = ()) -> Self:
+        """From the options of the command. ``mapped``: the map's rules, after those of --classify.
+
+        Raises InputError or PolicyError.
+        """
         zone = _zone(options["tz"]) if options["tz"] else None
         holidays = frozenset(_holidays(options["holidays"]))
         models = [_model(name, options["sets"]) for name in options["policies"] or (presets.DEFAULT,)]
@@ -65,7 +68,7 @@ class Request(NamedTuple):
                 as_of_ms = parse_instant(options["as_of"], zone or ZoneInfo(policies[0].tz if policies else tz))
             except ParseError as error:
                 raise InputError(f"--as-of: {error.message}", hint=error.hint) from None
-        rules = inspect_rules(options["classify_file"]) if options["classify_file"] else ()
+        rules = (*(inspect_rules(options["classify_file"]) if options["classify_file"] else ()), *mapped)
         if options["unknown"] == "human":
             rules = (*rules, _UNKNOWN_IS_HUMAN)
         _may_write(options["out"], options["score_set"])

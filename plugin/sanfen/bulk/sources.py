@@ -1,7 +1,8 @@
-"""Logs as streams of events in order of time: JSONL, CSV and TSV, transcripts, our own logs; gz; ``-`` is standard input.
+"""Logs as streams of events in order of time: JSON, CSV, workbooks, transcripts, our own logs; ``-`` is standard input.
 
-A file is read once, line by line. Rows that are a little out of order are put right on the way; a file that is not
-sorted is sorted on disk first. Memory does not grow with the file.
+A file of lines is read once, line by line, also zipped. Rows that are a little out of order are put right on the way; a
+file that is not sorted is sorted on disk first. Memory does not grow with a file of lines; a workbook, or a JSON document
+that is not one object a line, is read whole.
 """
 
 import csv
@@ -14,13 +15,14 @@ import sqlite3
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, Any, Self
 from zoneinfo import ZoneInfo
 
-from sanfen.bulk.columns import Columns, guess
+from sanfen.bulk.columns import Column, Columns, guess
+from sanfen.bulk.tables import Row, headed, is_workbook, objects, separated, sheets
 from sanfen.core.events import Event
 from sanfen.errors import InputError, ParseError
 from sanfen.store.db import open_reader
@@ -33,6 +35,7 @@ __all__ = ["Log", "OutOfOrder", "merged"]
 _AHEAD = 5_000  # rows held back to put small disorder right
 _TABLES = (".csv", ".tsv")
 _LONGEST_LINE = 4 * 1024 * 1024
+_LARGEST_DOCUMENT = 256 * 1024 * 1024
 
 
 class OutOfOrder(Exception):  # noqa: N818  # not an error: the log has to be sorted first
@@ -53,12 +56,15 @@ class Log:
         zone: ZoneInfo | None = None,
         columns: Columns | None = None,
         say: Callable[..., None] = lambda _name, **_values: None,
+        guess: Callable[[list[str]], tuple[Columns, bool] | None] = guess,
     ) -> None:
+        """``guess``: the columns by a heading, and whether that should be said."""
         self.path = path
         self.name = "standard input" if str(path) == "-" else str(path)
         self._zone = zone
         self._columns = columns
         self._say = say
+        self._known = guess
         self._stack = ExitStack()
         self._spooled: Path | None = None
         self.unsorted = False
@@ -66,6 +72,7 @@ class Log:
         self.size = 0
         self.read_bytes = 0  # for a progress bar
         self.guessed: Columns | None = None
+        self._used: Columns | None = None  # for the table being read
 
     def __enter__(self) -> Self:
         if str(self.path) == "-":
@@ -102,7 +109,7 @@ class Log:
             return
         heap: list[tuple[int, int, Event]] = []
         last_ms = 0
-        for number, (_, _, event) in enumerate(self._read()):
+        for number, (_, event) in enumerate(self._read()):
             if event.at_ms < last_ms:
                 self.unsorted = True
                 raise OutOfOrder(self)
@@ -119,21 +126,36 @@ class Log:
             connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("CREATE TABLE rows (at INTEGER, line INTEGER, fields TEXT)")
-            rows = ((event.at_ms, line, json.dumps(fields)) for line, fields, event in self._read())
+            rows = ((event.at_ms, line, json.dumps(fields)) for line, (fields, event) in enumerate(self._read()))
             connection.executemany("INSERT INTO rows VALUES (?, ?, ?)", rows)
             for (fields,) in connection.execute("SELECT fields FROM rows ORDER BY at, line"):
-                yield read_event(json.loads(fields), zone=self._zone)
+                yield read_event(json.loads(fields), zone=self._local)
 
-    def _read(self) -> Iterator[tuple[int, dict[str, Any], Event]]:
+    def _read(self) -> Iterator[tuple[dict[str, Any], Event]]:
         self.read_bytes = 0
-        for line, fields in self._rows():
+        for place, fields in self.rows():
             try:
-                yield line, fields, read_event(fields, zone=self._zone)
+                event = read_event(fields, zone=self._local)
             except ParseError as error:
-                raise InputError(f"{self.name}:{line}: {error.message}", hint=error.hint) from None
+                raise self._wrong(place, error) from None
+            yield fields, event
 
-    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The rows with their lines. Raises InputError, also where the file cannot be read on."""
+    @property
+    def _local(self) -> ZoneInfo | None:
+        """The zone of times without offset: as the user says, else as the map or the format does."""
+        zone = self._zone
+        if zone is None and self._used is not None and self._used.zone is not None:
+            self._zone = zone = ZoneInfo(self._used.zone)
+        return zone
+
+    def _wrong(self, place: int | str, error: ParseError) -> InputError:
+        """What is wrong with a row: file, place, column, mend."""
+        column = self._used.column_of(error.message.split(maxsplit=1)[0]) if self._used else None
+        where = f"{self.name}:{place}" if isinstance(place, int) else f"{self.name}, {place}"
+        return InputError(f"{where}: {error.message}" + (f", in column {column}" if column else ""), hint=error.hint)
+
+    def rows(self) -> Iterator[tuple[int | str, dict[str, Any]]]:
+        """The rows as fields, with where they stand. Raises InputError, also where the file cannot be read on."""
         self._line = 0
         try:
             yield from self._any_rows()
@@ -146,7 +168,7 @@ class Log:
                 f"{self.name}:{self._line + 1}: cannot read on: {error}", hint="is the file whole?"
             ) from None
 
-    def _any_rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _any_rows(self) -> Iterator[tuple[int | str, dict[str, Any]]]:
         if self._is_log():
             connection = open_reader(self._file)
             try:
@@ -154,16 +176,25 @@ class Log:
             finally:
                 connection.close()
             return
+        if is_workbook(self._head(4)):
+            yield from self._workbook()
+            return
         kind = Path(self.path.name.removesuffix(".gz")).suffix.lower()
         with self._text() as lines:
             first = lines.read(1)
             lines.seek(0)
             if kind == ".txt" or (kind not in _TABLES and first and is_transcript(first, self.path.name)):
                 yield from read_transcript(lines.read(_LONGEST_LINE), self.name)
+            elif first == "<":
+                raise InputError(
+                    f"{self.name} is a web page, whatever its name says", hint="open it and save it as xlsx or CSV"
+                )
             elif kind in _TABLES or (first not in ("{", "[") and kind not in (".jsonl", ".ndjson", ".json")):
-                yield from self._table(lines, kind)
-            else:
+                yield from self._separated(lines, kind)
+            elif kind in (".jsonl", ".ndjson") or not self._is_document(lines):
                 yield from self._json(lines)
+            else:
+                yield from self._document(lines)
 
     def _text(self) -> IO[str]:
         raw: Any = gzip.open(self._file, "rb") if self._zipped() else self._file.open("rb")  # noqa: SIM115  # wrapped below
@@ -178,14 +209,19 @@ class Log:
         return io.TextIOWrapper(raw, encoding=_encoding(head), errors="strict", newline="")
 
     def _is_log(self) -> bool:
-        with self._file.open("rb") as raw:
-            return raw.read(16) == b"SQLite format 3\0"
+        return self._head(16) == b"SQLite format 3\0"
 
     def _zipped(self) -> bool:
-        with self._file.open("rb") as raw:
-            return raw.read(2) == b"\x1f\x8b"
+        return self._head(2) == b"\x1f\x8b"
 
-    def _json(self, lines: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _head(self, size: int) -> bytes:
+        with self._file.open("rb") as raw:
+            return raw.read(size)
+
+    def _json(self, lines: IO[str]) -> Iterator[tuple[int | str, dict[str, Any]]]:
+        """One object a line: our own events, or rows of somebody else's."""
+        columns = self._columns
+        known = columns is not None
         for number, line in self._lines(lines):
             if not line.strip():
                 continue
@@ -196,37 +232,116 @@ class Log:
                 raise InputError(f"{self.name}:{number}: not JSON: {word}", hint="one JSON object a line") from None
             if not isinstance(fields, dict):
                 raise InputError(f"{self.name}:{number}: not a JSON object", hint="one JSON object a line")
-            yield number, fields
+            ours = "at" in fields and "from" in fields
+            if not known:
+                columns, known = None if ours else self._guess(objects(fields)), True
+            if columns is None or (ours and columns.rules.get("at") != Column(("at",))):
+                yield number, fields
+            else:
+                yield from self._mapped(((number, one) for one in objects(fields)), columns, sparse=True)
 
-    def _table(self, lines: IO[str], kind: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _is_document(self, lines: IO[str]) -> bool:
+        """Whether a JSON file is one value, and not one object a line."""
+        first = lines.readline(_LONGEST_LINE)
+        try:
+            value = _DECODER.decode(first)
+        except (ValueError, RecursionError):
+            value = None
+        more = any(line.strip() for line in iter(lambda: lines.readline(_LONGEST_LINE), ""))
+        lines.seek(0)
+        return not isinstance(value, dict) and (more or value is not None)
+
+    def _document(self, lines: IO[str]) -> Iterator[tuple[int | str, dict[str, Any]]]:
+        text = lines.read(_LARGEST_DOCUMENT)
+        if len(text) == _LARGEST_DOCUMENT:
+            raise InputError(f"{self.name} is too large for one JSON value", hint="export it as one object a line")
+        try:
+            tree = _DECODER.decode(text)
+        except (ValueError, RecursionError) as error:
+            at = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+            word = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            raise InputError(f"{self.name}{at}: not JSON: {word}", hint="one JSON object a line, or one list") from None
+        self.read_bytes = len(text)
+        rows = ((f"message {number}", one) for number, one in enumerate(objects(tree), 1))
+        columns = self._columns or self._guess(objects(tree))
+        if columns is None:
+            yield from rows
+        else:
+            yield from self._mapped(rows, columns, sparse=True)
+
+    def _guess(self, rows: Iterable[Mapping[str, Any]]) -> Columns | None:
+        """The columns of the first object that tells them; None: our own names, or none that are known."""
+        return next(filter(None, (self._usual(list(row)) for row in rows)), None)
+
+    def _mapped(
+        self, rows: Iterable[tuple[int | str, Mapping[str, Any]]], columns: Columns, *, sparse: bool = False
+    ) -> Iterator[tuple[int | str, dict[str, Any]]]:
+        """The rows as fields of events. ``sparse``: rows without a time are no messages, but such as a page's count."""
+        self._used = columns
+        times = columns.rules["at"].names if sparse and "at" in columns.rules else ()
+        for place, row in rows:
+            if times and not all(name in row for name in times):
+                continue
+            try:
+                fields = columns.fields(row)
+            except ParseError as error:
+                raise self._wrong(place, error) from None
+            if fields is not None:
+                yield place, fields
+
+    def _workbook(self) -> Iterator[tuple[int | str, dict[str, Any]]]:
+        wanted = self._columns.sheet if self._columns else None
+        seen: list[str] = []
+        found = False
+        for sheet, rows in sheets(self._file, self.name, wanted):
+            table = headed(rows, self._heading)
+            if isinstance(table, list):
+                seen.append(f"{sheet}: {', '.join(table)[:100]}")
+                continue
+            found = True
+            yield from self._cells(table.names, table.rows, table.columns)
+            self.read_bytes = self.size
+        if not found:
+            raise InputError(f"{self.name}: no sheet with messages in it ({'; '.join(seen)})", hint=_NAME_THEM)
+
+    def _separated(self, lines: IO[str], kind: str) -> Iterator[tuple[int | str, dict[str, Any]]]:
         head = lines.read(4096)
         lines.seek(0)
         delimiter = "\t" if kind == ".tsv" or head.split("\n")[0].count("\t") > head.split("\n")[0].count(",") else ","
-        rows = csv.reader((line for _, line in self._lines(lines)), delimiter=delimiter)
         try:
-            header = [name.strip() for name in next(rows, [])]
-            columns = self._columns or self._guess(header)
-            missing = columns.needs(header)
-            if missing:
-                raise InputError(f"{self.name}:1: no column {missing[0]!r}", hint="columns: " + ", ".join(header))
-            for row in rows:
-                if row:
-                    yield rows.line_num, columns.fields(dict(zip(header, row, strict=False)))
+            table = headed(separated((line for _, line in self._lines(lines)), delimiter), self._heading)
+            if isinstance(table, list):
+                missing = self._columns.needs(table) if self._columns else []
+                if missing:
+                    raise InputError(f"{self.name}:1: no column {missing[0]!r}", hint="columns: " + ", ".join(table))
+                raise InputError(
+                    f"{self.name}:1: cannot tell the columns from {', '.join(table)[:200]}", hint=_NAME_THEM
+                )
+            yield from self._cells(table.names, table.rows, table.columns)
         except csv.Error as error:
             raise InputError(
-                f"{self.name}:{rows.line_num}: not CSV: {error}", hint="quote cells with line breaks"
+                f"{self.name}:{self._line}: not CSV: {error}", hint="quote cells with line breaks"
             ) from None
 
-    def _guess(self, header: list[str]) -> Columns:
-        columns, guessed = guess(header)
-        described = columns.described()
-        if "at=" not in described or "from=" not in described:
-            raise InputError(
-                f"{self.name}:1: cannot tell the columns from {', '.join(header)[:200]}",
-                hint="name them: --map MAP.yaml with lines such as at: 发送时间",
-            )
+    def _cells(
+        self, names: list[str], rows: Iterable[Row], columns: Columns
+    ) -> Iterator[tuple[int | str, dict[str, Any]]]:
+        full = ((place, dict(zip(names, row, strict=False))) for place, row in rows if any(one != "" for one in row))
+        return self._mapped(full, columns)
+
+    def _heading(self, names: list[str]) -> Columns | None:
+        if self._columns is not None:
+            return None if self._columns.needs(names) else self._columns
+        return self._usual(names)
+
+    def _usual(self, names: list[str]) -> Columns | None:
+        """The columns by the usual names, said aloud once; None if they do not tell who spoke when."""
+        found = self._known(names)
+        if found is None:
+            return None
+        columns, guessed = found
         if guessed and self.guessed is None:
-            self._say("replay_guessed", file=self.name, columns=described)
+            self._say("replay_guessed", file=self.name, columns=columns.described())
         self.guessed = columns
         return columns
 
@@ -244,6 +359,9 @@ def merged(logs: list[Log]) -> Iterator[Event]:
     if len(logs) == 1:
         return logs[0].events()
     return heapq.merge(*(log.events() for log in logs), key=lambda event: event.at_ms)
+
+
+_NAME_THEM = "name them: --map MAP.yaml with lines such as at: 发送时间"
 
 
 def _encoding(head: bytes) -> str:

@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "compare": ("which rounds two policies see differently, and why", "两种规则看法不同的轮次及原因"),
     "budget": ("how many more misses each target can bear", "错误预算：还能错几轮"),
     "report": ("first and average response, unreplied, messages, orders", "首响、平响、未回复、消息数、订单"),
+    "reconcile": ("the platform's own figures against ours", "与平台自己的数据对账"),
     "explain": ("why a round got its outcome", "一轮为什么是这个结果"),
     "notify": ("send a person a test message, and hear what became of it", "给人发一条测试消息，看是否送达"),
     "quiet": ("planned silences of a running service", "计划内的静默"),

@@ -26,7 +26,12 @@ __all__ = ["command"]
 @click.option("--tz", metavar="ZONE", help="Zone of times without offset, and of policies that leave it to the shop.")
 @click.option("--holidays", metavar="D,D,…", default="", help="Local dates that are holidays or special days.")
 @click.option("--period", type=click.Choice(["policy"]), help="Only the policy's own period, as it stands at --as-of.")
-@click.option("--map", "map_file", type=click.Path(path_type=Path), help="Which column means what, as YAML.")
+@click.option(
+    "--map",
+    "map_file",
+    type=click.Path(path_type=Path),
+    help="Which column means what, whose replies are a bot's, as YAML (docs/imports.md).",
+)
 @click.option("--map-out", type=click.Path(path_type=Path), help="Write the guessed columns as a map.")
 @click.option(
     "--unknown",
@@ -60,8 +65,8 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(context: click.Context, /, files: tuple[Path, ...], **options: Any) -> None:
-    """Score chat logs: JSONL, CSV, TSV, a transcript, or a log of sanfen's own; - reads standard input."""
-    from sanfen.bulk.columns import read_map  # noqa: PLC0415  # loaded only for this verb
+    """Score chat logs: JSON, CSV, TSV, workbooks, transcripts, a log of sanfen's own; - reads standard input."""
+    from sanfen.bulk.maps import read_map  # noqa: PLC0415  # loaded only for this verb
     from sanfen.bulk.replay import Replay, Request  # noqa: PLC0415
     from sanfen.bulk.sources import Log  # noqa: PLC0415
     from sanfen.catalogue import t  # noqa: PLC0415
@@ -83,10 +88,11 @@ def command(context: click.Context, /, files: tuple[Path, ...], **options: Any) 
             said.add(text)
             click.echo(text, err=True)
 
-    request = Request.of(options, SystemClock().now_ms())
+    mapped = read_map(options["map_file"]) if options["map_file"] else None
+    request = Request.of(options, SystemClock().now_ms(), mapped.rules if mapped else ())
     for policy in filter(lambda policy: unverified(policy.id), request.policies):
         say("replay_unverified", policy=policy.id)
-    columns = read_map(options["map_file"]) if options["map_file"] else None
+    columns = mapped.columns if mapped else None
     with ExitStack() as stack:
         logs = [stack.enter_context(Log(path, zone=request.zone, columns=columns, say=say)) for path in files]
         replay = Replay(request, logs)

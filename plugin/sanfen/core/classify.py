@@ -54,7 +54,7 @@ class Rule(NamedTuple):
             return Evidence.directory
         if self.credentials:
             return Evidence.credential
-        if self.modes or self.bots:
+        if self.bots or self.modes - {Mode.unknown}:
             return Evidence.field
         return Evidence.default
 

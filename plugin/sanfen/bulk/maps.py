@@ -1,0 +1,178 @@
+"""A map file: which column means what, whose accounts are bots, which texts are automatic. YAML, for any kind of table."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from sanfen.bulk.columns import MAPPED, Column, Columns, usual_values
+from sanfen.config.build import pattern_of
+from sanfen.config.yaml import Document, read_file
+from sanfen.core.classify import Rule
+from sanfen.core.events import Mode
+from sanfen.errors import InputError
+
+__all__ = ["Map", "read_map"]
+
+_UNMARKED = frozenset({Mode.unknown})
+_MACHINES = {"bot": Mode.bot, "assisted": Mode.assisted}
+_SETTINGS = ("account", "timezone", "sheet", "auto_replies", "bots", "same_second", "unknown")
+
+
+class Map(NamedTuple):
+    """What a map file says. ``columns``: None where it names none, so that they are guessed."""
+
+    columns: Columns | None
+    rules: tuple[Rule, ...]
+
+
+def read_map(path: Path) -> Map:
+    """The map of a YAML file (docs/imports.md). Raises InputError with the line and the mend."""
+    document = read_file(path)
+    if document.findings:
+        raise InputError(document.findings[0].render())
+    if not isinstance(document.tree, dict):
+        raise InputError(f"{path} is no column map", hint="write lines such as at: 发送时间")
+    return _Reader(document).read()
+
+
+class _Reader:
+    """Reads one file; ``_wrong`` says where it is wrong."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._tree: Mapping[str, Any] = document.tree
+
+    def read(self) -> Map:
+        for key in self._tree:
+            if key not in MAPPED and key not in _SETTINGS:
+                raise self._wrong(
+                    key, f"{key} is not a field of an event", "fields: " + ", ".join((*MAPPED, *_SETTINGS))
+                )
+        rules = {key: self._column(key, said) for key, said in self._tree.items() if key in MAPPED}
+        columns = Columns(
+            rules,
+            accounts=self._texts("account"),
+            zone=self._zone(),
+            sheet=self._text("sheet"),
+            nicknames=not isinstance(self._tree.get("from"), dict),
+        )
+        return Map(columns if rules else None, self._rules())
+
+    def _column(self, key: str, said: Any) -> Column:
+        if isinstance(said, str | list):
+            return Column(self._listed(key, said), usual_values(key))
+        if isinstance(said, dict) and set(said) <= {"column", "values"} and "column" in said:
+            values = said.get("values") or {}
+            if isinstance(values, dict) and all(isinstance(ours, str) for ours in values.values()):
+                return Column(self._listed(key, said["column"]), values)
+        if isinstance(said, dict) and set(said) == {"value"} and isinstance(said["value"], str):
+            return Column(constant=said["value"])
+        raise self._wrong(
+            key, f"{key}: write a column's name, or {{column: …, values: …}}, or {{value: …}}", _EXAMPLES.get(key, "")
+        )
+
+    def _rules(self) -> tuple[Rule, ...]:
+        """The most certain first: texts known to be automatic, bots, answers faster than a hand, bots with a person."""
+        bots = self._bots()
+        out = [
+            Rule("auto_replies", mode=Mode.auto, modes=_UNMARKED, text=text, place=self._place("auto_replies", number))
+            for number, text in enumerate(self._patterns())
+        ]
+        out += [rule for rule in bots if rule.mode == Mode.bot]
+        if self._choice("same_second", ("auto", "ignore")) == "auto":
+            place = self._place("same_second")
+            out.append(Rule("same_second", mode=Mode.auto, modes=_UNMARKED, within_ms=1_000, place=place))
+        out += [rule for rule in bots if rule.mode != Mode.bot]
+        if self._choice("unknown", ("human", "ignore")) == "human":
+            out.append(Rule("unknown", mode=Mode.human, modes=_UNMARKED, place=self._place("unknown")))
+        return tuple(out)
+
+    def _patterns(self) -> list[re.Pattern[str]]:
+        said = self._tree.get("auto_replies", [])
+        out = []
+        for number, one in enumerate(said if isinstance(said, list) else [said]):
+            kind, text = next(iter(one.items())) if isinstance(one, dict) and len(one) == 1 else ("text", one)
+            if not isinstance(text, str) or not text.strip() or kind not in ("text", "prefix", "pattern"):
+                hint = 'write 您好，欢迎光临, {prefix: "[自动回复]"} or {pattern: "^亲.{0,6}在的"}'
+                raise self._wrong("auto_replies", "auto_replies: neither a text, a prefix nor a pattern", hint, number)
+            if kind != "pattern":
+                text = rf"^\s*{re.escape(text.strip())}" + (r"\s*$" if kind == "text" else "")
+            try:
+                re.compile(text)
+                out.append(pattern_of(text))
+            except (re.error, RecursionError) as error:
+                hint = "mend the expression, or write a plain text"
+                raise self._wrong("auto_replies", f"auto_replies: not a pattern: {error}", hint, number) from None
+        return out
+
+    def _bots(self) -> list[Rule]:
+        said = self._tree.get("bots", {})
+        named = said.items() if isinstance(said, dict) else [(None, said)]
+        out = []
+        for bot, one in named:
+            whole = one if isinstance(one, dict) else {"accounts": one}
+            mode = whole.get("mode", "bot")
+            if not set(whole) <= {"accounts", "mode"} or mode not in _MACHINES:
+                hint = "write {xiaoduo: {accounts: ['旗舰店:小多'], mode: assisted}}; mode is bot or assisted"
+                raise self._wrong("bots", f"bots: {bot}: not an account list with a mode", hint)
+            accounts = self._listed("bots", whole.get("accounts"))
+            agents = frozenset(form for name in accounts for form in _forms(name))
+            out.append(
+                Rule("bots", mode=_MACHINES[mode], modes=_UNMARKED, agents=agents, bot=bot, place=self._place("bots"))
+            )
+        return out
+
+    def _zone(self) -> str | None:
+        name = self._text("timezone")
+        try:
+            return name and ZoneInfo(name).key
+        except (KeyError, ValueError, OSError):
+            hint = "write a name such as Asia/Shanghai or UTC"
+            raise self._wrong("timezone", f"timezone: no zone is called {name!r}", hint) from None
+
+    def _text(self, key: str) -> str | None:
+        said = self._tree.get(key)
+        if said is not None and not isinstance(said, str):
+            raise self._wrong(key, f"{key}: not a text", _EXAMPLES[key])
+        return said
+
+    def _texts(self, key: str) -> tuple[str, ...]:
+        return self._listed(key, self._tree[key]) if key in self._tree else ()
+
+    def _listed(self, key: str, said: Any) -> tuple[str, ...]:
+        """One text or several."""
+        texts = [said] if isinstance(said, str) else said
+        if not isinstance(texts, list) or not texts or not all(isinstance(one, str) and one for one in texts):
+            raise self._wrong(key, f"{key}: neither a text nor a list of texts", _EXAMPLES.get(key, f"{key}: 列名"))
+        return tuple(texts)
+
+    def _choice(self, key: str, known: Sequence[str]) -> str | None:
+        said = self._tree.get(key)
+        if said is not None and said not in known:
+            raise self._wrong(key, f"{key}: {said!r} is not known", "write " + " or ".join(known))
+        return said
+
+    def _place(self, *path: str | int) -> str:
+        place = self._document.places.get(path) or self._document.places.get(path[:1])
+        return f"{self._document.name}:{place.line}" if place else self._document.name
+
+    def _wrong(self, key: str, message: str, hint: str, *more: int) -> InputError:
+        return InputError(f"{self._place(key, *more)}: {message}", hint=hint)
+
+
+_EXAMPLES = {
+    "at": "at: 发送时间, or at: [日期, 时间]",
+    "from": "from: {column: 发送方, values: {买家: customer, 客服: merchant}}",
+    "account": "account: 店铺主账号",
+    "timezone": "timezone: Asia/Shanghai",
+    "sheet": "sheet: 聊天记录",
+    "bots": "bots: [旗舰店:小多]",
+}
+
+
+def _forms(name: str) -> tuple[str, ...]:
+    """The same account as exports write it."""
+    halved = name.replace("：", ":")
+    return (name, halved, halved.replace(":", "："), f"cntaobao{halved}")
