@@ -3,10 +3,14 @@
 The source directory is the project's root, so that a link means the same here and where the files are browsed.
 """
 
+import logging
+
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 from sanfen import __version__
+
+logging.getLogger("jieba").setLevel(logging.WARNING)  # the splitter of Chinese words talks while it loads
 
 project = "sanfen 三分"
 author = "sanfen developers"
