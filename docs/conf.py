@@ -5,12 +5,13 @@ The source directory is the project's root, so that a link means the same here a
 
 import logging
 
+import jieba
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 from sanfen import __version__
 
-logging.getLogger("jieba").setLevel(logging.WARNING)  # the splitter of Chinese words talks while it loads
+jieba.setLogLevel(logging.WARNING)  # it talks while it loads
 
 project = "sanfen 三分"
 author = "sanfen developers"
