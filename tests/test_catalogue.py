@@ -14,6 +14,12 @@ SOURCES = Path(__file__).parent.parent / "plugin" / "sanfen"
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
+BUILT = (
+    "act_done_", "board_key_", "board_screen_", "board_zone_", "outcome_", "skipped_", "state_", "mend_", "notify_",
+)  # fmt: skip
+"""Names that are put together where they are used."""
+
+
 def fields(text: str) -> set[str | None]:
     return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
 
@@ -39,9 +45,7 @@ def test_every_name_that_is_used_exists_and_every_text_is_used() -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES.rglob("*") if path.suffix in (".py", ".html"))
     used = set(re.findall(r'\bt\(\s*"(\w+)"', code)) | set(re.findall(r"\bt\.(\w+)", code))
     used |= {name for name in TEXTS if code.count(f'"{name}"') > 1}  # its own entry, and somebody who names it
-    built = {
-        name for name in TEXTS if name.startswith(("act_done_", "outcome_", "skipped_", "state_", "mend_", "notify_"))
-    }
+    built = {name for name in TEXTS if name.startswith(BUILT)}
 
     assert {name for name in used if name.startswith(("replay_", "demo_", "notice_", "explain_", "board_"))} <= set(
         TEXTS

@@ -38,6 +38,9 @@ TESTED_ELSEWHERE = {
     "board/guard.py": "tests/board/test_access.py, tests/board/test_login.py",
     "board/pages.py": "tests/board/test_acts.py, tests/board/test_views.py",
     "board/reports.py": "tests/board/test_views.py",
+    "board/screens/desk.py": "tests/board/test_views.py",
+    "board/screens/live.py": "tests/board/test_views.py, tests/board/test_feed.py",
+    "board/screens/now.py": "tests/board/test_views.py",
     "bootstrap.py": "tests/e2e/test_service.py: the real process",
     "bulk/columns.py": "tests/bulk/test_sources.py",
     "bulk/maps.py": "tests/cli/test_imports.py",
@@ -99,6 +102,7 @@ TESTED_ELSEWHERE = {
     "store/views.py": "tests/store/test_cookbook.py, tests/store/test_figures.py: against core/sessions.py, row by row",
     "scoring.py": "tests/e2e/test_service.py, tests/e2e/test_damage.py: the real process",
     "testing.py": "used by the tests",
+    "wording.py": "tests/test_catalogue.py",
 }
 
 # Test modules that are named for what they hold, not for a module.

@@ -6,7 +6,7 @@ tries again until the database is there.
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from sanfen.abc import ChannelAdapter
-from sanfen.board.views import BOARD, Trouble, build_board_app
+from sanfen.board.views import BOARD, FEED, Trouble, build_board_app
 from sanfen.clock import Clock, SystemClock
 from sanfen.config.load import Loaded, load
 from sanfen.config.settings import Settings
@@ -67,6 +67,7 @@ class Service:
         self.acting = Acting({})
         self._onward: Onward | None = None
         self.not_adopted: str | None = None  # why the last reload changed nothing
+        self._changed: Callable[[], None] = lambda: None  # something was committed
         self.over = asyncio.Event()  # another instance has taken over: this one has nothing left to do
 
     @property
@@ -113,6 +114,7 @@ class Service:
         settings = self.loaded.settings
         adapters = self._adapters(settings)
         board = build_board_app(self, settings, self.clock)
+        self._changed = board[FEED].wake
         listening = standby and await self._stand_by(board)
         if self._scoring is None:
             try:
@@ -247,6 +249,12 @@ class Service:
             loop.call_soon_threadsafe(self._lost, scoring, problem)
 
         scoring.db.on_lost(lost)
+
+        def changed() -> None:
+            with suppress(RuntimeError):  # the loop has ended before the log
+                loop.call_soon_threadsafe(self._changed)
+
+        scoring.db.on_commit = changed
         self._scoring = scoring
         self._pass_on()
         self.front.connect(scoring.engine, scoring.db)

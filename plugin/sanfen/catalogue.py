@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from sanfen.wording import BOARD
+
 __all__ = ["TEXTS", "Language", "t"]
 
 Language = Literal["en", "zh"]
@@ -272,9 +274,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "board_nobody": ("✓ Nobody is waiting", "✓ 没有人在等"),
     "board_rate": ("3-minute rate", "3 分钟响应率"),
     "board_open": ("Waiting now", "正在等"),
-    "board_last": ("Decided last", "最近结果"),
     "board_told": ("Told last", "最近通知"),
-    "board_lost": ("connection lost", "连接中断"),
     "board_degraded": ("The log cannot be written: relaying without scoring", "记录无法写入：只转发，不计分"),
     "board_aside": (
         "Deliveries are kept aside, the figures are incomplete: {cause} ({kept} waiting, {lost} lost)",
@@ -285,11 +285,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "board_incomplete": ("incomplete", "不完整"),
     "board_customer": ("customer", "顾客"),
     "board_agent": ("agent", "客服"),
-    "board_waited": ("waited", "等待"),
-    "board_outcome": ("outcome", "结果"),
-    "board_person": ("person", "通知人"),
-    "board_state": ("state", "状态"),
     "board_other_language": ("中文", "English"),
+    **BOARD,
 }
 
 

@@ -8,7 +8,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from sanfen.board.views import Trouble, build_board_app
+from sanfen.config.load import Loaded
 from sanfen.config.settings import Settings, Token
+from sanfen.core.policy import Policy
 from sanfen.notify.acting import Acting
 from sanfen.store import journal
 from sanfen.store.db import Database
@@ -32,6 +34,7 @@ class Service:
     trouble: Trouble | None = None
     is_standby = False
     not_adopted: str | None = None
+    loaded = Loaded(Settings(), (Policy("p"),), ())
 
 
 async def board(aiohttp_client: Any, *tokens: str) -> TestClient[Any, Any]:

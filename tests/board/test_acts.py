@@ -155,7 +155,7 @@ async def test_a_link_shows_first_and_takes_when_it_is_posted(desk: Desk) -> Non
 
 async def test_a_link_that_is_forged_or_out_of_date(desk: Desk) -> None:
     link = await desk.link()
-    forged = await desk.client.post(link[:-1] + ("A" if link[-1] != "A" else "B"))
+    forged = await desk.client.post(link[:-2] + ("A" if link[-2] != "A" else "B") + link[-1])
     desk.shop.clock._now_ms += MINUTE + 1
     old = await desk.client.post(link)
 

@@ -9,6 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from sanfen.board.views import Trouble, build_board_app
+from sanfen.config.load import Loaded
 from sanfen.config.settings import Settings
 from sanfen.core.policy import Hours, Period, Policy
 from sanfen.engine.ingest import Engine
@@ -18,6 +19,7 @@ from sanfen.store.journal import Delivery
 from sanfen.testing import FakeClock, ask, reply
 
 START = 1_673_056_800_000
+POLICY = Policy("p", hours=Hours(480, 1440), period=Period(lag_days=0))
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -32,6 +34,7 @@ class Service:
         self.is_standby = False
         self.not_adopted: str | None = None
         self.secrets = {("desk", "1"): 3}
+        self.loaded = Loaded(Settings(), (POLICY,), ())
 
 
 Client = TestClient[Any, Any]
@@ -40,7 +43,7 @@ Client = TestClient[Any, Any]
 @pytest.fixture
 async def client(tmp_path: Path, aiohttp_client: Any) -> AsyncIterator[Client]:
     db, clock = Database.open(tmp_path / "log.db"), FakeClock(START + 100_000)
-    engine = Engine(db, (Policy("p", hours=Hours(480, 1440), period=Period(lag_days=0)),), (), clock)
+    engine = Engine(db, (POLICY,), (), clock)
     await engine.adopt()
     events = [
         ask(START - 600_000, "tb_done"),
@@ -122,7 +125,7 @@ async def test_values_cannot_become_sql(client: Client) -> None:
 
 
 async def test_every_answer_carries_its_guards(client: Client) -> None:
-    for path in ("/", "/api/v1/now", "/healthz", "/nowhere", "/static/now.js", "/static/../views.py"):
+    for path in ("/", "/api/v1/now", "/healthz", "/nowhere", "/static/board.js", "/static/../views.py"):
         answer = await client.get(path)
         assert answer.headers["Cache-Control"] == "no-store"
         assert "script-src 'self'" in answer.headers["Content-Security-Policy"]

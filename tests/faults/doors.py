@@ -24,7 +24,7 @@ ANSWER_S = 10.0
 MOMENT_S = 0.02
 TARGETS = ("/in/desk", "/in/desk", "/out/desk", "/events", "/events", "/healthz", "/in/%64esk", "/in/nope", "/in/desk/../x", "/in/desk/%2e%2e/x",
            "/in/desk?a=%00&b", "/in/desk/\u00e9", "//in/desk", "/", "*", "http://x/in/desk", "/in/desk#f", "/in/" + "x" * 9000)  # fmt: skip
-ROUTES = ("/api/v1/rounds", "/api/v1/rates", "/api/v1/report", "/api/v1/budget", "/api/v1/now", "/", "/metrics", "/readyz", "/static/now.js",
+ROUTES = ("/api/v1/rounds", "/api/v1/rates", "/api/v1/report", "/api/v1/budget", "/api/v1/now", "/", "/metrics", "/readyz", "/static/board.js",
           "/static/%2e%2e/x", "/api/v1/rounds/x", "/api/v1/rounds/%00", "/nothing")  # fmt: skip
 HEADERS = ("Content-Encoding: gzip", "Content-Type: text/plain; charset=utf-16", "Origin: http://evil", "Expect: 100-continue", "Cookie: a=b",
            "X-Forwarded-For: 1.2.3.4", "X: " + "y" * 9000, "Upgrade: websocket", ": empty", "X\x01: y")  # fmt: skip

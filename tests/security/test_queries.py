@@ -9,6 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from sanfen.board.views import Trouble, build_board_app
+from sanfen.config.load import Loaded
 from sanfen.config.settings import Settings
 from sanfen.core.policy import Hours, Policy
 from sanfen.engine.ingest import Engine
@@ -40,6 +41,7 @@ class Service:
         self.trouble: Trouble | None = None
         self.not_adopted: str | None = None
         self.is_standby = False
+        self.loaded = Loaded(Settings(), (Policy("p"),), ())
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ async def test_there_is_no_raw_sql(client: TestClient[Any, Any], path: str) -> N
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../views.py", "/static/%2e%2e/views.py", "/static/now.js%00", "/static//etc/passwd"]
+    "path", ["/static/../views.py", "/static/%2e%2e/views.py", "/static/board.js%00", "/static//etc/passwd"]
 )
 async def test_no_file_is_served_but_ours(client: TestClient[Any, Any], path: str) -> None:
     answer = await client.get(path)

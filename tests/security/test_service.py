@@ -280,7 +280,7 @@ async def shown(serve: Serve) -> dict[str, str]:
     out = {}
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as client:
         for path in ("/?lang=en", "/metrics", "/healthz", "/readyz", "/api/v1/now", "/api/v1/rounds", "/api/v1/rates",
-                     "/api/v1/budget", "/api/v1/report", "/static/now.js"):  # fmt: skip
+                     "/api/v1/budget", "/api/v1/report", "/static/board.js"):  # fmt: skip
             async with client.get(serve.board_url + path) as answer:
                 assert answer.status == 200, path
                 out[path] = await answer.text()

@@ -108,6 +108,20 @@ def test_the_budget_counts_the_units_of_its_period(replayed: tuple[Path, list[di
     assert all(one["customer"].startswith("c") and one["shop"] in ("s1", "s2") for one in row["standing"])
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_budget_of_the_roll_up_is_that_of_the_rounds(
+    replayed: tuple[Path, list[dict[str, Any]]], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(open_reader(replayed[0])) as connection:
+        policy = units.known(connection, "replay", name)
+        assert policy is not None
+        found = [units.budgets(connection, policy, "replay", END - 90_000_000, shop=shop) for shop in (None, "s1")]
+        monkeypatch.setattr(units, "_by_days", lambda _: False)
+        slow = [units.budgets(connection, policy, "replay", END - 90_000_000, shop=shop) for shop in (None, "s1")]
+
+    assert found == slow
+
+
 def test_a_period_by_shop_and_by_agent(replayed: tuple[Path, list[dict[str, Any]]]) -> None:
     path, _ = replayed
     with closing(open_reader(path)) as connection:

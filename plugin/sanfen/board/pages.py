@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, Protocol, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import jinja2
 from aiohttp import web
@@ -13,17 +13,35 @@ from aiohttp import web
 from sanfen.board.access import VISITOR, Visitor
 from sanfen.catalogue import TEXTS
 from sanfen.config.settings import Settings
+from sanfen.core.policy import Hours
 from sanfen.errors import InputError, ParseError
 from sanfen.notify.notice import clock_text
 from sanfen.store.db import Readable
+from sanfen.store.queries import mask
 from sanfen.strictjson import strict_json
 
-__all__ = ["HasLog", "Pages", "form_of", "json_answer", "json_body", "language_of", "moved", "word_of"]
+__all__ = [
+    "COUNTED", "HasLog", "Html", "Pages", "form_of", "json_answer", "json_body", "language_of", "moved", "rounds_url", "word_of",
+]  # fmt: skip
+
+COUNTED = "met,late,missed"
+"""The outcomes a rate is made of, as a filter."""
 
 T = TypeVar("T")
 
-_SHOWN = ("act_", "board_", "login_", "outcome_", "state_")  # the catalogue's texts that pages may show
+_WORDS = {language: {name: pair[language == "zh"] for name, pair in TEXTS.items()} for language in ("en", "zh")}
+_LANGUAGE_S = 31_536_000  # how long a browser remembers the language
 _LONGEST = 200
+
+
+class Html(str):
+    """What a template of ours has made: another one need not escape it again."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        """Itself."""
+        return str(self)
 
 
 class HasLog(Protocol):
@@ -43,29 +61,35 @@ class Pages:
         folder = files("sanfen.board") / "templates"
         loader = jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8"))
         self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-        self._templates.filters["clock"] = clock_text
+        self._templates.filters |= {"clock": clock_text, "percent": _percent, "mask": mask, "hours": _hours}
+        self._templates.globals |= {"rounds_url": rounds_url, "counted": COUNTED}
 
     def adopt(self, settings: Settings) -> None:
         """Show under these from now on."""
         self._shop = settings.shop
 
     def render(self, name: str, request: web.Request, *, status: int = 200, **shown: Any) -> web.Response:
-        """A page in the reader's language. Beside what is shown it has ``csrf``, ``role`` and ``logged_in`` of who asks."""
+        """A page in the reader's language, with ``csrf``, ``role`` and ``logged_in`` of who asks.
+
+        A language that the address names is remembered.
+        """
         visitor = request.get(VISITOR) or Visitor("viewer")
         language = language_of(request)
-        words = {key: pair[language == "zh"] for key, pair in TEXTS.items() if key.startswith(_SHOWN)}
         other = "en" if language == "zh" else "zh"
-        text = self._templates.get_template(name).render(
-            t=words,
-            language=language,
-            other=other,
-            shop=self._shop.name,
-            csrf=visitor.csrf,
-            role=visitor.role,
-            logged_in=visitor.session is not None,
-            **shown,
-        )
-        return web.Response(text=text, content_type="text/html", status=status)
+        who = {"csrf": visitor.csrf, "role": visitor.role, "logged_in": visitor.session is not None}
+        where = {"path": request.path, "other_url": str(request.rel_url.update_query(lang=other))}
+        text = self.text(name, language, **who, **where, **shown)
+        response = web.Response(text=text, content_type="text/html", status=status)
+        if "lang" in request.query:
+            response.set_cookie("lang", language, max_age=_LANGUAGE_S, httponly=True, samesite="Lax")
+        return response
+
+    def text(self, name: str, language: str, **shown: Any) -> Html:
+        """A template, put into words."""
+        other = "en" if language == "zh" else "zh"
+        words = _WORDS[language]
+        template = self._templates.get_template(name)
+        return Html(template.render(t=words, language=language, other=other, shop=self._shop.name, **shown))
 
     async def ask(self, question: Callable[[Any], T]) -> T:
         """Ask in a thread, with a connection of its own: a slow question stops nobody else."""
@@ -92,8 +116,8 @@ class Pages:
 
 
 def language_of(request: web.Request) -> str:
-    """Zh or en: as asked, else as the browser prefers."""
-    asked = request.query.get("lang") or request.headers.get("Accept-Language") or "zh"
+    """Zh or en: as asked, as last time, or as the browser prefers."""
+    asked = request.query.get("lang") or request.cookies.get("lang") or request.headers.get("Accept-Language") or "zh"
     return "en" if asked.lower().startswith("en") else "zh"
 
 
@@ -137,3 +161,17 @@ def word_of(given: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST or not value.isprintable():
         raise InputError(f"{name} is missing, or no text of 1 to {_LONGEST} characters", hint=f'send "{name}": "…"')
     return value
+
+
+def rounds_url(**filters: object) -> str:
+    """The list of the rounds that pass these filters."""
+    return "/rounds?" + urlencode({name: str(value) for name, value in filters.items() if value is not None})
+
+
+def _hours(hours: Hours) -> str:
+    """The hours a policy looks at."""
+    return "–".join(f"{minute // 60:02}:{minute % 60:02}" for minute in (hours.open_min, hours.close_min))
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"

@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from sanfen import __version__
+from sanfen import __version__, charts
 from sanfen.board import reports
 from sanfen.board.access import Access
 from sanfen.board.acts import Acts, Serving
+from sanfen.board.feed import Feed
 from sanfen.board.guard import guard_of, guarded
 from sanfen.board.login import Login
 from sanfen.board.pages import Pages, json_answer, json_body, language_of
+from sanfen.board.screens.desk import Desk, Shown, Trouble
+from sanfen.board.screens.live import Live
 from sanfen.catalogue import t
 from sanfen.clock import Clock
 from sanfen.config.settings import Settings
@@ -24,46 +27,25 @@ from sanfen.store.erasure import erase
 from sanfen.store.figures import figures
 from sanfen.store.projection import LIVE
 
-__all__ = ["BOARD", "Running", "Trouble", "build_board_app"]
+__all__ = ["BOARD", "FEED", "Running", "Trouble", "build_board_app"]
 
 _log = structlog.get_logger("sanfen.board")
 
 T = TypeVar("T")
 
-_STATIC = {"act.js": "text/javascript", "now.js": "text/javascript", "now.css": "text/css"}
+_STATIC = {"act.js": "text/javascript", "board.js": "text/javascript", "board.css": "text/css"}
 _FILTERS = ("score_set", "policy", "shop", "channel", "agent", "status", "reason", "conversation")
 _MOST_ROWS = 1000
 _BODY_BYTES = 16_384
 _BY = ["channel", "secret"]
 
 
-class Trouble(NamedTuple):
-    """The journal lacks something at this moment."""
-
-    cause: str | None  # why deliveries are kept aside; None: they no longer are, and what was is being journaled
-    since_ms: int
-    kept: int  # kept aside and not in the journal yet
-    lost: int  # in neither, and not written down yet
-
-
-class Running(Serving, Protocol):
+class Running(Serving, Shown, Protocol):
     """What the board needs of the service."""
 
     @property
     def policy(self) -> str:
         """The policy rounds are judged by."""
-
-    @property
-    def is_standby(self) -> bool:
-        """Whether another instance writes the log, and this one shows it."""
-
-    @property
-    def trouble(self) -> Trouble | None:
-        """Why the figures of this moment are incomplete; None while all is well."""
-
-    @property
-    def not_adopted(self) -> str | None:
-        """Why the last reload changed nothing; None if it did, or there was none."""
 
     @property
     def traffic(self) -> Mapping[str, int]:
@@ -83,20 +65,13 @@ class _Board:
         self.pages = Pages(service, settings)
         folder = files("sanfen.board")
         self._files = {name: (folder / "static" / name).read_bytes() for name in _STATIC}
+        self._files["board.css"] += charts.STYLE.encode()
 
     def adopt(self, settings: Settings) -> None:
         """Show under these from now on, to whoever has their token."""
         self._settings = settings
         self.pages.adopt(settings)
         self.access.adopt(settings)
-
-    async def page(self, request: web.Request) -> web.Response:
-        language = language_of(request)
-        db = self._service.db
-        now = None if db is None else await self._now(language)
-        shown: dict[str, Any] = {"trouble": self._told(language), "not_adopted": self._service.not_adopted, "now": now}
-        shown["standby"] = self._service.is_standby
-        return self.pages.render("now.html", request, status=503 if db is None else 200, **shown)
 
     async def now(self, request: web.Request) -> web.Response:
         return json_answer(await self._now(language_of(request)))
@@ -245,14 +220,9 @@ class _Board:
             return rows
         return [row | {"incomplete": True} if row.get("score_set", LIVE) == LIVE else row for row in rows]
 
-    def _told(self, language: str) -> str | None:
-        """The trouble as a sentence."""
-        trouble = self._service.trouble
-        if trouble is None:
-            return None
-        facts = {"cause": trouble.cause or "–", "kept": trouble.kept, "lost": trouble.lost}
-        return t("board_aside", "zh" if language == "zh" else "en", **facts)
 
+FEED = web.AppKey("feed", Feed)
+"""To be woken when something was committed."""
 
 BOARD = web.AppKey("board", _Board)
 """What shows the settings, and can go over to others."""
@@ -266,7 +236,11 @@ def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.A
     app[BOARD] = board
     app.add_routes(Login(board.access, board.pages, clock).routes())
     app.add_routes(Acts(service, board.pages, clock).routes())
-    app.router.add_get("/", board.page)
+    desk = Desk(service, board.pages, board.access, clock)
+    live = Live(desk)
+    app[FEED] = live.feed
+    app.on_shutdown.append(lambda _: live.feed.close())
+    app.add_routes(live.routes())
     app.router.add_get("/static/{name}", board.static)
     app.router.add_get("/api/v1/now", board.now)
     app.router.add_get("/api/v1/rounds", board.rounds)

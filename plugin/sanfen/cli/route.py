@@ -9,7 +9,7 @@ import click
 from sanfen.cli.options import configuration
 
 if TYPE_CHECKING:  # the command line must not load the service to print its help
-    from sanfen.core.policy import Ladder, Policy, Step
+    from sanfen.core.policy import Policy, Step
     from sanfen.roster import Roster
 
 __all__ = ["command"]
@@ -31,7 +31,9 @@ def command(context: click.Context, /, facts: tuple[str, ...], config: Path, exp
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
     from sanfen.config.load import load  # noqa: PLC0415
     from sanfen.config.yaml import read_file  # noqa: PLC0415
+    from sanfen.core.plan import plan_of  # noqa: PLC0415
     from sanfen.roster import Roster  # noqa: PLC0415
+    from sanfen.routing import ladder_of  # noqa: PLC0415
 
     language = (context.obj or {}).get("language", "en")
     given = _given(facts)
@@ -41,7 +43,8 @@ def command(context: click.Context, /, facts: tuple[str, ...], config: Path, exp
         given.setdefault("agent", next(iter(members), ""))
     policy = _policy(loaded.policies, given.get("policy"))
     at_ms = _instant(given, loaded.settings.shop.timezone)
-    ladder = _ladder(policy, given, at_ms, loaded.settings.shop.id)
+    facts_of = (given.get("shop", loaded.settings.shop.id), given.get("channel", "default"), given.get("agent"), at_ms)
+    ladder = ladder_of(plan_of(policy), *facts_of, filter(None, given.get("tag", "").split(",")))
     if ladder is None:
         click.echo(t("route_none", language, policy=policy.id))
         context.exit(1)
@@ -100,22 +103,6 @@ def _instant(given: dict[str, str], timezone: str) -> int:
         raise InputError(f"hour: {sentence}", hint=mend) from None
     today = datetime.fromtimestamp(now_ms / 1000, zone).date()
     return int((datetime.combine(today, time(), zone) + timedelta(minutes=minute)).timestamp() * 1000)
-
-
-def _ladder(policy: "Policy", given: dict[str, str], at_ms: int, shop: str) -> "Ladder | None":
-    """By the core's own choice, for a round with these facts."""
-    from sanfen.core.escalation import choose  # noqa: PLC0415
-    from sanfen.core.events import Key, Message  # noqa: PLC0415
-    from sanfen.core.facts import Round, Session  # noqa: PLC0415
-    from sanfen.core.plan import plan_of  # noqa: PLC0415
-
-    key = Key(given.get("shop", shop), given.get("channel", "default"), "route")
-    session = Session(at_ms)
-    session.tags = {tag: "route" for tag in given.get("tag", "").split(",") if tag}
-    one = Round(key, Message(at_ms, key, "route", "customer"), session)
-    one.agent = given.get("agent")
-    index = choose(policy.ladders, one, plan_of(policy).calendar)
-    return None if index < 0 else policy.ladders[index]
 
 
 def _line(step: "Step", policy: "Policy", roster: "Roster", agent: str | None, at_ms: int, language: str) -> str:

@@ -79,12 +79,12 @@ class Database:
     def __init__(self, path: Path, connection: sqlite3.Connection, lease: Lease, fence: int) -> None:
         self.path = path
         self._connection: sqlite3.Connection | None = connection
-        self._lease = lease
-        self._fence = fence
+        self._lease, self._fence = lease, fence
         self._jobs: queue.SimpleQueue[Single | Batch | None] = queue.SimpleQueue()
         self._wal = Wal(connection, self._is_ours)
         self._rollbacks: list[Callable[[], None]] = []
         self._losses: list[Callable[[StoreError], None]] = []
+        self.on_commit: Callable[[], None] = lambda: None  # in the writer thread, after each commit; it must not wait
         self._closed: StoreError | None = None
         self._throttle = Throttle()
         self._thread = threading.Thread(target=self._work, name="sanfen-writer", daemon=True)
@@ -212,6 +212,7 @@ class Database:
             return
         for entry, outcome in outcomes:
             entry.settle(outcome)
+        self.on_commit()
         self._wal.committed()
 
     def _undo(self, group: list[Single | Batch], error: sqlite3.Error | UnicodeError | StoreError) -> None:

@@ -109,6 +109,19 @@ def _plain(policy: Policy) -> bool:
     return policy.unit in ("round", "message") and policy.report.kind == "share" and policy.report.recent_share is None
 
 
+def _by_days(policy: Policy) -> bool:
+    """Whether a day's units are its rounds that were met, late or missed."""
+    return _plain(policy) and (policy.period is None or policy.period.assign_by == "opened")
+
+
+def _rolled_up(connection: sqlite3.Connection, filters: Mapping[str, str | None]) -> dict[str, Day]:
+    where, values = queries.where(filters)
+    rows = connection.execute(
+        f"SELECT day, sum(met + late + missed), sum(late + missed) FROM rate_hours {where} GROUP BY day", values
+    )
+    return {day: Day(units, misses) for day, units, misses in rows if units}
+
+
 def assessed(
     connection: sqlite3.Connection,
     policy: Policy,
@@ -154,8 +167,13 @@ def budgets(
     first, _ = running_span(policy, today)
     since = min(first, today) - timedelta(days=_BEFORE_DAYS)
     wanted = {**filters, "score_set": score_set, "policy": policy.id, "first_day": since.isoformat()}
-    tally = _tally(connection, policy, wanted)
-    days = _days(tally)
+    if _by_days(policy):  # the roll-up knows; of single rounds only those of the last day are asked
+        days = _rolled_up(connection, wanted)
+        wanted["first_day"] = (today - timedelta(days=2)).isoformat()
+        tally = _tally(connection, policy, wanted)
+    else:
+        tally = _tally(connection, policy, wanted)
+        days = _days(tally)
     out = []
     for target, found in zip(policy.targets, budget(policy, days, today), strict=True):
         row = found._asdict() | {"wanted": float(found.wanted), "value": _number(found.value)}

@@ -1,0 +1,110 @@
+"""What all screens stand on: the moment they show, links to the rounds behind a number, words of catalogues."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from sanfen.board.access import Access
+from sanfen.board.pages import HasLog, Pages
+from sanfen.clock import Clock
+from sanfen.config.load import Loaded
+from sanfen.core.policy import Policy
+from sanfen.core.reasons import Reason, sentence
+from sanfen.wire import instant_text
+
+__all__ = ["Desk", "Moment", "Shown", "Trouble", "because", "local", "usual_ms"]
+
+
+class Trouble(NamedTuple):
+    """The journal lacks something at this moment."""
+
+    cause: str | None  # why deliveries are kept aside; None: they no longer are, and what was is being journaled
+    since_ms: int
+    kept: int  # kept aside and not in the journal yet
+    lost: int  # in neither, and not written down yet
+
+
+class Shown(HasLog, Protocol):
+    """What the screens need of the service."""
+
+    @property
+    def loaded(self) -> Loaded:
+        """The configuration in force."""
+
+    @property
+    def is_standby(self) -> bool:
+        """Whether another instance writes the log, and this one shows it."""
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why the figures of this moment are incomplete; None while all is well."""
+
+    @property
+    def not_adopted(self) -> str | None:
+        """Why the last reload changed nothing; None if it did, or there was none."""
+
+
+class Moment(NamedTuple):
+    """When somebody looks, and at what."""
+
+    now_ms: int
+    zone: ZoneInfo
+    policy: Policy
+
+    @property
+    def day(self) -> str:
+        """The local day."""
+        return local(self.now_ms, self.zone)[:10]
+
+    @property
+    def target(self) -> float | None:
+        """The share of rounds that must be met, if the policy demands one."""
+        found = (one.value for one in self.policy.targets if one.op.startswith(">") and one.value <= 1)
+        return next((float(value) for value in found), None)
+
+
+class Desk:
+    """The service, the pages and the clock, for every screen."""
+
+    def __init__(self, service: Shown, pages: Pages, access: Access, clock: Clock) -> None:
+        self.service = service
+        self.pages = pages
+        self._access = access
+        self._clock = clock
+
+    def moment(self) -> Moment:
+        """Now, under the policy rounds are judged by."""
+        loaded = self.service.loaded
+        return Moment(self._clock.now_ms(), ZoneInfo(loaded.settings.shop.timezone), loaded.policies[0])
+
+    def check(self, request: web.Request) -> None:
+        """Return if whoever asked may still look. Raises Refusal."""
+        self._access.check(request, self._clock.now_ms())
+
+    def names(self) -> list[str]:
+        """Who may say they take a round."""
+        return list(self.service.loaded.settings.people)
+
+    async def show(self, name: str, request: web.Request, *, status: int = 200, **shown: Any) -> web.Response:
+        """A page; put into words in a thread, as it may be long."""
+        moment = self.moment()
+        common = {"moment": moment, "policy": moment.policy, "now_ms": moment.now_ms}
+        return await asyncio.to_thread(self.pages.render, name, request, status=status, **(common | shown))
+
+
+def local(at_ms: int | None, zone: ZoneInfo) -> str:
+    """``2026-11-22T21:04:10+08:00``; nothing for None."""
+    return "" if at_ms is None else instant_text(at_ms, zone) or ""
+
+
+def usual_ms(policy: Policy) -> int:
+    """How long there usually is to answer."""
+    return next((one.after_ms for one in policy.due if one.after_ms is not None), 0)
+
+
+def because(row: Mapping[str, Any], language: str) -> str:
+    """Why a round has its outcome, as a sentence."""
+    return sentence(Reason(row["because"]), language)
