@@ -13,7 +13,7 @@ ROOTS = {"plugin": "sanfen", "adapters": "sanfen_adapters", "config": "sanfen_pr
 
 # Files over their limit: how far they may grow, and why they are not split.
 LARGER = {
-    "plugin/sanfen/config/schema.py": (500, "the shape of the whole file stands in one place, as its reader sees it"),
+    "plugin/sanfen/config/schema.py": (540, "the shape of the whole file stands in one place, as its reader sees it"),
     "plugin/sanfen/core/rounds.py": (330, "every transition of a round stands in one file"),
     "plugin/sanfen/engine/ingest.py": (430, "all that a delivery does in its one transaction"),
     "docs/presets.md": (700, "generated: every preset with its sources"),

@@ -23,8 +23,9 @@ class Manifest(NamedTuple):
     def load(self) -> Any:
         """The class the manifest names; what the middleware asks of a channel's facts stands on it."""
         kind = getattr(import_module(self.module), self.facts["class"])
-        if "deadline_ms" in self.facts:
-            kind.deadline_ms = self.facts["deadline_ms"]
+        for name in ("deadline_ms", "ack", "pull_every_ms"):
+            if name in self.facts:
+                setattr(kind, name, self.facts[name])
         return kind
 
 

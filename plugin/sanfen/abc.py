@@ -1,28 +1,37 @@
 """The published surface: everything an adapter imports. Change it only by adding.
 
-A channel adapter is two translations and a manifest: ``verify`` says whether a request is authentic, ``parse`` turns its
-bytes into events; both are pure. A notifier carries one notice to one address and says honestly what became of it.
+A channel adapter is a few translations and a manifest: ``verify`` says whether a request is authentic, ``parse`` and
+``answered`` turn what went by into facts; all are pure. A notifier carries one notice to one address and says honestly
+what became of it.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
-from sanfen.core.events import Event, Evidence, Key, Message, Mode, Sender, Tag, Transfer
-from sanfen.errors import DeliveryError, DeniedError, ParseError, VerifyError
+from sanfen.core.events import Close, Event, Evidence, Handoff, Key, Message, Mode, Recall, Sender, Tag, Transfer
+from sanfen.errors import ConfigError, DeliveryError, DeniedError, ParseError, VerifyError
+from sanfen.reading import Place, dig, fingerprint, instant_ms, json_object
 from sanfen.strictjson import Row, RowError, json_rows, strict_json
 from sanfen.wire import parse_instant, read_event
 
 __all__ = [
     "Action",
+    "Alias",
+    "Answer",
     "Call",
     "ChannelAdapter",
+    "Close",
+    "ConfigError",
     "DeliveryError",
     "DeniedError",
     "Direction",
     "Event",
     "Evidence",
+    "Fact",
     "Guard",
+    "Handoff",
+    "Here",
     "Key",
     "Limit",
     "Message",
@@ -30,15 +39,25 @@ __all__ = [
     "Notice",
     "Notifier",
     "ParseError",
+    "Place",
     "Proof",
+    "Pull",
+    "Pulled",
+    "Recall",
+    "Reply",
     "Request",
     "Row",
     "RowError",
     "Sender",
     "Tag",
+    "Tap",
     "Transfer",
     "VerifyError",
     "Waiting",
+    "dig",
+    "fingerprint",
+    "instant_ms",
+    "json_object",
     "json_rows",
     "parse_instant",
     "read_event",
@@ -70,6 +89,69 @@ class Proof(NamedTuple):
     replay_key: bytes | None = None
 
 
+class Answer(NamedTuple):
+    """One HTTP answer as it came: header names in lower case, the body as its Content-Encoding left it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Reply(NamedTuple):
+    """An answer of ours, to a channel that only wants to know whether somebody is here."""
+
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    status: int = 200
+
+
+class Alias(NamedTuple):
+    """Another name of a conversation: a reply token, a second id of the customer, a session's address.
+
+    From now on an event of this channel whose conversation is called ``alias`` belongs to ``conversation``.
+    """
+
+    alias: str
+    conversation: str
+    keep_ms: int = 30 * 86_400_000  # it is forgotten when it was not given again for so long
+
+
+class Pull(NamedTuple):
+    """There is something to fetch: the channel said so (a poke), or it is time. Those of one name are done one by one."""
+
+    name: str  # what the cursor belongs to: an account, a desk
+    token: str = ""  # what the poke gave along
+
+
+class Pulled(NamedTuple):
+    """What an answer to a pull told. ``cursor``: where to go on; None leaves it. ``more``: ask again at once."""
+
+    facts: "Sequence[Fact]" = ()
+    cursor: str | None = None
+    more: bool = False
+
+
+Fact = Event | Alias | Pull
+"""What an adapter reads from a request or an answer."""
+
+
+class Here(NamedTuple):
+    """Where a channel's traffic arrives at us, without a slash at the end: what ``rewrite`` puts into bodies."""
+
+    inward: str  # https://sanfen.example.com/in/desk
+    outward: str
+
+
+class Tap(Protocol):
+    """Reads an answer that is still being written. What it raises ends the reading, never the answer."""
+
+    def feed(self, chunk: bytes, received_ms: int) -> Sequence[Fact]:
+        """The next bytes, as they go by. Raises ParseError."""
+
+    def end(self, received_ms: int) -> Sequence[Fact]:
+        """There are no more. Raises ParseError."""
+
+
 class Action(NamedTuple):
     """Something to be done at the channel: give a conversation to an agent, or leave its holder a private note."""
 
@@ -95,6 +177,10 @@ class ChannelAdapter(ABC):
     """The word after ``adapter:`` in the configuration."""
     deadline_ms: ClassVar[int | None] = None
     """How long the channel waits for an answer, where that is known; the manifest says it."""
+    ack: ClassVar[Literal["store", "passthrough"]] = "store"
+    """``passthrough``: the workflow's answer is a message itself, so it cannot be answered before the workflow does."""
+    pull_every_ms: ClassVar[int | None] = None
+    """How often what ``pulls`` names is fetched though nobody poked; the manifest says it."""
 
     content_types: ClassVar[frozenset[str]] = frozenset(
         {"application/json", "application/x-ndjson", "application/jsonl", "application/octet-stream", "text/plain"}
@@ -117,11 +203,60 @@ class ChannelAdapter(ABC):
         """
 
     @abstractmethod
-    def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
-        """The events a request carries; empty where it carries none. Pure. Raises ParseError.
+    def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Fact]:
+        """What a request tells; empty where it tells nothing. Pure. Raises ParseError.
 
         ``received_ms``: epoch milliseconds at which it arrived, for channels whose messages have no time.
         """
+
+    def handshake(self, request: Request, direction: Direction) -> Reply | None:  # noqa: ARG002  # most have none
+        """Our answer to a challenge (``hub.challenge``, ``url_verification``, ``echostr``); None: it is no challenge.
+
+        Asked after ``verify``. With ``options: {handshake: forward}`` the workflow answers instead. Raises ParseError.
+        """
+        return None
+
+    def answered(
+        self,
+        request: Request,  # noqa: ARG002  # most channels' answers tell nothing
+        answer: Answer,  # noqa: ARG002
+        direction: Direction,  # noqa: ARG002
+        received_ms: int,  # noqa: ARG002
+    ) -> Sequence[Fact]:
+        """What the HTTP answer to a request tells: a sent message's id and time, or the message itself. Pure.
+
+        An ``in`` answer is the workflow's, an ``out`` answer the channel's. Looked at where this is overridden. What it
+        returns is journaled before the answer is passed on, within the channel's budget. Raises ParseError.
+        """
+        return ()
+
+    def tap(self, request: Request, answer: Answer, direction: Direction) -> Tap | None:  # noqa: ARG002  # as above
+        """What reads an answer as it is written, by its head (``answer.body`` is empty); None: whole, by ``answered``."""
+        return None
+
+    def rewrite(self, request: Request, direction: Direction, here: Here) -> Request | None:  # noqa: ARG002  # as above
+        """The request with an address of ours where it names the workflow's or the channel's own; None: as it is.
+
+        Only ``query`` and ``body`` may differ. Whoever checks a signature behind us will refuse what was rewritten, so
+        rewrite nothing that is signed. Raises ParseError.
+        """
+        return None
+
+    def pulls(self) -> Sequence[Pull]:
+        """What to fetch at the start, and then every ``pull_every_ms``."""
+        return ()
+
+    def pull(self, pull: Pull, cursor: str | None, now_ms: int) -> Call | None:  # noqa: ARG002  # as above
+        """The request that fetches what comes after the cursor (None: from the beginning); None: there is no need.
+
+        An adapter that needs an access token first returns the request for the token; ``pulled`` keeps it and says
+        ``more``.
+        """
+        return None
+
+    def pulled(self, pull: Pull, answer: Answer, cursor: str | None, received_ms: int) -> Pulled:  # noqa: ARG002  # as above
+        """What the answer told. Its facts and its cursor are kept in one commit. Raises ParseError: it is tried again."""
+        return Pulled()
 
     def can(self, kind: Literal["assign", "note"]) -> bool:  # noqa: ARG002  # most channels have no such API
         """Whether ``act`` has a request for this kind of action, by what the options say."""
@@ -130,6 +265,10 @@ class ChannelAdapter(ABC):
     def act(self, action: Action) -> Call | None:  # noqa: ARG002  # most channels have no such API
         """The request that does it, by what the options say of the channel's API; None: this channel cannot."""
         return None
+
+    def place(self, received_ms: int) -> Place:
+        """Where a request came in: what events are built with."""
+        return Place(self.shop, self.channel, received_ms)
 
 
 class Waiting(NamedTuple):

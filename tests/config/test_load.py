@@ -18,7 +18,7 @@ from sanfen.errors import ConfigError
 
 BAD = sorted((Path(__file__).parent / "bad").glob("*.yaml"))
 CONFIG = Path(__file__).parent.parent.parent / "config"
-SECRETS = ("DESK_SECRET", "DESK_SECRET_OLD", "LEAD_SECRET", "DING_SECRET", "DING_TOKEN")
+SECRETS = ("DESK_SECRET", "DESK_SECRET_OLD", "LEAD_SECRET", "DING_SECRET", "DING_TOKEN", "XIAODUO_TOKEN")
 ENVIRONMENT = dict.fromkeys(SECRETS, "a-secret-of-the-test")
 ENVIRONMENT["SANFEN_TOKEN"] = "0123456789abcdef" * 4
 

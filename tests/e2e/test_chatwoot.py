@@ -18,7 +18,7 @@ from tests.served import served
 from sanfen.clock import SystemClock
 
 SECRET = "the secret of the webhook"
-FIXTURES = Path(__file__).parent.parent / "adapters" / "chatwoot" / "fixtures"
+FIXTURES = Path(__file__).parent.parent / "data" / "channels" / "chatwoot"
 CONFIG = """\
 version: 1
 listen: {{hooks: "127.0.0.1:{hooks}", board: "127.0.0.1:{board}"}}

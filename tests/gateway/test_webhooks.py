@@ -40,7 +40,7 @@ async def test_an_authentic_question_is_queued_and_forwarded(
     (event,) = gateway.engine.events
     assert (event.sender, event.text, event.key) == ("customer", "在吗", ("shop", "desk", "c1"))
     (delivery,) = gateway.engine.deliveries
-    assert delivery == (1_795_309_132_000, "desk", "in", "POST", "/in/desk/hook", question, None, None, None, None)
+    assert delivery == (1_795_309_132_000, "desk", "in", "POST", "/in/desk/hook", question, None, None, None, None, ())
     got = upstream.requests[0]
     seen = {name.decode(): value.decode() for name, value in got.headers}
     assert headers.items() <= seen.items()

@@ -33,15 +33,19 @@ from sanfen.config.settings import (
     Way,
 )  # fmt: skip
 from sanfen.config.yaml import Document
-from sanfen.core.classify import Rule
+from sanfen.core.classify import Directory, Rule
+from sanfen.core.events import Mode
 from sanfen.errors import ParseError
+from sanfen.reading import fingerprint
 from sanfen.wire import parse_instant
 
 __all__ = [
-    "build_rules", "build_settings", "holidays_of", "pattern_of", "quiet_of",
+    "build_rules", "build_settings", "holidays_of", "known_rules", "pattern_of", "quiet_of",
 ]  # fmt: skip
 
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_BOTS = frozenset({Mode.bot, Mode.unknown})
+_PERSONS = frozenset({Mode.human, Mode.unknown})  # under whose name an auto-reply may stand
 _YEARS = range(2020, 2041)
 
 
@@ -54,6 +58,7 @@ def build_settings(config: Config, path: Path) -> Settings:
             *listen.hooks,
             *listen.board,
             listen.url,
+            listen.hooks_url,
             connections=listen.connections,
             per_address=listen.per_address,
             trusted_proxies=listen.trusted_proxies,
@@ -74,6 +79,7 @@ def build_settings(config: Config, path: Path) -> Settings:
         session_ms=config.admin.session,
         outbound=config.outbound.allow,
         plugins=config.plugins,
+        directory=_directory(config),
     )
 
 
@@ -103,6 +109,38 @@ def build_rules(config: Config, document: Document) -> tuple[Rule, ...]:
                 place=where,
             )
         )
+    return (*out, *known_rules(config))
+
+
+def _directory(config: Config) -> Directory:
+    """Staff and bots by the channels' names for them."""
+    people = [agent for person in config.people.values() for agent in person.agents]
+    bots = {name: bot for bot, model in config.bots.items() for name in model.ids}
+    return Directory(frozenset((*config.staff, *people)), MappingProxyType(bots))
+
+
+def known_rules(config: Config) -> tuple[Rule, ...]:
+    """Rules for whom and what the file names: bots, texts nobody typed, staff. The operator's own rules come before."""
+    out: list[Rule] = []
+    for name, bot in config.bots.items():
+        ids, mode = frozenset(bot.ids), Mode(bot.mode)
+        tokens = frozenset(map(fingerprint, bot.token))
+        rule = Rule(f"bots.{name}", mode=mode, bot=name)
+        found = (
+            rule._replace(credentials=tokens) if tokens else None,
+            rule._replace(agents=ids) if ids else None,
+            rule._replace(bots=frozenset((*ids, name)), modes=_BOTS),
+        )
+        out += [one for one in found if one is not None]
+    auto = config.auto_replies
+    texts = [f"^{re.escape(text)}$" for text in auto.exact] + [f"^{re.escape(text)}" for text in auto.prefix]
+    nobody = Rule("auto_replies", mode=Mode.auto, modes=_PERSONS)
+    out += [nobody._replace(text=pattern_of(text)) for text in (*texts, *auto.pattern)]
+    if auto.within is not None:
+        out.append(nobody._replace(name="auto_replies.within", within_ms=auto.within))
+    staff = _directory(config).staff
+    if staff:
+        out.append(Rule("staff", mode=Mode.human, modes=frozenset({Mode.unknown}), agents=staff))
     return tuple(out)
 
 

@@ -113,6 +113,8 @@ class ListenModel(_Model):
     """Status page, API, metrics. Anywhere but on loopback it needs admin.token."""
     url: Url | None = None
     """Where people reach the board from outside; links in notices begin with it. Absent: notices have no links."""
+    hooks_url: Url | None = None
+    """Where channels reach hooks from outside; it is put where a bot registers an address. Absent: hooks itself."""
     connections: Whole = 1_024
     """The most at a time, for each of the two."""
     per_address: Whole = 64
@@ -295,6 +297,35 @@ class RuleModel(_Model):
         return self
 
 
+class BotModel(_Model):
+    """A bot: known by its tokens, where its calls pass through sanfen, or by the channels' ids for it."""
+
+    token: Names = ()
+    """What it calls the channel's API with. Write ${NAME}."""
+    ids: Names = ()
+    """The channels' names for it, as user or as bot."""
+    mode: Literal["bot", "assisted"] = "bot"
+    """assisted: a person sends what it drafts."""
+
+
+class AutoModel(_Model):
+    """Texts nobody typed, though they stand under a person's name."""
+
+    exact: Names = ()
+    prefix: Names = ()
+    pattern: Names = ()
+    """Regular expressions, searched."""
+    within: Duration | None = None
+    """A reply that came in less than this after the customer's message: 1s, where a channel knows seconds only."""
+
+    @field_validator("pattern")
+    @classmethod
+    def _patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            MatchModel(text=one)
+        return value
+
+
 class WayModel(_Model):
     """An address with its secret."""
 
@@ -463,6 +494,12 @@ class Config(_Model):
     """The channels, by the name that stands in their addresses."""
     classify: tuple[RuleModel, ...] = ()
     """What replies are; the first rule that matches wins."""
+    staff: Names = ()
+    """People by the channels' names for them, beside the agents under people: where a channel does not say who is one."""
+    bots: dict[str, BotModel] = {}
+    """Bots, by the names that figures show."""
+    auto_replies: AutoModel = AutoModel()
+    """Texts that are nobody's answer, on every channel."""
     people: dict[str, PersonModel] = {}
     """Who can be told."""
     rosters: dict[str, tuple[ShiftModel, ...]] = {}

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from sanfen.core.classify import NOBODY, Directory
+
 __all__ = [
     "ChannelSettings", "Duty", "Heartbeat", "Listen", "Person", "Quiet", "Secret", "Settings", "Shift", "Shop", "Token", "Way",
 ]  # fmt: skip
@@ -70,6 +72,7 @@ class Listen:
     board_host: str = "127.0.0.1"
     board_port: int = 8971
     url: str | None = None  # where people reach the board; links in notices begin with it
+    hooks_url: str | None = None  # where channels reach the traffic port from outside; absent: by its own address
     connections: int = 1_024
     per_address: int = 64
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -174,3 +177,4 @@ class Settings:
     session_ms: int = 12 * 3_600_000  # how long a browser stays logged in
     outbound: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
+    directory: Directory = NOBODY

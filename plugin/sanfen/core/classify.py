@@ -5,14 +5,15 @@ the evidence is kept with it. Then a policy gives each mode an effect (``judge``
 valid or not.
 """
 
+from collections.abc import Mapping
 from re import Pattern
 from typing import Literal, NamedTuple
 
-from sanfen.core.events import Evidence, Message, Mode, Sender
+from sanfen.core.events import SOMEBODY, Evidence, Message, Mode, Sender
 from sanfen.core.policy import Policy, ReplyEffect
 from sanfen.core.reasons import Reason
 
-__all__ = ["Rule", "Verdict", "classify", "judge"]
+__all__ = ["NOBODY", "Directory", "Rule", "Verdict", "classify", "judge", "placed"]
 
 _TEXT_LIMIT = 2000  # characters a pattern looks at: a bound on its time
 _MACHINE = frozenset({Mode.bot, Mode.auto, Mode.broadcast})
@@ -57,6 +58,34 @@ class Rule(NamedTuple):
         if self.bots or self.modes - {Mode.unknown}:
             return Evidence.field
         return Evidence.default
+
+
+class Directory(NamedTuple):
+    """Whom the shop knows by the channels' ids for them: people, and bots by their names here."""
+
+    staff: frozenset[str] = frozenset()
+    bots: Mapping[str, str] = {}
+
+
+NOBODY = Directory()
+
+
+def placed(message: Message, directory: Directory) -> Message:
+    """Of a message of which the channel does not say which side it is from: whoever is in no directory is a customer."""
+    if message.sender != SOMEBODY:
+        return message
+    actor = message.customer
+    bot = directory.bots.get(actor)
+    if bot is None and actor not in directory.staff:
+        return message._replace(sender=Sender.customer)
+    return message._replace(
+        sender=Sender.merchant,
+        customer=message.key.conversation,
+        mode=Mode.human if bot is None else Mode.bot,
+        agent=actor if bot is None else None,
+        bot=bot,
+        evidence=Evidence.directory,
+    )
 
 
 class Verdict(NamedTuple):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 __all__ = [
     "CUSTOMER_TYPES",
+    "SOMEBODY",
     "STORE_STATES",
     "VALID",
     "Close",
@@ -39,6 +40,10 @@ class Sender(StrEnum):
     customer = "customer"
     merchant = "merchant"
     system = "system"
+
+
+SOMEBODY = "somebody"
+"""The ``sender`` of a message of which the channel does not say which side it is from, until the directory was asked."""
 
 
 class Mode(StrEnum):

@@ -8,7 +8,7 @@ them gets them replaced by what we saw.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from aiohttp import web
@@ -172,8 +172,17 @@ class Whole(web.StreamResponse):
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-async def answer_of(request: web.BaseRequest, answer: Answer, body: bytes | None, wait_ms: int) -> web.StreamResponse:
-    """The answer for the sender. ``body``: None where it is to be streamed. Raises UpstreamError, OSError."""
+async def answer_of(
+    request: web.BaseRequest,
+    answer: Answer,
+    body: bytes | None,
+    wait_ms: int,
+    watch: Callable[[bytes], None] | None = None,
+) -> web.StreamResponse:
+    """The answer for the sender. ``body``: None where it is to be streamed. Raises UpstreamError, OSError.
+
+    ``watch`` is shown what was streamed, piece by piece.
+    """
     try:
         if body is not None and request.method != "HEAD" and answer.status not in _BODILESS:
             return Whole(answer, body)
@@ -186,16 +195,24 @@ async def answer_of(request: web.BaseRequest, answer: Answer, body: bytes | None
         stream = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
         _mark(stream)
         await stream.prepare(request)
-        await _pour(request, answer, stream, wait_ms)
+        await _pour(request, answer, stream, wait_ms, watch)
         return stream
     finally:
         answer.release()
 
 
-async def _pour(request: web.BaseRequest, answer: Answer, stream: web.StreamResponse, wait_ms: int) -> None:
+async def _pour(
+    request: web.BaseRequest,
+    answer: Answer,
+    stream: web.StreamResponse,
+    wait_ms: int,
+    watch: Callable[[bytes], None] | None,
+) -> None:
     try:
         while chunk := await answer.chunk(wait_ms):
             await stream.write(chunk)
+            if watch is not None:
+                watch(chunk)
     except UpstreamError:
         if request.transport is not None:
             request.transport.abort()  # a clean end would pass a cut answer off as whole

@@ -11,24 +11,25 @@ to say. A sender that cannot prove who it is gets 401, and nothing else happens.
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import structlog
 from aiohttp import web
 from yarl import URL
 
-from sanfen.abc import ChannelAdapter, Direction, Event, ParseError, Request
+from sanfen.abc import Answer as Told
+from sanfen.abc import ChannelAdapter, Direction, Event, Here, Request
 from sanfen.clock import Clock
 from sanfen.config.settings import ChannelSettings, Settings
 from sanfen.engine.ingest import Receipt
-from sanfen.gateway.intake import Target, adapter_request, read_body, reads
+from sanfen.gateway.hearing import Heard, Hearing, Stream, heard_headers, narrowed
+from sanfen.gateway.intake import Target, adapter_request, read_body
 from sanfen.gateway.journaling import Journaling
 from sanfen.gateway.limits import Limits
 from sanfen.gateway.problems import Refused, is_local, problem
 from sanfen.gateway.relay import Route, answer_of
 from sanfen.gateway.upstream import Answer, Upstream, UpstreamError
 from sanfen.gateway.verifier import Verifier
-from sanfen.log import Throttle
 from sanfen.outbound import Guard
 from sanfen.proxies import trust_of
 from sanfen.store.journal import Delivery
@@ -41,7 +42,7 @@ _log = structlog.get_logger("sanfen.gateway")
 
 class _Channel(NamedTuple):
     settings: ChannelSettings
-    adapter: ChannelAdapter
+    hearing: Hearing
     routes: dict[Direction, Route | None]
     most_bytes: int
 
@@ -61,7 +62,8 @@ class Traffic:
         self._clock = clock
         self._limits = limits
         self._verifier = Verifier(journaling, settings.channels, clock)
-        self._throttle = Throttle()
+        self._directory = settings.directory
+        self._base = settings.listen.hooks_url or f"http://{settings.listen.hooks_host}:{settings.listen.hooks_port}"
         self._guard = Guard(settings.outbound, private=True)
         self._is_trusted = trust_of(settings.listen.trusted_proxies)
         self._upstreams: dict[tuple[str, str | None, int | None], Upstream] = {}
@@ -75,7 +77,9 @@ class Traffic:
             "out": self._route(settings, settings.forward_out),
         }
         most_bytes = max(self._limits.body_bytes, int(settings.options.get("forward_bytes", 0)))
-        return _Channel(settings, adapter, routes, most_bytes)
+        here = Here(*(f"{self._base}/{direction}/{quote(settings.name)}" for direction in ("in", "out")))
+        hearing = Hearing(adapter, self._directory, self._limits.body_bytes, self._journaling.counters, here)
+        return _Channel(settings, hearing, routes, most_bytes)
 
     def _route(self, settings: ChannelSettings, target: str | None) -> Route | None:
         if not target:
@@ -102,47 +106,27 @@ class Traffic:
             raise Refused(404, "no such channel", "channels: in the configuration names them", channels=known)
         body = await read_body(request, channel.most_bytes, self._limits)
         wire = adapter_request(request, tail, target.query, body)
-        replay_key = self._verifier.check(request, channel.adapter, wire, direction, received_ms)
-        events, error = self._parsed(channel, wire, direction, received_ms)
+        hearing = channel.hearing
+        replay_key = self._verifier.check(request, hearing.adapter, wire, direction, received_ms)
+        reply = hearing.handshake(wire, direction, received_ms)
+        if reply is not None:
+            return web.Response(status=reply.status, body=reply.body, headers={"Content-Type": reply.content_type})
+        heard = hearing.request(wire, direction, received_ms)
         where = (channel.settings.name, direction, request.method, target.journal_path())
-        delivery = Delivery(received_ms, *where, body, error, replay_key=replay_key)
+        delivery = Delivery(received_ms, *where, body, heard.error, replay_key=replay_key, notes=heard.notes)
         route = channel.routes[direction]
         if route is None:
-            return await self._take(request, delivery, events, channel.settings.ack_budget_ms)
-        forward = route.target(tail if slash else None, target.query)
+            return await self._take(request, delivery, heard.events, channel.settings.ack_budget_ms)
+        sent = hearing.rewritten(wire, direction, received_ms)
+        going = _Going(request, channel, route, route.target(tail if slash else None, sent.query), wire, sent.body)
         stored = channel.settings.delivery != "relay" and request.method in ("POST", "PUT", "PATCH", "DELETE")
+        stored = stored and sent is wire and not hearing.hears_answers(direction)
         if stored and len(body) <= self._limits.body_bytes and not self._journaling.is_degraded:
-            answer = await self._store(request, channel, forward, delivery, events)
+            answer = await self._store(going, delivery, heard.events)
             if answer is not None:
                 return answer
-            return await self._send(request, channel, route, forward, delivery)
-        return await self._relay(request, channel, route, forward, delivery, events)
-
-    def _parsed(
-        self, channel: _Channel, wire: Request, direction: Direction, received_ms: int
-    ) -> tuple[Sequence[Event], str | None]:
-        """The events, or why there are none to be had."""
-        error: str | None = None
-        events: Sequence[Event] = ()
-        if wire.body and not reads(channel.adapter, wire.headers):
-            return (), f"content-type {wire.headers['content-type'][:60]!a}: forwarded, not read"
-        encoding = wire.headers.get("content-encoding", "identity").lower()
-        if len(wire.body) > self._limits.body_bytes:
-            error = f"larger than {self._limits.body_bytes} bytes: forwarded, not read"
-        elif wire.body and encoding not in ("", "identity"):
-            error = f"content-encoding {encoding[:20]}: forwarded, not read"
-        else:
-            try:
-                events = channel.adapter.parse(wire, direction, received_ms)
-            except ParseError as failure:
-                error = failure.message
-            except Exception as failure:  # noqa: BLE001  # the chat goes on without this adapter
-                swallowed = self._throttle.take("parse " + channel.settings.name, received_ms)
-                if swallowed is not None:
-                    _log.exception("an adapter failed", channel=channel.settings.name, more_like_it=swallowed)
-                error = f"the adapter failed: {type(failure).__name__}"
-        self._journaling.counters.poison += error is not None
-        return events, error
+            return await self._send(going, delivery)
+        return await self._relay(going, delivery, heard)
 
     async def _take(
         self, request: web.BaseRequest, delivery: Delivery, events: Sequence[Event], budget_ms: int
@@ -164,74 +148,131 @@ class Traffic:
             return None, False
         return found.routes["in" if direction == "in" else "out"], found.settings.delivery == "store-repeat"
 
-    async def _store(
-        self,
-        request: web.BaseRequest,
-        channel: _Channel,
-        target: bytes,
-        delivery: Delivery,
-        events: Sequence[Event],
-    ) -> web.Response | None:
+    async def _store(self, going: "_Going", delivery: Delivery, events: Sequence[Event]) -> web.Response | None:
         """Answer when it is kept; it is passed on afterwards. None: it can be kept nowhere, and must go on at once."""
-        headers = tuple((bytes(name), bytes(value)) for name, value in request.raw_headers)
-        future = self._journaling.submit(delivery._replace(onward=packed(target, headers)), events)
-        budget_ms = channel.settings.ack_budget_ms
+        headers = tuple((bytes(name), bytes(value)) for name, value in going.request.raw_headers)
+        future = self._journaling.submit(delivery._replace(onward=packed(going.target, headers)), events)
+        budget_ms = going.channel.settings.ack_budget_ms
         answer = await answer_receipt(self._journaling, future, delivery.channel, budget_ms)
         return None if future.done() and answer.status == 503 else answer
 
-    async def _relay(
-        self,
-        request: web.BaseRequest,
-        channel: _Channel,
-        route: Route,
-        target: bytes,
-        delivery: Delivery,
-        events: Sequence[Event],
-    ) -> web.StreamResponse:
+    async def _relay(self, going: "_Going", delivery: Delivery, heard: Heard) -> web.StreamResponse:
         foreign = (delivery.error or "").startswith("content-type")  # a picture on its way is nothing for a journal
         large = len(delivery.body) > self._limits.body_bytes
         kept = delivery._replace(body=b"") if large or foreign else delivery
         future: asyncio.Future[Receipt] | None = None
-        if events or delivery.body or delivery.error:  # a bare poll has nothing to keep
-            future = self._journaling.submit(kept, events)
-        return await self._send(request, channel, route, target, delivery, future)
+        if heard.events or delivery.body or delivery.error:  # a bare poll has nothing to keep
+            future = self._journaling.submit(kept, heard.events)
+        return await self._send(going, delivery, future)
 
     async def _send(
-        self,
-        request: web.BaseRequest,
-        channel: _Channel,
-        route: Route,
-        target: bytes,
-        delivery: Delivery,
-        future: "asyncio.Future[Receipt] | None" = None,
+        self, going: "_Going", delivery: Delivery, future: "asyncio.Future[Receipt] | None" = None
     ) -> web.StreamResponse:
         """Pass it on, wait for the commit, answer with the answer."""
+        request, channel, route = going.request, going.channel, going.route
         started = asyncio.get_running_loop().time()
         deadline = started + route.timeout_ms / 1000
+        listens = channel.hearing.hears_answers("in" if delivery.direction == "in" else "out")
         answer: Answer | None = None
         body: bytes | None = None
         trouble: UpstreamError | None = None
         try:
             sender = None if self._is_trusted(request.remote) else request.remote
-            answer = await route.send(request.method, target, request.raw_headers, delivery.body, deadline, sender)
+            headers = narrowed(request.raw_headers) if listens else request.raw_headers
+            answer = await route.send(request.method, going.target, headers, going.body, deadline, sender)
             body = await answer.read(self._limits.buffered_bytes, deadline)
         except UpstreamError as error:
             trouble = error
             self._journaling.counters.undelivered += 1
-            self._journaling.note(delivery._replace(body=b"", error=f"not delivered: {error.reason}"))
+            self._journaling.note(delivery._replace(body=b"", error=f"not delivered: {error.reason}", notes=()))
         finally:
             if answer is not None and (body is not None or trouble is not None):
                 answer.release()
-        if future is not None:
-            await self._commit(future, channel, started)
+        told: asyncio.Future[Receipt] | None = None
+        watch: _Watch | None = None
+        if listens and answer is not None and trouble is None:
+            if body is None:
+                watch = self._watch(going, delivery, answer)
+            else:
+                told = self._told(going, delivery, answer, body)
+        for one in (future, told):
+            if one is not None:
+                await self._commit(one, channel, started)
         if trouble is not None or answer is None:
             return _no_answer(trouble, request, channel)
         self._journaling.counters.forwarded += 1
-        return await answer_of(request, answer, body, route.timeout_ms)
+        try:
+            return await answer_of(request, answer, body, route.timeout_ms, watch.feed if watch else None)
+        finally:
+            if watch is not None:
+                await watch.end()
+
+    def _told(
+        self, going: "_Going", delivery: Delivery, answer: Answer, body: bytes
+    ) -> "asyncio.Future[Receipt] | None":
+        """What a whole answer tells, on its way into the journal; None where it tells nothing."""
+        now_ms = self._clock.now_ms()
+        direction: Direction = "in" if delivery.direction == "in" else "out"
+        given = Told(answer.status, heard_headers(answer.raw_headers), body)
+        heard = going.channel.hearing.answer(going.wire, given, direction, now_ms)
+        return self._heard(delivery, heard, now_ms, body)
+
+    def _watch(self, going: "_Going", delivery: Delivery, answer: Answer) -> "_Watch":
+        direction: Direction = "in" if delivery.direction == "in" else "out"
+        head = Told(answer.status, heard_headers(answer.raw_headers), b"")
+        stream = going.channel.hearing.stream(going.wire, head, direction)
+        return _Watch(self, stream, delivery)
+
+    def _heard(self, delivery: Delivery, heard: Heard, now_ms: int, body: bytes) -> "asyncio.Future[Receipt] | None":
+        """Journal what an answer told, beside the request it answered."""
+        if heard.is_nothing:
+            return None
+        kept = Delivery(
+            now_ms, delivery.channel, delivery.direction, "ANSWER", delivery.path, body, heard.error, notes=heard.notes
+        )
+        return self._journaling.submit(kept, heard.events)
 
     async def _commit(self, future: "asyncio.Future[Receipt]", channel: _Channel, started: float) -> None:
         spent_ms = (asyncio.get_running_loop().time() - started) * 1000
         await self._journaling.settle(future, channel.settings.name, channel.settings.ack_budget_ms - spent_ms)
+
+
+class _Going(NamedTuple):
+    """A request on its way on."""
+
+    request: web.BaseRequest
+    channel: _Channel
+    route: Route
+    target: bytes
+    wire: Request  # as it came
+    body: bytes  # as it goes on
+
+
+class _Watch:
+    """Journals what an answer tells while it is passed on; the passing on does not wait for it."""
+
+    def __init__(self, traffic: Traffic, stream: Stream, delivery: Delivery) -> None:
+        self._traffic = traffic
+        self._stream = stream
+        self._delivery = delivery
+        self._futures: list[asyncio.Future[Receipt]] = []
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes have gone on."""
+        now_ms = self._traffic._clock.now_ms()  # noqa: SLF001  # of the same module
+        self._keep(self._stream.feed(chunk, now_ms), now_ms, chunk)
+
+    async def end(self) -> None:
+        """The last bytes have gone on, or nobody wants them any more."""
+        now_ms = self._traffic._clock.now_ms()  # noqa: SLF001
+        self._keep(self._stream.end(now_ms), now_ms, b"")
+        for future in self._futures:
+            await self._traffic._journaling.settle(future, self._delivery.channel, 0)  # noqa: SLF001
+
+    def _keep(self, heard: Heard, now_ms: int, body: bytes) -> None:
+        future = self._traffic._heard(self._delivery, heard, now_ms, body)  # noqa: SLF001
+        if future is not None:
+            self._futures.append(future)
 
 
 def _no_answer(trouble: UpstreamError | None, request: web.BaseRequest, channel: _Channel) -> web.Response:

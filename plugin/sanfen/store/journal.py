@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sanfen.core.events import Event, Key, Message, Store
+from sanfen.store import notes
 from sanfen.store.many import insert_many, placeholders
+from sanfen.store.notes import Note
 from sanfen.wire import event_fields, read_event, system_fields
 
 __all__ = [
@@ -24,6 +26,7 @@ class Delivery(NamedTuple):
     ``number``: its own, so that journaling it again changes nothing; without one it gets the next free.
     ``replay_key``: by what a second one is known, where its events' ids are not to be trusted.
     ``onward``: where it is to be passed on to after it was answered (``store.onward.packed``).
+    ``notes``: what it told besides events.
     """
 
     received_ms: int
@@ -36,6 +39,7 @@ class Delivery(NamedTuple):
     number: int | None = None
     replay_key: bytes | None = None
     onward: str | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class Gap(NamedTuple):
@@ -105,6 +109,7 @@ def append(
 
 def unknown(connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequence[Event]]]) -> list[Kept]:
     """What of these deliveries is not journaled yet; of several events with one id the first."""
+    batch = notes.applied(connection, batch)
     held = _held(connection, [delivery.number for delivery, _ in batch if delivery.number is not None])
     asked = [(event.key.shop, event.key.channel, event.id) for _, events in batch for event in events]
     seen = set(_asked(connection, _KNOWN, asked))

@@ -322,6 +322,26 @@ def onward(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+_NOTES = """
+CREATE TABLE alias_rows (
+  channel TEXT NOT NULL, alias TEXT NOT NULL, conversation TEXT NOT NULL, until_ms INTEGER NOT NULL, UNIQUE (channel, alias)
+) STRICT;
+CREATE INDEX alias_rows_until ON alias_rows (until_ms);
+CREATE TABLE pull_rows (
+  channel TEXT NOT NULL, name TEXT NOT NULL, token TEXT NOT NULL, cursor TEXT, asked INTEGER NOT NULL,
+  done INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, next_try_ms INTEGER NOT NULL, reason TEXT,
+  PRIMARY KEY (channel, name)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+@schema()
+def notes(db: sqlite_utils.Database) -> None:
+    """Other names of conversations, and what is to be fetched from channels that only say that there is something."""
+    for statement in _statements(_NOTES):
+        db.execute(statement)
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a log to today's schema; each step is one transaction. Raises sqlite3.Error."""
     schema.apply(sqlite_utils.Database(connection))

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 from sanfen.core.events import Event
 from sanfen.errors import SanfenError, StoreError
 from sanfen.store.journal import Delivery, Gap
+from sanfen.store.notes import packed, unpacked
 from sanfen.wire import event_fields, read_event
 
 __all__ = ["Aside", "Damaged", "Spill", "entries"]
@@ -281,6 +282,7 @@ def entries(lines: Iterable[bytes]) -> Iterator[Aside | Damaged]:
 def _line(delivery: Delivery, events: Sequence[Event]) -> bytes:
     fields = delivery._asdict() | {"body": base64.b64encode(delivery.body).decode()}
     fields["replay_key"] = delivery.replay_key.hex() if delivery.replay_key is not None else None
+    fields["notes"] = packed(delivery.notes)
     text = json.dumps([fields, [event_fields(event) for event in events]]).encode()
     return b"%08x %b\n" % (zlib.crc32(text), text)
 
@@ -293,6 +295,7 @@ def _aside(line: bytes) -> Aside | Damaged:
         fields, events = json.loads(text)
         key = fields.get("replay_key")
         fields |= {"body": base64.b64decode(fields["body"]), "replay_key": None if key is None else bytes.fromhex(key)}
+        fields["notes"] = unpacked(fields.get("notes", ()))
         delivery = Delivery(**fields)
         return Aside(delivery, tuple(read_event(one) for one in events))
     except (ValueError, TypeError, KeyError, SanfenError):

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
-from sanfen.abc import Action, Call, ChannelAdapter, Direction, Event, Proof, Request, VerifyError
-from sanfen_adapters.channels.chatwoot.parse import parse
+from sanfen.abc import Action, Answer, Call, ChannelAdapter, Direction, Event, Proof, Request, VerifyError
+from sanfen_adapters.channels.chatwoot.parse import parse, sent
 from sanfen_adapters.signatures import CHATWOOT, check, keys
 
 __all__ = ["ChatwootChannel"]
@@ -32,8 +32,12 @@ class ChatwootChannel(ChannelAdapter):
         return check(CHATWOOT, request, self._keys, now_ms) if self._signed else None
 
     def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
-        """The events of a webhook. What the API is asked to send comes back by the webhook, with its id and sender."""
-        return () if direction == "out" else parse(request, received_ms, shop=self.shop, channel=self.channel)
+        """The events of a webhook. A call of the API is told by its answer, which has the message's id."""
+        return () if direction == "out" else parse(request, self.place(received_ms))
+
+    def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Event]:
+        """What a call sent, and by whose token; the webhook tells it again, and the two become one."""
+        return sent(request, answer, self.place(received_ms)) if direction == "out" else ()
 
     def can(self, kind: Literal["assign", "note"]) -> bool:  # noqa: ARG002  # one token does both
         """With the server's address and a token."""

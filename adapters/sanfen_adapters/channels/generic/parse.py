@@ -127,6 +127,8 @@ def _fields(data: Mapping[str, Any], envelope: _Envelope, place: _Place) -> dict
     else:
         out["bot" if mode in ("bot", "assisted") and data["role"] == "bot" else "agent"] = actor
         out |= {"mode": mode} if mode else {}
+    if data.get("role") is not None:
+        out["rule"] = "data.assisted" if mode == "assisted" else "data.role"
     return out
 
 

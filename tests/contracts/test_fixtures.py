@@ -1,0 +1,159 @@
+"""What the platforms send, and the events it must become: every fixture of every channel that has an adapter.
+
+``tests/adapters/NAME/reading.toml`` says how an adapter reads its fixtures (docs/adapters.md, "Its fixtures").
+"""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from sanfen.abc import Alias, Answer, ChannelAdapter, Pull, Request
+from sanfen.config.build import known_rules
+from sanfen.config.schema import Config
+from sanfen.config.settings import ChannelSettings, Secret
+from sanfen.core.classify import Rule, classify
+from sanfen.core.events import SOMEBODY, Close, Message, Transfer
+from sanfen.plugins import Plugins
+
+TESTS = Path(__file__).parent.parent
+CHANNELS = TESTS / "data" / "channels"
+PLUGINS = Plugins()
+RECEIVED_MS = 1_795_309_140_000
+
+# Folders of fixtures that no adapter reads yet, and those that none ever will.
+NOT_YET = {
+    "botframework", "botpress", "dify", "dingtalk", "douyin", "feishu", "intercom", "line", "matrix_as", "messenger", "rasa",
+    "scrm_source", "slack", "taobao", "telegram", "threechat", "tiktok_shop", "twilio", "wechat_oa", "wecom_kf", "whatsapp",
+    "zendesk_sunco",
+}  # fmt: skip
+NEVER = {
+    "discord": "its messages come over a websocket",
+    "jd": "its chat interface is for partners only",
+    "pdd": "it has no public chat interface",
+}
+
+
+def reading(adapter: str) -> dict[str, Any]:
+    path = TESTS / "adapters" / adapter / "reading.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+READINGS = {name: reading(name) for name in PLUGINS.channels}
+READERS = {folder: name for name, facts in READINGS.items() for folder in facts.get("channels", [name])}
+FIXTURES = sorted(path for path in CHANNELS.glob("*/*.json") if path.parent.name in READERS)
+
+
+def test_every_folder_is_read_or_said_not_to_be() -> None:
+    """A folder leaves ``NOT_YET`` with its adapter."""
+    folders = {path.name for path in CHANNELS.iterdir() if path.is_dir()}
+
+    assert folders == {name for name in READERS if (CHANNELS / name).is_dir()} | NOT_YET | set(NEVER)
+    assert not NOT_YET & set(READERS)
+
+
+def load(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def request_of(fixture: dict[str, Any]) -> Request:
+    headers = {name.lower(): value for name, value in fixture.get("headers", {}).items()}
+    body, form = fixture.get("body", b""), fixture.get("form")
+    if form is not None:
+        headers.setdefault("content-type", "application/x-www-form-urlencoded")
+        body = urlencode(form)
+    elif isinstance(body, dict | list):
+        headers.setdefault("content-type", "application/json")
+        body = json.dumps(body, ensure_ascii=False)
+    raw = body.encode() if isinstance(body, str) else body
+    return Request(fixture["method"], fixture.get("path", "")[1:], urlencode(fixture.get("query", {})), headers, raw)
+
+
+def told(adapter: ChannelAdapter, path: Path, facts: dict[str, Any]) -> list[Any]:
+    """What an adapter says of a fixture, aliases of earlier ones resolved."""
+    fixture, said = load(path), facts.get("fixtures", {}).get(path.stem, {})
+    names: dict[str, str] = {}
+    for earlier in said.get("after", ()):
+        for one in told(adapter, path.with_stem(earlier), facts):
+            if isinstance(one, Alias):
+                names[one.alias] = one.conversation
+    request, direction = request_of(fixture), fixture["direction"]
+    if "answers" in said:  # the body is the answer to another fixture's request
+        asked = load(path.with_stem(said["answers"]))
+        head = {"content-type": said.get("content_type", "application/json")}
+        answer, asking = Answer(200, head, request.body), request_of(asked)
+        tap = adapter.tap(asking, answer._replace(body=b""), asked["direction"])
+        out = list(adapter.answered(asking, answer, asked["direction"], RECEIVED_MS)) if tap is None else []
+        out += [*tap.feed(answer.body, RECEIVED_MS), *tap.end(RECEIVED_MS)] if tap is not None else []
+    elif "pulled" in said:
+        out = list(adapter.pulled(Pull(said["pulled"]), Answer(200, {}, request.body), None, RECEIVED_MS).facts)
+    else:
+        out = list(adapter.parse(request, direction, RECEIVED_MS))
+        if "answer" in said:
+            answer = Answer(200, {"content-type": "application/json"}, said["answer"].encode())
+            out += adapter.answered(request, answer, direction, RECEIVED_MS)
+    events = [one for one in out if not isinstance(one, Alias | Pull)]
+    called = [names.get(one.key.conversation, one.key.conversation) for one in events]
+    aliases = [one for one in out if isinstance(one, Alias)]
+    return aliases + [
+        one._replace(key=one.key._replace(conversation=name)) for one, name in zip(events, called, strict=True)
+    ]
+
+
+def words(event: Any, wanted: dict[str, Any], rules: tuple[Rule, ...]) -> dict[str, Any]:
+    """An event in the words of the fixtures; what a fixture leaves open (an id, a time of receipt) is as it wants it."""
+    out: dict[str, Any] = {"conv": event.key.conversation, "msg_id": event.id, "ts_ms": event.at_ms}
+    if isinstance(event, Transfer):
+        out |= {"kind": "assign", "actor": event.to}
+    elif isinstance(event, Close):
+        out |= {"kind": "status", "text": "resolved"}
+    else:
+        assert isinstance(event, Message), event
+        out |= {"kind": "message", "text": event.text, "evidence": event.rule}
+        event = classify(event, rules)
+        if event.sender == SOMEBODY:
+            out |= {"role": "by-directory", "actor": event.customer}
+        elif event.sender == "customer":
+            out |= {"role": "customer", "actor": event.customer}
+        else:
+            out |= {"actor": event.bot or event.agent, "reply_class": event.mode, "role": _role(event, wanted)}
+            if event.mode == "unknown":
+                out["reply_class"] = wanted.get("reply_class")
+                assert wanted.get("reply_class") in (None, "by-credential", "by-text-rule", "unknown")
+                assert wanted.get("reply_class") != "by-credential" or event.credential
+    for left_open in ("msg_id", "ts_ms", "evidence", "actor"):
+        if wanted.get(left_open) is None:
+            out.pop(left_open, None)
+    return out
+
+
+def _role(event: Message, wanted: dict[str, Any]) -> str | None:
+    role = {"human": "agent", "assisted": "bot", "bot": "bot", "auto": "auto"}.get(event.mode)
+    if event.mode == "auto" and wanted.get("role") == "system":
+        return "system"
+    if event.mode == "unknown" and wanted.get("role") in ("unknown", "by-credential"):
+        return str(wanted["role"])
+    return role
+
+
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_fixture_becomes_its_events(path: Path) -> None:
+    """Exactly these. A status other than resolved is no event."""
+    name = READERS[path.parent.name]
+    facts = READINGS[name]
+    secrets = tuple(map(Secret, facts.get("secrets", ["a-secret-for-tests"])))
+    settings = ChannelSettings(path.parent.name, name, secrets=secrets, options=facts.get("options", {}))
+    said = facts.get("fixtures", {}).get(path.stem, {})
+    events = [one for one in told(PLUGINS.channel(settings, "shop"), path, facts) if hasattr(one, "key")]
+    wanted = [one for one in load(path)["expect"] if one["kind"] != "status" or one.get("text") == "resolved"]
+    rules = known_rules(Config.model_validate({"version": 1, "bots": facts.get("bots", {})}))
+    found = [words(event, one, rules) for event, one in zip(events, wanted, strict=False)]
+
+    assert len(events) == len(wanted), events
+    assert found == [{key: one.get(key) for key in row} for one, row in zip(wanted, found, strict=True)]
+    stamped = [one for one, want in zip(events, wanted, strict=True) if want.get("ts_ms") is None and not said]
+    assert all(one.at_ms == RECEIVED_MS for one in stamped), "without a time it is when it came"
