@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from sanfen.board.api.endpoints import Endpoint
+from sanfen.board.api.routes import PREFIX
+from sanfen.board.api.table import ENDPOINTS
 from sanfen.bulk.rescore import Rescore
 from sanfen.cli import VERBS, cli
 from sanfen.config import policies, presets
@@ -73,7 +76,18 @@ def presets_page() -> str:
     return page()
 
 
+def endpoints() -> str:
+    rows = [f"| `{one.method} {PREFIX}{one.path}` | {one.says[0]} | {_asked(one)} |\n" for one in ENDPOINTS]
+    return "| endpoint | gives or does | takes (`?`: may be absent) |\n|---|---|---|\n" + "".join(rows)
+
+
+def _asked(one: Endpoint) -> str:
+    asked = [*one.parameters, *one.body]
+    return ", ".join(f"`{parameter.name}`" + ("" if parameter.is_needed else "?") for parameter in asked)
+
+
 GENERATED = {
+    "api.md": endpoints,
     "scoring.md": reasons_table,
     "configuration.md": codes_table,
     "policies.md": policy_keys,

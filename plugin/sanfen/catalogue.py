@@ -127,6 +127,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "explain_told": ("told: {answer}", "已通知：{answer}"),
     "explain_state": ("{state}: {reason}", "{state}：{reason}"),
     "explain_text_gone": ("(no text)", "（无文字）"),
+    "text_not_kept": ("(the text is not kept)", "（文字未保留）"),
     "explain_whatif": ("under {policy}: {outcome}, {sentence}", "按 {policy}：{outcome}，{sentence}"),
     "explain_elsewhere_none": ("under {policy}: opens no round", "按 {policy}：不开始新的一轮"),
     "explain_clause": ("clause {key}: {value}  ({place})", "依据条款 {key}: {value}（{place}）"),
@@ -269,6 +270,20 @@ TEXTS: dict[str, tuple[str, str]] = {
     "login_wrong": ("This token is not valid", "令牌无效"),
     "login_wait": ("Too many wrong tokens: wait five minutes", "错误次数过多：请等五分钟再试"),
     "login_leave": ("Log out", "退出"),
+    # the API's page
+    "api_title": ("API", "接口"),
+    "api_about": (
+        "The numbers of the board, the command line and the SQL views, under the same names. Customers are masked. What goes "
+        "wrong is said as problem+json, with a hint. A name that ends in _ms is epoch milliseconds, or a duration in them.",
+        "与看板、命令行、SQL 视图同名同数。顾客姓名已遮盖。出错时以 problem+json 说明，并附解决办法。以 _ms 结尾的是毫秒时间戳或毫秒时长。",
+    ),
+    "api_everywhere": ("Everywhere:", "通用参数："),
+    "api_only_leads": (
+        "for leads; JSON, with a bearer or from a page of the board",
+        "仅限组长；JSON，须带令牌或从看板页面发出",
+    ),
+    "api_needed": ("needed", "必填"),
+    "api_gives": ("gives", "返回"),
     # status page
     "board_title": ("sanfen: now", "三分：现在"),
     "board_nobody": ("✓ Nobody is waiting", "✓ 没有人在等"),

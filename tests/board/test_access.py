@@ -24,6 +24,9 @@ GUARDED = ["/", "/api/v1/now", "/api/v1/rounds", "/api/v1/rounds/x", "/api/v1/ra
            "/api/v1/report", "/metrics", "/nothing"]  # fmt: skip
 
 
+LOADED = Loaded(Settings(), (Policy("p"),), ())
+
+
 class Service:
     db: Database | None = None
     policy = "p"
@@ -34,7 +37,7 @@ class Service:
     trouble: Trouble | None = None
     is_standby = False
     not_adopted: str | None = None
-    loaded = Loaded(Settings(), (Policy("p"),), ())
+    loaded = LOADED
 
 
 async def board(aiohttp_client: Any, *tokens: str) -> TestClient[Any, Any]:

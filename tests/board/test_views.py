@@ -100,7 +100,7 @@ async def test_the_questions_of_the_command_line_have_an_address(client: Client)
     assert {one["customer"] for one in told["messages"]} == {"tb**ne"}
     assert (report["consult_num"], report["no_reply_num"]) == (3, 2)
     assert budget == []  # the policy states no target
-    (period,) = (await (await client.get("/api/v1/rates?period=policy&by=shop")).json())["rates"]
+    (period,) = (await (await client.get("/api/v1/periods?by=shop")).json())["periods"]
     assert (period["shop"], period["last"], period["hits"], period["units"]) == ("default", "2023-01-07", 1, 2)
     whole = await (await client.get(f"/api/v1/compare?a=live/{period['policy']}&b={period['policy']}")).json()
     assert (whole["same"], whole["differ"]) == (3, 0)

@@ -13,7 +13,7 @@ from tests.faults import fuzz
 from tests.faults.seed import SEED
 
 from sanfen import strictjson
-from sanfen.board import views
+from sanfen.board.api import routes
 from sanfen.bulk import columns
 from sanfen.config.yaml import Document
 from sanfen.gateway import events
@@ -43,16 +43,17 @@ def off_by_one(self: Document, code: str, message: str, line: int, column: int, 
 
 
 RIGHT_AT = Document.at
+RIGHT_CHECK = routes.check
 BUGS: dict[str, tuple[Any, str, Any]] = {
     "ingest": (strictjson, "_mended", lambda value: value),
     "signed": (signatures, "hmac", SimpleNamespace(digest=hmac.digest, compare_digest=forgiving)),
     "yaml": (Document, "at", off_by_one),
     "replay": (columns.Columns, "fields", lambda self, row: {f: row[c] for f, (c, _, _) in self._rules.items()}),
     "http": (events, "_place", lambda error: {"field": error.inner.field}),
-    "board": (views, "_FILTERS", (*views._FILTERS, "surplus")),
+    "board": (routes, "check", lambda wanted, given, what: dict(given) | RIGHT_CHECK(wanted, (), what)),
 }
 """For each target a mistake somebody could make: half a character passed on, a signature compared in part, a line too
-far, a short row, a field that errors do not have, a filter that no column answers."""
+far, a short row, a field that errors do not have, parameters that nobody checked."""
 
 
 @pytest.mark.parametrize("name", BUGS)

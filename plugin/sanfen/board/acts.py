@@ -1,4 +1,4 @@
-"""What people do about a waiting customer: by the API, or by a signed link in a notice; and silences begun by hand.
+"""What people do about a waiting customer: by the API, or by a signed link in a notice.
 
 An act is an event like any other: journaled, seen by every policy, and found again after a restart.
 """
@@ -11,16 +11,15 @@ import structlog
 from aiohttp import web
 
 from sanfen.abc import Action, DeliveryError
-from sanfen.board.pages import HasLog, Pages, form_of, json_answer, json_body, word_of
+from sanfen.board.pages import HasLog, Pages, form_of
 from sanfen.clock import Clock
-from sanfen.config.types import parse_duration
 from sanfen.core.events import Escalate, Event, Key, Release, Snooze, Take
 from sanfen.engine.front import Front
 from sanfen.errors import InputError
 from sanfen.links import Grant, read
 from sanfen.notify.acting import Acting
 from sanfen.notify.notice import clock_text
-from sanfen.store import keys, queries, silences
+from sanfen.store import keys, queries
 from sanfen.store.journal import Delivery
 
 __all__ = ["Acts", "Serving"]
@@ -43,7 +42,7 @@ class Serving(HasLog, Protocol):
 
 
 class Acts:
-    """The handlers. Each answers JSON, but those of a link, which a person opens."""
+    """Does them; and the pages of links, which a person opens."""
 
     def __init__(self, service: Serving, pages: Pages, clock: Clock) -> None:
         self._service = service
@@ -51,50 +50,8 @@ class Acts:
         self._clock = clock
 
     def routes(self) -> list[web.RouteDef]:
-        """Where they stand."""
-        return [
-            web.post("/api/v1/rounds/{id}/{act}", self.act),
-            web.get("/api/v1/quiet", self.list_silences),
-            web.post("/api/v1/quiet", self.begin_silence),
-            web.delete("/api/v1/quiet/{id}", self.end_silence),
-            web.get("/act/{token}", self.show),
-            web.post("/act/{token}", self.follow),
-        ]
-
-    # --- the API ---
-
-    async def act(self, request: web.Request) -> web.Response:
-        """``take``, ``snooze``, ``release``, ``escalate``, ``reassign``: JSON with ``by``, and ``for`` or ``to``."""
-        given = await json_body(request)
-        one = await self._round(request.match_info["id"])
-        by = word_of(given, "by")
-        if request.match_info["act"] == "reassign":
-            return json_answer(await self._reassign(one, by, word_of(given, "to")))
-        return json_answer(await self._do(one, request.match_info["act"], by, given.get("for")))
-
-    async def list_silences(self, _: web.Request) -> web.Response:
-        """Those that have not ended."""
-        found = await self._pages.ask(lambda c: silences.current(c, self._clock.now_ms()))
-        return json_answer({"quiet": [one._asdict() for one in found]})
-
-    async def begin_silence(self, request: web.Request) -> web.Response:
-        """JSON with ``for``, ``why`` and ``by``."""
-        given = await json_body(request)
-        now_ms = self._clock.now_ms()
-        until_ms, why, by = now_ms + _duration(given.get("for", "")), word_of(given, "why"), word_of(given, "by")
-        made = await self._pages.write(lambda c: silences.add(c, now_ms, until_ms, why, by))
-        _log.warning("a silence begins", by=by, why=why, until_ms=until_ms)
-        return json_answer(made._asdict())
-
-    async def end_silence(self, request: web.Request) -> web.Response:
-        """End one now."""
-        number = request.match_info["id"]
-        if not (number.isascii() and number.isdigit() and len(number) < 16):  # below 2**63
-            raise InputError(f"not the number of a silence: {number[:20]!r}", hint="sanfen quiet list shows them")
-        if not await self._pages.write(lambda c: silences.end(c, int(number), self._clock.now_ms())):
-            raise web.HTTPNotFound(reason="no silence of that number is on")
-        _log.warning("a silence was ended by hand", number=int(number))
-        return json_answer({"ended": int(number)})
+        """Where the pages of links stand."""
+        return [web.get("/act/{token}", self.show), web.post("/act/{token}", self.follow)]
 
     # --- links ---
 
@@ -106,8 +63,8 @@ class Acts:
         """Do what the page's button says."""
         grant = await self._grant(request)
         act = (await form_of(request)).get("act", "take")
-        one = await self._round(grant.round_id)
-        await self._do(one, act, grant.person, None)
+        one = await self.round_of(grant.round_id)
+        await self.do(one, act, grant.person)
         return await self._page(request, grant, done=act)
 
     async def _grant(self, request: web.Request) -> Grant:
@@ -115,7 +72,7 @@ class Acts:
         return read(key, request.match_info["token"], self._clock.now_ms())
 
     async def _page(self, request: web.Request, grant: Grant, *, done: str | None) -> web.Response:
-        one = await self._round(grant.round_id)
+        one = await self.round_of(grant.round_id)
         waited_ms = one["wait_ms"] or max(0, self._clock.now_ms() - (one["clock_ms"] or one["opened_ms"]))
         shown = {
             "customer": queries.mask(one["customer"]),
@@ -130,7 +87,8 @@ class Acts:
 
     # --- doing it ---
 
-    async def _do(self, one: Mapping[str, Any], act: str, by: str, lasts: Any) -> dict[str, Any]:
+    async def do(self, one: Mapping[str, Any], act: str, by: str, lasts_ms: int | None = None) -> dict[str, Any]:
+        """Take, snooze, release or escalate a round. Raises InputError."""
         now_ms = self._clock.now_ms()
         key, name = Key(one["shop"], one["channel"], one["conversation"]), f"act.{uuid4().hex}"
         made: Event
@@ -142,7 +100,7 @@ class Acts:
             case "escalate":
                 made = Escalate(now_ms, key, name, by)
             case "snooze":
-                made = Snooze(now_ms, key, name, by, now_ms + (_SNOOZE_MS if lasts is None else _duration(lasts)))
+                made = Snooze(now_ms, key, name, by, now_ms + (lasts_ms or _SNOOZE_MS))
             case _:
                 raise InputError(f"no such act: {act[:20]!r}", hint="take, snooze, release, escalate or reassign")
         delivery = Delivery(now_ms, key.channel, "act", "POST", f"/rounds/{one['id']}/{act}", b"")
@@ -150,7 +108,8 @@ class Acts:
         _log.info("somebody acted", act=act, by=by, round=one["id"])
         return {"round": one["id"], "act": act, "by": by, "at_ms": now_ms, "status": one["status"]}
 
-    async def _reassign(self, one: Mapping[str, Any], by: str, to: str) -> dict[str, Any]:
+    async def reassign(self, one: Mapping[str, Any], by: str, to: str) -> dict[str, Any]:
+        """Give the conversation to another agent, in the channel. Raises InputError."""
         try:
             said = await self._service.acting.act(one["channel"], Action("assign", one["conversation"], agent=to))
         except DeliveryError as error:
@@ -158,16 +117,9 @@ class Acts:
         _log.info("somebody reassigned a conversation", by=by, to=to, round=one["id"])
         return {"round": one["id"], "act": "reassign", "by": by, "to": to, "answer": said}
 
-    async def _round(self, name: str) -> dict[str, Any]:
+    async def round_of(self, name: str) -> dict[str, Any]:
+        """A live round's row. Raises HTTPNotFound."""
         found = await self._pages.ask(lambda c: queries.round_of(c, name, score_set="live"))
         if found is None:
             raise web.HTTPNotFound(reason="there is no such round")
         return found
-
-
-def _duration(value: Any) -> int:
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        sentence, _, mend = str(error).partition("; ")
-        raise InputError(f"for: {sentence}", hint=mend) from None

@@ -29,6 +29,7 @@ def guard_of(access: Access, clock: Clock) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         response: web.StreamResponse
+        docs = "/api/docs" if request.path.startswith("/api/") else ""
         try:
             access.check(request, clock.now_ms())
             if request.method not in ("GET", "HEAD"):
@@ -36,14 +37,14 @@ def guard_of(access: Access, clock: Clock) -> Middleware:
             response = await handler(request)
         except Refusal as refusal:
             to = login_of(request) if refusal.status == 401 else None
-            response = problem(refusal.status, refusal.title, refusal.hint) if to is None else moved(to)
+            response = problem(refusal.status, refusal.title, refusal.hint, docs) if to is None else moved(to)
             response.headers.update(refusal.headers)
         except web.HTTPException as error:
-            response = problem(error.status, error.reason, "")
+            response = problem(error.status, error.reason, "", docs)
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
         except SanfenError as error:
-            response = problem(400 if isinstance(error, InputError) else 503, error.message, error.hint)
+            response = problem(400 if isinstance(error, InputError) else 503, error.message, error.hint, docs)
         return response
 
     return guard
@@ -62,6 +63,9 @@ async def guarded(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
 
 
-def problem(status: int, title: str, hint: str) -> web.Response:
-    """An answer that says what is wrong and how to mend it."""
-    return json_answer({"title": title, "status": status, "hint": hint}, status=status, kind="application/problem+json")
+def problem(status: int, title: str, hint: str, docs: str = "") -> web.Response:
+    """An answer that says what is wrong, how to mend it, and where more stands."""
+    facts = {"title": title, "status": status, "hint": hint, "docs": docs}
+    return json_answer(
+        {name: fact for name, fact in facts.items() if fact}, status=status, kind="application/problem+json"
+    )

@@ -21,7 +21,7 @@ from sanfen.store.queries import mask
 from sanfen.strictjson import strict_json
 
 __all__ = [
-    "COUNTED", "HasLog", "Html", "Pages", "form_of", "json_answer", "json_body", "language_of", "moved", "rounds_url", "word_of",
+    "COUNTED", "HasLog", "Html", "Pages", "form_of", "json_answer", "json_body", "language_of", "moved", "rounds_url",
 ]  # fmt: skip
 
 COUNTED = "met,late,missed"
@@ -31,7 +31,6 @@ T = TypeVar("T")
 
 _WORDS = {language: {name: pair[language == "zh"] for name, pair in TEXTS.items()} for language in ("en", "zh")}
 _LANGUAGE_S = 31_536_000  # how long a browser remembers the language
-_LONGEST = 200
 
 
 class Html(str):
@@ -153,14 +152,6 @@ async def json_body(request: web.Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError("the body is not an object", hint='send an object such as {"by": "lead"}')
     return found
-
-
-def word_of(given: dict[str, Any], name: str) -> str:
-    """A short text of a body. Raises InputError."""
-    value = given.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST or not value.isprintable():
-        raise InputError(f"{name} is missing, or no text of 1 to {_LONGEST} characters", hint=f'send "{name}": "…"')
-    return value
 
 
 def rounds_url(**filters: object) -> str:

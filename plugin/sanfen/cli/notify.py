@@ -11,7 +11,6 @@ from sanfen.cli.options import configuration
 from sanfen.cli.tables import formats
 
 if TYPE_CHECKING:  # the command line must not load the service to print its help
-    from sanfen.abc import Notice
     from sanfen.config.settings import Person, Settings
 
 __all__ = ["command"]
@@ -52,52 +51,13 @@ def command(context: click.Context, /, name: str, config: Path, form: str | None
 
 async def _tell(person: "Person", settings: "Settings", *, every: bool) -> list[dict[str, Any]]:
     """What became of each way."""
-    from sanfen.abc import DeliveryError  # noqa: PLC0415
     from sanfen.clock import SystemClock  # noqa: PLC0415
-    from sanfen.notify.ways import send, shown_way  # noqa: PLC0415
+    from sanfen.notify.trial import tell  # noqa: PLC0415
     from sanfen.outbound import Guard  # noqa: PLC0415
     from sanfen.plugins import Plugins  # noqa: PLC0415
 
-    clock, notifiers = SystemClock(), Plugins(named=settings.plugins).notifiers(Guard(settings.outbound))
-    rows: list[dict[str, Any]] = []
-    for way in person.ways:
-        row: dict[str, Any] = {"way": shown_way(notifiers, way), "result": "untried", "reason": None}
-        start_ms = clock.now_ms()
-        if every or not any(one["result"] == "told" for one in rows):
-            try:
-                row |= {"answer": await send(notifiers, way, _notice(person, settings, start_ms)), "result": "told"}
-            except DeliveryError as error:
-                result = "unknown" if error.unknown else "refused"
-                row |= {"answer": error.message, "result": result, "reason": error.reason}
-        rows.append({"answer": None, **row, "took_ms": clock.now_ms() - start_ms})
-    for notifier in notifiers.values():
-        await notifier.close()
-    return rows
-
-
-def _notice(person: "Person", settings: "Settings", now_ms: int) -> "Notice":
-    from sanfen.abc import Notice  # noqa: PLC0415
-    from sanfen.catalogue import t  # noqa: PLC0415
-
-    language = settings.shop.language
-    return Notice(
-        id=f"test.{now_ms}",
-        round_id="test",
-        shop=settings.shop.id,
-        channel="test",
-        conversation="test",
-        customer="test",
-        agent=None,
-        ladder="test",
-        step=0,
-        person=person.name,
-        opened_ms=now_ms,
-        due_ms=None,
-        waited_ms=0,
-        question=None,
-        title=t("notify_test_title", language),
-        text=t("notify_test_text", language, shop=settings.shop.name),
-    )
+    notifiers = Plugins(named=settings.plugins).notifiers(Guard(settings.outbound))
+    return await tell(person, settings, notifiers, SystemClock(), every=every)
 
 
 def _story(name: str, rows: list[dict[str, Any]], language: str) -> list[str]:

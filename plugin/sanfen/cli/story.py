@@ -118,7 +118,8 @@ def _said(one: dict[str, Any], row: dict[str, Any], language: str) -> str:
     if one["kind"] != "message":
         facts = json.loads(one["fields"] or "{}")
         return f"{at}    {one['kind']:<12} " + " ".join(str(value) for value in facts.values() if value)
-    text = one["text"] if one["text"] is not None else t("explain_text_gone", language)
+    gone = "text_not_kept" if one["chars"] else "explain_text_gone"
+    text = one["text"] if one["text"] is not None else t(gone, language)
     who = t("board_customer", language) if one["sender"] == "customer" else (one["agent"] or one["bot"] or one["mode"])
     marks = []
     if one["sender"] == "customer":

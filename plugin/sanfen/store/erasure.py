@@ -1,4 +1,4 @@
-"""Erasing what a customer said, on request, and keeping account of it."""
+"""Erasing what a customer said, and showing who a customer is, on request; and keeping account of both."""
 
 import sqlite3
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sanfen.store import journal, outbox
 from sanfen.store.queries import mask
 
-__all__ = ["Erased", "erase", "erasures"]
+__all__ = ["Erased", "erase", "erasures", "unmask"]
 
 
 class Erased(NamedTuple):
@@ -39,6 +39,20 @@ def erase(connection: sqlite3.Connection, customer: str, shop: str | None, now_m
     finally:
         connection.execute(f"PRAGMA secure_delete = {before}")
     return total
+
+
+def unmask(connection: sqlite3.Connection, round_id: str, now_ms: int, by: str) -> dict[str, str] | None:
+    """Who the customer of a round is. ``by``: who asked for it, for the account. None if there is no such round."""
+    row = connection.execute(
+        "SELECT shop, channel, conversation, customer FROM round_rows WHERE id = ? LIMIT 1", (round_id,)
+    ).fetchone()
+    if row is None:
+        return None
+    shop, channel, conversation, customer = row
+    connection.execute(
+        "INSERT INTO unmask_rows (at_ms, shop, round, by) VALUES (?, ?, ?, ?)", (now_ms, shop, round_id, by)
+    )
+    return {"round": round_id, "shop": shop, "channel": channel, "conversation": conversation, "customer": customer}
 
 
 def erasures(connection: sqlite3.Connection) -> list[dict[str, Any]]:

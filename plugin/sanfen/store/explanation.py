@@ -165,7 +165,7 @@ def _messages(
     connection: sqlite3.Connection, row: dict[str, Any], span: tuple[int, int], policy: Policy | None
 ) -> list[dict[str, Any]]:
     rows = connection.execute(
-        "SELECT e.seq, e.id, e.at_ms, e.kind, e.sender, e.customer, e.agent, e.mode, e.bot, e.evidence, e.rule, e.text, "
+        "SELECT e.seq, e.id, e.at_ms, e.kind, e.sender, e.customer, e.agent, e.mode, e.bot, e.evidence, e.rule, e.text, e.chars, "
         "e.fields, v.valid, v.effect, v.reason FROM events e LEFT JOIN verdicts v ON v.shop = e.shop "
         "AND v.channel = e.channel AND v.event = e.id AND v.score_set = ? AND v.policy = ? "
         "WHERE e.shop = ? AND e.channel = ? AND e.conversation = ? AND e.at_ms BETWEEN ? AND ? ORDER BY e.at_ms, e.seq",

@@ -342,6 +342,15 @@ def notes(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@schema()
+def unmasking(db: sqlite_utils.Database) -> None:
+    """Who was shown a customer's name."""
+    db.execute(
+        "CREATE TABLE unmask_rows (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, shop TEXT NOT NULL, round TEXT NOT NULL, "
+        "by TEXT NOT NULL) STRICT"
+    )
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a log to today's schema; each step is one transaction. Raises sqlite3.Error."""
     schema.apply(sqlite_utils.Database(connection))

@@ -126,6 +126,13 @@ SELECT number, channel, direction, conversation, state, attempts, reason, {_UTC.
 FROM onward_rows""",
     "clock_steps": f"""
 SELECT id, {_UTC.format("at_ms")} AS at, step_ms, rounds, at_ms FROM clock_rows""",
+    "audit": f"""
+SELECT id, act, {_UTC.format("at_ms")} AS at, shop, by, round, customer, messages, notices, at_ms
+FROM (
+  SELECT id, 'unmask' AS act, at_ms, shop, by, round, NULL AS customer, NULL AS messages, NULL AS notices FROM unmask_rows
+  UNION ALL
+  SELECT id, 'erase', at_ms, shop, by, NULL, customer, messages, notices FROM erasure_rows
+)""",
     "gaps": f"""
 SELECT
   id, channel, deliveries, kept, reason, {_UTC.format("from_ms")} AS began, {_UTC.format("until_ms")} AS ended, from_ms, until_ms

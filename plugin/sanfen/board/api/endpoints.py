@@ -1,0 +1,161 @@
+"""What an endpoint is, as data; and the check of what is asked of it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Literal, NamedTuple
+
+from sanfen.board.access import Visitor
+from sanfen.config.types import parse_duration
+from sanfen.errors import InputError
+from sanfen.store.queries import check_day
+
+__all__ = ["LONGEST", "Asked", "Body", "Endpoint", "Handler", "Parameter", "Rows", "check"]
+
+LONGEST = 200
+_DIGITS = 16  # below 2**63
+_YES, _NO = frozenset({"", "1", "true", "yes"}), frozenset({"0", "false", "no"})
+
+Kind = Literal["text", "day", "whole", "flag", "choice", "choices", "duration"]
+
+
+class Parameter(NamedTuple):
+    """Something that is asked, or told in a body. ``says``: what it means, in English and Chinese."""
+
+    name: str
+    says: tuple[str, str]
+    kind: Kind = "text"
+    choices: tuple[str, ...] = ()
+    least: int = 0
+    most: int = 10**_DIGITS - 1
+    default: Any = None
+    is_needed: bool = False
+
+
+class Asked(NamedTuple):
+    """A request that was checked: its parameters and those of its path, its body, who asks, and in which language."""
+
+    values: Mapping[str, Any]
+    visitor: Visitor
+    language: str
+
+
+class Rows(NamedTuple):
+    """An answer of rows. ``next``: the mark the next page comes after; ``more``: what stands beside the rows in JSON."""
+
+    rows: Sequence[Mapping[str, Any]]
+    next: str | None = None
+    more: Mapping[str, Any] = {}
+
+
+class Body(NamedTuple):
+    """An answer that is no table."""
+
+    value: Mapping[str, Any]
+
+
+Handler = Callable[[Any, Asked], Awaitable[Rows | Body]]
+
+
+class Endpoint(NamedTuple):
+    """One address. ``name``: what its rows are called in JSON. ``columns``: those of its rows, see ``columns.row_schema``;
+    ``shape``: the schema of an answer that is no table.
+    """
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    handler: Handler
+    says: tuple[str, str]
+    parameters: tuple[Parameter, ...] = ()
+    body: tuple[Parameter, ...] = ()
+    name: str = "rows"
+    columns: str = ""
+    optional: str = ""  # columns that are there only when they are asked for
+    shape: Mapping[str, Any] | None = None
+    beside: Mapping[str, Any] = {}  # schemas of what stands beside the rows
+    is_paged: bool = False
+    missing: tuple[str, str] | None = None  # what 404 means here
+
+    @property
+    def only_leads(self) -> bool:
+        """Whether it changes something."""
+        return self.method != "GET"
+
+
+def check(wanted: Sequence[Parameter], given: Sequence[tuple[str, Any]], what: str) -> dict[str, Any]:
+    """The values of what is wanted, each of its kind, those that are absent at their default. Raises InputError.
+
+    ``what``: ``parameter`` or ``field``; fields come as JSON, parameters as text.
+    """
+    known = {one.name: one for one in wanted}
+    found: dict[str, list[Any]] = {}
+    for name, value in given:
+        if name not in known:
+            close = get_close_matches(name, known, 1, 0.5)
+            hint = f"did you mean {close[0]}?" if close else "known here: " + (", ".join(known) or "none")
+            raise InputError(f"there is no {what} {name[:40]!r} here", hint=hint)
+        found.setdefault(name, []).append(value)
+    out = {}
+    for name, one in known.items():
+        values = found.get(name, [])
+        if len(values) > 1 and one.kind != "choices":
+            raise InputError(f"{name} is given more than once", hint=f"give one {name}")
+        if values:
+            out[name] = _value(one, values)
+        elif one.is_needed:
+            raise InputError(f"{name} is missing", hint=one.says[0])
+        else:
+            out[name] = one.default
+    return out
+
+
+def _value(one: Parameter, values: list[Any]) -> Any:
+    value = values[0]
+    if one.kind == "choices":
+        return _choices(one, values)
+    if one.kind == "flag":
+        return _flag(one, value)
+    if one.kind == "whole":
+        return _whole(one, value)
+    if not isinstance(value, str) or len(value) > LONGEST or (one.is_needed and not value):
+        raise InputError(f"{one.name} is no text of 1 to {LONGEST} characters", hint=one.says[0])
+    if not value.isprintable():
+        raise InputError(f"{one.name} holds characters that cannot be shown", hint=one.says[0])
+    if one.kind == "choice" and value not in one.choices:
+        raise InputError(f"{one.name} cannot be {value[:40]!r}", hint="choose from " + ", ".join(one.choices))
+    if one.kind == "day":
+        check_day(value)
+    if one.kind == "duration":
+        return _duration(one, value)
+    return value
+
+
+def _choices(one: Parameter, values: list[Any]) -> tuple[str, ...]:
+    names = [name for value in values for name in str(value).split(",") if name]
+    for name in names:
+        if name not in one.choices:
+            raise InputError(f"{one.name} cannot be {name[:40]!r}", hint="choose from " + ", ".join(one.choices))
+    return tuple(dict.fromkeys(names))
+
+
+def _flag(one: Parameter, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if str(value) not in _YES | _NO:
+        raise InputError(f"{one.name} is neither true nor false: {str(value)[:20]!r}", hint=f"write {one.name}=true")
+    return str(value) in _YES
+
+
+def _whole(one: Parameter, value: Any) -> int:
+    text = str(value)
+    digits = text.removeprefix("-")
+    if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS and one.least <= int(text) <= one.most:
+        return int(text)
+    raise InputError(f"{one.name} is not a number from {one.least} to {one.most}: {text[:20]!r}", hint=one.says[0])
+
+
+def _duration(one: Parameter, value: str) -> int:
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        sentence, _, mend = str(error).partition("; ")
+        raise InputError(f"{one.name}: {sentence}", hint=mend) from None
