@@ -42,6 +42,18 @@ def test_no_future_resolves_before_its_group_is_committed(db: Database) -> None:
     assert second.result() == (True, False) or count(db.path) == 1  # one group, or two
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="asks Linux which files are open")
+def test_a_commit_writes_no_temporary_file(db: Database) -> None:
+    def job(connection: sqlite3.Connection) -> list[str]:
+        connection.executemany(INSERT.replace("'r'", "hex(zeroblob(2000))"), [(number,) for number in range(100)])
+        connection.execute("SAVEPOINT inner")
+        connection.execute("UPDATE gap_rows SET reason = hex(zeroblob(2001))")
+        connection.execute("RELEASE inner")
+        return [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+
+    assert [name for name in db.write(job).result() if "etilqs" in name] == []
+
+
 def test_only_one_connection_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two that write or checkpoint can damage a WAL (SQLite before 3.51.3): every other one is read-only."""
     opened: list[str] = []

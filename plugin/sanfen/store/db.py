@@ -332,6 +332,7 @@ def _connect_writer(path: Path, *, migrating: bool) -> sqlite3.Connection:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         if migrating:
             migrate(connection)
+        connection.execute("PRAGMA temp_store = MEMORY")  # what a savepoint keeps to go back to is no file
     return connection
 
 
