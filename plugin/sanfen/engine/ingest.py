@@ -101,7 +101,7 @@ class Engine:
         self._unscored: set[Key] = set()  # conversations whose rows may lack an event
         self._refolded: set[Key] = set()  # conversations folded again by the delivery being applied
         self._lane: Lane[tuple[Delivery, Sequence[Event]], _Applied | Exception] = Lane(
-            db.put, self._apply, self._settle
+            db.put, self._apply, self._settle, self._apart
         )
         self.failed = 0  # events that are journaled but could not be scored
         db.on_rollback(self._memory.clear)
@@ -147,20 +147,18 @@ class Engine:
     def _apply(
         self, connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequence[Event]]]
     ) -> list[_Applied | Exception]:
-        connection.execute("SAVEPOINT together")
         unscored = set(self._unscored)
-        applied: list[_Applied | Exception]
         try:
-            applied = [*self._together(connection, batch)]
-        except Exception:  # one of them; which, will show
-            if not connection.in_transaction:
-                raise
-            connection.execute("ROLLBACK TO together")
+            return [*self._together(connection, batch)]
+        except Exception:  # one of them; which, will show when they are applied apart
             self._unscored = unscored
             self._distrust(event for _, events in batch for event in events)
-            applied = [self._by_itself(connection, *one) for one in batch]
-        connection.execute("RELEASE together")
-        return applied
+            raise
+
+    def _apart(
+        self, connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequence[Event]]]
+    ) -> list[_Applied | Exception]:
+        return [self._by_itself(connection, *one) for one in batch]
 
     def _distrust(self, events: Iterable[Event]) -> None:
         """What memory made of these events is not so."""

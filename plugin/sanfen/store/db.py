@@ -185,35 +185,45 @@ class Database:
         return group, True
 
     def _commit(self, group: list[Single | Batch]) -> None:
-        outcomes: list[tuple[Single | Batch, Any]] = []
         try:
             connection = self._handle()
-            connection.execute("BEGIN IMMEDIATE")
-            if fence_of(connection) != self._fence:
-                raise InUseError(f"another instance has taken over {self.path}", hint="this one writes no more")
-            for entry in group:
-                connection.execute("SAVEPOINT job")
-                try:
-                    outcomes.append((entry, entry.run(connection)))
-                except sqlite3.DatabaseError as error:
-                    if not connection.in_transaction or isinstance(store_error(self.path, error), DamagedError):
-                        raise
-                    connection.execute("ROLLBACK TO job")
-                    self._forget()
-                    outcomes.append((entry, store_error(self.path, error)))
-                except Exception as error:  # noqa: BLE001  # the thread serves everybody: one job must not stop it
-                    connection.execute("ROLLBACK TO job")
-                    self._forget()
-                    outcomes.append((entry, error))
-                connection.execute("RELEASE job")
+            self._begin(connection)
+            outcomes = [self._run(connection, entry, alone=len(group) == 1) for entry in group]
             connection.execute("COMMIT")
         except (*_TROUBLE, StoreError) as error:
             self._undo(group, error)
             return
-        for entry, outcome in outcomes:
+        for entry, outcome in zip(group, outcomes, strict=True):
             entry.settle(outcome)
         self.on_commit()
         self._wal.committed()
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        if fence_of(connection) != self._fence:
+            raise InUseError(f"another instance has taken over {self.path}", hint="this one writes no more")
+
+    def _run(self, connection: sqlite3.Connection, entry: Single | Batch, *, alone: bool) -> Any:
+        """A job's outcome; one that fails takes nothing with it. ``alone``: the transaction is all its own."""
+        if not alone:
+            connection.execute("SAVEPOINT job")
+        try:
+            outcome = entry.run(connection)
+        except Exception as error:  # the thread serves everybody: one job must not stop it
+            problem = store_error(self.path, error) if isinstance(error, sqlite3.DatabaseError) else error
+            if not connection.in_transaction or isinstance(problem, DamagedError):
+                raise problem if isinstance(problem, StoreError) else StoreError(f"a job failed: {error}") from None
+            if alone:
+                connection.execute("ROLLBACK")
+                self._begin(connection)
+            else:
+                connection.execute("ROLLBACK TO job")
+            if isinstance(entry, Single):
+                self._forget()
+            outcome = entry.again(connection, problem)
+        if not alone:
+            connection.execute("RELEASE job")
+        return outcome
 
     def _undo(self, group: list[Single | Batch], error: sqlite3.Error | UnicodeError | StoreError) -> None:
         with suppress(sqlite3.Error):

@@ -19,9 +19,10 @@ _MOST = 256  # items in one batch
 class Lane(Generic[Item, Result]):
     """Jobs of one kind from one event loop. What waits in a row is run by one call and settled by one call.
 
-    ``run``: in the writer thread, the items in order to their results; one that fails by itself has an exception for
-    its result, what ``run`` raises fails them all. ``settle``: on the event loop, after the commit; each future with its
-    result, or with the exception, also where nobody waits for it any more.
+    ``run``: in the writer thread, the items in order to their results. ``apart``: called where it raises and all it wrote
+    is undone; one that fails by itself has an exception for its result, what ``apart`` raises fails them all, as does
+    ``run`` where there is no ``apart``. What they hold in memory is theirs to mend. ``settle``: on the event loop, after
+    the commit; each future with its result, or with the exception, also where nobody waits for it any more.
     """
 
     def __init__(
@@ -29,10 +30,12 @@ class Lane(Generic[Item, Result]):
         put: Callable[["Batch"], None],
         run: Callable[[sqlite3.Connection, Sequence[Item]], Sequence[Result]],
         settle: Callable[["asyncio.Future[Any]", Result | BaseException], None],
+        apart: Callable[[sqlite3.Connection, Sequence[Item]], Sequence[Result]] | None = None,
     ) -> None:
         self._put = put
         self._settle = settle
         self.run = run
+        self.apart = apart
         self.loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[tuple[Item, asyncio.Future[Any]]] = []
 
@@ -70,6 +73,10 @@ class Single:
         """The job's result."""
         return self.job(connection)
 
+    def again(self, connection: sqlite3.Connection, error: Exception) -> Any:  # noqa: ARG002  # it is one already
+        """What becomes of it when it has failed."""
+        return error
+
     def settle(self, outcome: Any) -> None:
         """Tell whoever waits; an exception is raised there."""
         if not self.future.set_running_or_notify_cancel():
@@ -97,6 +104,12 @@ class Batch:
     def run(self, connection: sqlite3.Connection) -> Sequence[Any]:
         """A result for each item."""
         return self.lane.run(connection, [item for item, _ in self.waiting])
+
+    def again(self, connection: sqlite3.Connection, error: Exception) -> Any:
+        """What becomes of each item when together they have failed, and all they wrote is undone."""
+        if self.lane.apart is None:
+            return error
+        return self.lane.apart(connection, [item for item, _ in self.waiting])
 
     def settle(self, outcome: Any) -> None:
         """Tell whoever waits; an exception is raised in each future."""

@@ -77,6 +77,9 @@ _MANY = (
     "ON e.shop = asked.shop AND e.channel = asked.channel AND e.conversation = asked.conversation WHERE kind <> 'store'"
 )
 _MOST_ASKED = 128
+_NUMBERS = (  # of the next event, of the last delivery
+    "SELECT coalesce((SELECT max(seq) FROM events), 0) + 1, coalesce((SELECT max(seq) FROM deliveries), 0)"
+)
 _ORDER = "ORDER BY at_ms, seq"
 _QUARTER_MS = 900_000  # clocks change at a quarter of an hour
 
@@ -138,7 +141,9 @@ def unknown(connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequ
 
 def write(connection: sqlite3.Connection, batch: Sequence[Kept], *, keep_text: bool, zone: str) -> int:
     """Keep deliveries and their new events, in order; returns the number of the first event. See ``append``."""
-    first, free = _last(connection, "events") + 1, _last(connection, "deliveries")
+    first: int
+    free: int
+    first, free = connection.execute(_NUMBERS).fetchone()
     free = max([free, *(one.delivery.number or 0 for one in batch if one.delivery is not None)])
     deliveries: list[tuple[Any, ...]] = []
     events: list[tuple[Any, ...]] = []
@@ -180,13 +185,9 @@ def note_claim(connection: sqlite3.Connection, event: Event, said_ms: int) -> No
     )
 
 
-def _last(connection: sqlite3.Connection, table: str) -> int:
-    return int(connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0])
-
-
 def _held(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Delivery]:
     """The deliveries that have these numbers, without what they carried. Numbers rise, so there are almost never any."""
-    last = _last(connection, "deliveries")
+    _, last = connection.execute(_NUMBERS).fetchone()
     found: dict[int, Delivery] = {}
     for number in numbers:
         if number <= last:
