@@ -26,8 +26,9 @@ from sanfen.outbound import Guard
 from sanfen.plugins import Plugins
 from sanfen.roster import Roster
 from sanfen.store import keys, outbox
-from sanfen.store.db import Database, store_error
+from sanfen.store.db import Database
 from sanfen.store.outbox import Row
+from sanfen.store.trouble import store_error
 
 __all__ = ["Scoring"]
 

@@ -49,7 +49,7 @@ def test_a_commit_writes_no_temporary_file(db: Database) -> None:
         connection.execute("SAVEPOINT inner")
         connection.execute("UPDATE gap_rows SET reason = hex(zeroblob(2001))")
         connection.execute("RELEASE inner")
-        return [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+        return [os.path.realpath(name) for name in Path("/proc/self/fd").iterdir()]
 
     assert [name for name in db.write(job).result() if "etilqs" in name] == []
 

@@ -16,7 +16,8 @@ from sanfen.config.types import parse_duration
 from sanfen.core.policy import Policy, Target
 from sanfen.core.sessions import Settings
 from sanfen.errors import InputError, ParseError
-from sanfen.store.db import open_reader, store_error
+from sanfen.store.db import open_reader
+from sanfen.store.trouble import store_error
 from sanfen.wire import parse_instant
 
 __all__ = ["asked", "figure_settings", "instant_of", "own_target"]

@@ -76,8 +76,9 @@ def _is_log(path: Path) -> bool:
 def examined(path: Path) -> list[str]:
     """What is wrong with a log: damage, and rows that disagree with each other."""
     from sanfen.errors import StoreError  # noqa: PLC0415  # as above
-    from sanfen.store.db import open_reader, store_error  # noqa: PLC0415
+    from sanfen.store.db import open_reader  # noqa: PLC0415
     from sanfen.store.projection import drift  # noqa: PLC0415
+    from sanfen.store.trouble import store_error  # noqa: PLC0415
 
     try:
         connection = open_reader(path)

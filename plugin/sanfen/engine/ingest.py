@@ -35,10 +35,11 @@ from sanfen.log import Throttle
 from sanfen.roster import Roster
 from sanfen.store import journal, orders, outbox, projection
 from sanfen.store import policies as versions
-from sanfen.store.db import Database, store_error
+from sanfen.store.db import Database
 from sanfen.store.jobs import Lane
 from sanfen.store.journal import Delivery, Kept
 from sanfen.store.projection import LIVE
+from sanfen.store.trouble import store_error
 
 __all__ = ["Engine", "Receipt", "Terms"]
 

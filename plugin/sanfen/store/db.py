@@ -27,9 +27,10 @@ from sanfen.store import files, place
 from sanfen.store.jobs import Batch, Single
 from sanfen.store.lease import Lease, fence_of, raise_fence
 from sanfen.store.migrations import APPLICATION_ID, migrate, newer
+from sanfen.store.trouble import store_error
 from sanfen.store.wal import Wal
 
-__all__ = ["Database", "Readable", "Watched", "open_reader", "store_error", "touch"]
+__all__ = ["Database", "Readable", "Watched", "open_reader", "touch"]
 
 T = TypeVar("T")
 
@@ -209,7 +210,7 @@ class Database:
             connection.execute("SAVEPOINT job")
         try:
             outcome = entry.run(connection)
-        except Exception as error:  # the thread serves everybody: one job must not stop it
+        except Exception as error:  # noqa: BLE001  # the thread serves everybody: one job must not stop it
             problem = store_error(self.path, error) if isinstance(error, sqlite3.DatabaseError) else error
             if not connection.in_transaction or isinstance(problem, DamagedError):
                 raise problem if isinstance(problem, StoreError) else StoreError(f"a job failed: {error}") from None
@@ -387,25 +388,3 @@ def _known(connection: sqlite3.Connection) -> bool:
 def touch(connection: sqlite3.Connection) -> None:
     """Change nothing, in a commit that has to reach the disk: an empty one would not."""
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-
-
-def store_error(path: Path, error: sqlite3.Error | UnicodeError) -> StoreError:
-    """SQLite's error as a sentence with a mend. Text that is none comes from a damaged file."""
-    text = str(error)
-    if isinstance(error, UnicodeError) or "decode to UTF-8" in text:
-        text = "malformed text"
-    if text == "no such column: migration_set":  # every log has it: the schema itself was hit
-        text = "malformed schema"
-    if "locked" in text or "busy" in text:
-        holder = files.holder(path)
-        return StoreError(
-            f"{path} is locked by {holder or 'another program'}", hint="close what has it open (an editor, a backup)"
-        )
-    if "not a database" in text or "malformed" in text or "corrupt" in text:
-        kind = DamagedError if files.is_ours(path) else StoreError
-        return kind(f"{path} is damaged or no database: {text}", hint="restore a copy, or name another file")
-    if "full" in text:
-        return StoreError(f"no space left for {path}", hint="free some disk: the chat flows on, its scoring is a gap")
-    if "readonly" in text or "unable to open" in text:
-        return StoreError(f"cannot write {path}: {text}", hint="check storage: and its rights")
-    return StoreError(f"{path}: {text}", hint="check the disk" if "I/O" in text else "")
