@@ -15,12 +15,12 @@ import hmac
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 from sanfen.abc import Proof, Request, VerifyError
 from sanfen.errors import ConfigError
+from sanfen_adapters.mac import mac
 
 __all__ = [
     "CHATWOOT", "DINGTALK", "DOUYIN", "DOUYIN_MINIGAME", "FEISHU", "HUB_SHA1", "HUB_SHA256", "JD", "LINE", "MATRIX", "PDD",
@@ -163,20 +163,12 @@ def _signature(scheme: Scheme, key: bytes, pieces: dict[str, bytes | None]) -> b
     parts = [key if name == "secret" else pieces[name] or b"" for name in scheme.parts]
     material = b"".join(sorted(parts) if scheme.sort else parts)
     if scheme.method == "hmac":
-        mac = _keyed(key, scheme.digest).copy()
-        mac.update(material)
-        digest = mac.digest()
+        digest = mac(key, material, scheme.digest)
     else:
         digest = hashlib.new(scheme.digest, material, usedforsecurity=False).digest()
     if scheme.written == "base64":
         return base64.b64encode(digest)
     return (digest.hex() if scheme.written == "hex" else digest.hex().upper()).encode()
-
-
-@lru_cache(maxsize=1024)
-def _keyed(key: bytes, digest: str) -> hmac.HMAC:
-    """To be copied. ``hmac.digest`` would give up the interpreter for each message and wait to have it again."""
-    return hmac.new(key, digestmod=digest)
 
 
 def _piece(scheme: Scheme, name: str, request: Request, url: str, text: str) -> bytes | None:

@@ -42,6 +42,18 @@ def test_no_future_resolves_before_its_group_is_committed(db: Database) -> None:
     assert second.result() == (True, False) or count(db.path) == 1  # one group, or two
 
 
+def test_a_job_that_raises_alone_leaves_nothing_and_is_no_end(db: Database) -> None:
+    def broken(connection: sqlite3.Connection) -> None:
+        connection.execute(INSERT, (2,))
+        raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        db.write(broken).result()
+    assert count(db.path) == 0
+    assert db.write(lambda connection: connection.execute(INSERT, (1,)).rowcount).result() == 1
+    assert count(db.path) == 1
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="asks Linux which files are open")
 def test_a_commit_writes_no_temporary_file(db: Database) -> None:
     def job(connection: sqlite3.Connection) -> list[str]:
