@@ -20,7 +20,15 @@ release = version = __version__
 
 extensions = ["myst_parser"]
 root_doc = "docs/index"
-include_patterns = ["docs/**.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "THREAT_MODEL.md"]
+include_patterns = [
+    "docs/**.md",
+    "README.md",
+    "README.zh-CN.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "THREAT_MODEL.md",
+]
 exclude_patterns = [".*", "adapters", "benchmarks", "build", "changes", "config", "dist", "htmlcov", "plugin", "tests"]
 source_suffix = {".md": "markdown"}
 

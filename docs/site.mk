@@ -15,6 +15,7 @@ site: $(VENV)/.docs  ## the documentation, in English and Chinese: build/site/in
 
 translations: $(VENV)/.docs  ## take new texts into docs/locale, and say how many of each page lack a translation
 	@$(SPHINX) --builder gettext . build/gettext
+	@rm build/gettext/README*.pot  # each is its own translation
 	@$(RUN)/sphinx-intl update --pot-dir build/gettext --locale-dir docs/locale --language zh_CN --line-width 0 --no-obsolete \
 		| grep -v '^Not Changed' || true
 	@$(RUN)/sphinx-intl stat --locale-dir docs/locale --language zh_CN | sed 's|.*LC_MESSAGES/||' | sort
