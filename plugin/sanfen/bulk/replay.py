@@ -18,7 +18,7 @@ from sanfen.config.load import inspect_rules
 from sanfen.config.policies import PolicyModel
 from sanfen.core.classify import Rule
 from sanfen.core.days import NEVER
-from sanfen.core.events import Event, Key, Mode
+from sanfen.core.events import Event, Key, Message, Mode
 from sanfen.core.facts import Round
 from sanfen.core.periods import meets
 from sanfen.core.plan import Plan, plan_of
@@ -94,7 +94,8 @@ class Replay:
         self._logs = logs
         self._plans = [plan_of(policy) for policy in request.policies]
         self._reasons: list[Counter[str]] = []
-        self._rounds: list[list[tuple[int, str, dict[str, Any]]]] = []  # opening, id, fields
+        self._rounds: list[list[tuple[tuple[int, int], dict[str, Any]]]] = []  # place, fields
+        self._places: dict[tuple[Key, str], int] = {}  # of questions: rounds of one instant stand as they were asked
         self._keep: frozenset[Key] = frozenset()
         self.replies = self.unknown = self.duplicates = 0
 
@@ -131,19 +132,23 @@ class Replay:
     def _once(self, progress: Callable[[], None], saver: Saver | None) -> list[dict[str, Any]]:
         self._reasons = [Counter() for _ in self._plans]
         self._rounds = [[] for _ in self._plans]
+        self._places = {}
 
         def keep(number: int, one: Round, scored: Score) -> None:
             if scored.outcome == Outcome.excluded:
                 self._reasons[number][scored.reason] += 1
             if self._request.with_rounds:
                 fields = round_fields(one, scored, self._plans[number])
-                self._rounds[number].append((one.opened_ms, one.id, fields))
+                place = (one.opened_ms, self._places[one.key, one.opening_id])
+                self._rounds[number].append((place, fields))
             if saver is not None:
                 saver.round(number, one, scored)
 
         limits = [SendingLimit(after_ms) for _, after_ms in self._request.limits]
 
         def see(event: Event) -> None:
+            if self._request.with_rounds and type(event) is Message:
+                self._places[event.key, event.id] = len(self._places)
             for limit in limits:
                 limit.feed(event)
             if saver is not None:
@@ -204,8 +209,7 @@ class Replay:
             if value is not None
         ]
         if self._request.with_rounds:
-            kept = sorted(self._rounds[number], key=lambda row: row[:2])
-            out["rounds"] = [fields for _, _, fields in kept]
+            out["rounds"] = [fields for _, fields in sorted(self._rounds[number], key=lambda row: row[0])]
         return out
 
 
