@@ -39,7 +39,7 @@ ITS_OWN = {
 EXPLAINED = Path(__file__).with_name("mutants.txt")
 ENOUGH = 0.95
 WORDS = re.compile(r"(<|>|<=|>=) (\"|Sender\.|Mode\.|Outcome\.)")  # words have no order: nobody errs that way
-SECONDS, BYTES = 15, 2 << 30  # several times what the tests need
+SECONDS, BYTES = 4, 2 << 30  # several times what the tests need
 
 
 class Mutant(NamedTuple):
@@ -102,8 +102,7 @@ def change(source: str, code: str) -> str:
 
 def survives(mutant: Mutant, folder: Path, *, longer: bool) -> bool:
     """Whether the tests pass with the change, in a copy of the tree. Runs in a child of its own."""
-    seconds = SECONDS * (8 if longer else 1)
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    may_take(SECONDS * (25 if longer else 1))
     resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
     path = folder / CORE / f"{mutant.module}.py"
     path.write_text(mutant.code, encoding="utf-8")
@@ -118,7 +117,15 @@ def survives(mutant: Mutant, folder: Path, *, longer: bool) -> bool:
     import pytest  # loaded already by the parent
 
     quiet = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--assert=plain")
-    return passes_at_once() and (longer or pytest.main([*quiet, *TESTS, *ITS_OWN.get(mutant.module, ())]) == 0)
+    if not passes_at_once():
+        return False
+    may_take(SECONDS * 25)
+    return longer or pytest.main([*quiet, *TESTS, *ITS_OWN.get(mutant.module, ())]) == 0
+
+
+def may_take(seconds: int) -> None:
+    """End the process when it has used so much processor time since it began."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
 def passes_at_once() -> bool:
@@ -174,6 +181,7 @@ def run(found: list[Mutant], workers: int, conversations: int, *, longer: bool) 
                 raise SystemExit("the tests could not be run")
             if code == 0:
                 alive.append(mutant)
+                print(f"{'alive' if longer else '?'}  {mutant.told}", flush=True)
     return alive
 
 
@@ -199,8 +207,6 @@ def main() -> int:
     alive = run(found, asked.workers, 4, longer=False)
     print(f"{len(alive)} to look at longer", flush=True)
     alive = run(alive, asked.workers, 120, longer=True)
-    for mutant in alive:
-        print(f"alive  {mutant.told}", flush=True)
     text = EXPLAINED.read_text(encoding="utf-8") if EXPLAINED.exists() else ""
     known = {line for line in text.splitlines() if line and line[:1] not in "# "}
     new = [mutant.told for mutant in alive if mutant.told not in known]

@@ -6,7 +6,7 @@ from string import Formatter
 
 import pytest
 
-from sanfen.catalogue import TEXTS, t
+from sanfen.catalogue import TEXTS, USAGE, t
 from sanfen.cli import VERBS
 from sanfen.core.reasons import Reason, sentence
 
@@ -31,6 +31,12 @@ def test_both_languages_have_the_same_values(name: str) -> None:
     assert fields(english) == fields(chinese)
     assert english
     assert chinese
+
+
+@pytest.mark.parametrize("english", USAGE)
+def test_what_click_says_keeps_its_values(english: str) -> None:
+    assert fields(english) >= fields(USAGE[english])
+    assert CHINESE.search(USAGE[english])
 
 
 def test_chinese_is_chinese() -> None:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from sanfen.wording import BOARD
 
-__all__ = ["TEXTS", "Language", "t"]
+__all__ = ["TEXTS", "USAGE", "Language", "t"]
 
 Language = Literal["en", "zh"]
 
@@ -250,6 +250,24 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the log is kept. Try: sanfen rates {log} --by agent   or: sanfen rounds {log} --status late",
         "记录已保存。试试：sanfen rates {log} --by agent   或：sanfen rounds {log} --status late",
     ),
+    # usage of the command line
+    "usage_close": ("Did you mean {verb}?", "是不是想用 {verb}？"),
+    "usage_verbs": ("Verbs: {verbs}.", "命令有：{verbs}。"),
+    "usage_unexpected": (
+        "sanfen: unexpected {word}: {error}\n  = help: run it again with --debug and report what it shows",
+        "sanfen：意外错误 {word}：{error}\n  = 建议：加上 --debug 再运行一次，并反馈输出",
+    ),
+    "usage_code": ("no code {code}; codes: {codes}", "没有代码 {code}；代码有：{codes}"),
+    "usage_file": ("name a file, such as sanfen.yaml", "请给出文件，如 sanfen.yaml"),
+    "usage_own_days": (
+        "--period policy names its own days: leave --from and --to out",
+        "--period policy 自带日期：请去掉 --from 和 --to",
+    ),
+    "usage_whom": (
+        "name a --customer, or --list what was erased",
+        "请用 --customer 指明顾客，或用 --list 查看已删除的",
+    ),
+    "usage_policies": ("give one policy to show, or two to compare", "请给出一个规则查看，或两个规则比较"),
     # erasing
     "erase_sure": (
         "What this customer said is overwritten and cannot be had back. Go on?",
@@ -303,6 +321,38 @@ TEXTS: dict[str, tuple[str, str]] = {
     "board_other_language": ("中文", "English"),
     **BOARD,
 }
+
+USAGE: dict[str, str] = {
+    "Error: {message}": "错误：{message}",
+    "Try '{command} {option}' for help.": "用法说明：{command} {option}",
+    "Usage:": "用法:",
+    "Options": "选项",
+    "Show this message and exit.": "显示本说明。",
+    "Show the version and exit.": "显示版本。",
+    "Aborted!": "已取消。",
+    "Invalid value: {message}": "取值无效：{message}",
+    "Invalid value for {param_hint}: {message}": "{param_hint} 取值无效：{message}",
+    "Missing argument": "缺少参数",
+    "Missing option": "缺少选项",
+    "Missing command.": "缺少命令。",
+    "No such option {name!r}.": "没有选项 {name!r}。",
+    "No such command {name!r}.": "没有命令 {name!r}。",
+    "Did you mean {possibility}?": "是不是 {possibility}？",
+    "(Did you mean one of: {possibilities}?)": "（是不是其中之一：{possibilities}？）",
+    "Got unexpected extra argument ({args})": "多余的参数（{args}）",
+    "Got unexpected extra arguments ({args})": "多余的参数（{args}）",
+    "{value!r} is not {choice}.": "{value!r} 不是 {choice}。",
+    "{value!r} is not one of {choices}.": "{value!r} 不在可选值之内：{choices}。",
+    "{value!r} is not a valid {number_type}.": "{value!r} 不是有效的数（{number_type}）。",
+    "{value} is not in the range {range}.": "{value} 超出范围 {range}。",
+    "Option {name!r} does not take a value.": "选项 {name!r} 不带值。",
+    "Option {name!r} requires an argument.": "选项 {name!r} 需要一个值。",
+    "Option {name!r} requires {nargs} arguments.": "选项 {name!r} 需要 {nargs} 个值。",
+    "default: {default}": "默认：{default}",
+    "env var: {var}": "环境变量：{var}",
+    "Choose from:\n\t{choices}": "可选：\n\t{choices}",
+}
+"""What click says of a wrong command line, in Chinese."""
 
 
 def t(name: str, language: str = "en", /, **values: object) -> str:

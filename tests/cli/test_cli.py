@@ -96,6 +96,29 @@ def test_the_worked_cases_through_the_command(sanfen: Sanfen, tmp_path: Path) ->
     assert tried == TRIED
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["ratez"], "没有命令 'ratez'。 是不是想用 'rates'？"),
+        (["rates"], "缺少参数 'DB'"),
+        (["rates", "x.db", "--by", "nobody"], "'--by' 取值无效：'nobody' 不在可选值之内"),
+        (["rates", "x.db", "--bye"], "没有选项 '--bye'。 是不是 '--by'？"),
+        (["rounds", "x.db", "--limit"], "选项 '--limit' 需要一个值"),
+        (["rounds", "x.db", "--limit", "many"], "'--limit' 取值无效：'many' 不是有效的数"),
+        (["check", "a", "--explain", "X999"], "没有代码 X999"),
+        (["policies", "a", "b", "c"], "两个规则比较"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_chinese(sanfen: Sanfen, arguments: list[str], told: str) -> None:
+    done = sanfen("--lang", "zh", *arguments)
+
+    assert done.code == 2
+    assert told in done.err
+    assert "错误：" in done.err
+    assert "Error" not in sanfen("--lang", "zh", *arguments).err
+    assert "Error: " in sanfen("--lang", "en", *arguments).err
+
+
 def test_what_if_and_set(sanfen: Sanfen, chat: Path) -> None:
     done = sanfen(
         "replay",

@@ -1,8 +1,10 @@
 """The command line: one module for each verb, loaded only when it is used."""
 
+import gettext
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import click
 
 from sanfen import __version__
+from sanfen.catalogue import USAGE, t
 
 __all__ = ["VERBS", "main"]
 
@@ -55,8 +58,10 @@ class _Verbs(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             close = get_close_matches(args[0], VERBS, n=1) if args else []
-            more = f" Did you mean {close[0]!r}?" if close else f" Verbs: {', '.join(VERBS)}."
-            raise click.UsageError(error.format_message() + more, ctx) from None
+            language = _language(ctx.params.get("lang"))
+            more = t("usage_close", language, verb=repr(close[0])) if close else None
+            more = more or t("usage_verbs", language, verbs=", ".join(VERBS))
+            raise click.UsageError(f"{error.format_message()} {more}", ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -90,24 +95,50 @@ def _language(asked: str | None) -> str:
     return asked or ("zh" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).startswith("zh") else "en")
 
 
+def _spoken(args: Sequence[str]) -> str:
+    """The language of what is said before the options are read, or because they could not be."""
+    before = args[: next((place for place, word in enumerate(args) if word in VERBS), len(args))]
+    asked = " ".join(before).replace("--lang=", "--lang ").partition("--lang ")[2].split()
+    return _language(asked[0] if asked and asked[0] in ("zh", "en") else None)
+
+
+@contextmanager
+def _words(language: str) -> Iterator[None]:
+    """Give click its words: it asks gettext, which has none of them, so they come from the catalogue."""
+    one, many = gettext.dgettext, gettext.dngettext
+    if language == "zh":
+        gettext.dgettext = lambda domain, message: USAGE.get(message, message)  # noqa: ARG005  # gettext's names
+        gettext.dngettext = lambda domain, msgid1, msgid2, n: USAGE.get(msgid1 if n == 1 else msgid2, msgid2)  # noqa: ARG005
+    try:
+        yield
+    finally:
+        gettext.dgettext, gettext.dngettext = one, many
+
+
 def main(arguments: Sequence[str] | None = None) -> Any:
     """Run the command; exits with 0 fine, 1 findings, 2 usage or unusable input, 130 interrupted."""
     args = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        code = cli.main(args, prog_name="sanfen", standalone_mode=False)
-    except click.exceptions.Exit as done:
-        code = done.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except (click.Abort, KeyboardInterrupt):
-        code = 130
-    except Exception as error:
-        code = _unexpected(error, debug="--debug" in args or bool(os.environ.get("SANFEN_DEBUG")))
+    language = _spoken(args)
+    with _words(language):
+        code = _run(args, language)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _unexpected(error: Exception, *, debug: bool) -> int:
+def _run(args: list[str], language: str) -> Any:
+    try:
+        return cli.main(args, prog_name="sanfen", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except Exception as error:
+        return _unexpected(error, language, debug="--debug" in args or bool(os.environ.get("SANFEN_DEBUG")))
+
+
+def _unexpected(error: Exception, language: str, *, debug: bool) -> int:
     from sanfen.errors import SanfenError  # noqa: PLC0415  # only when something went wrong
 
     if isinstance(error, SanfenError):
@@ -115,8 +146,5 @@ def _unexpected(error: Exception, *, debug: bool) -> int:
         return 2
     if debug:
         raise error
-    word = type(error).__name__
-    click.echo(
-        f"sanfen: unexpected {word}: {error}\n  = help: run it again with --debug and report what it shows", err=True
-    )
+    click.echo(t("usage_unexpected", language, word=type(error).__name__, error=error), err=True)
     return 2

@@ -24,17 +24,19 @@ __all__ = ["command"]
 @click.pass_context
 def command(context: click.Context, /, files: tuple[Path, ...], form: str, strict: bool, code: str | None) -> None:
     """Find every mistake in configurations, and damage in logs. Exit 0: fine; 1: not; 2: a file cannot be read."""
-    from sanfen.config.findings import CODES, render_all  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.config.findings import CODES, render_all  # noqa: PLC0415
     from sanfen.config.load import inspect  # noqa: PLC0415
     from sanfen.plugins import Plugins  # noqa: PLC0415
 
+    language = (context.obj or {}).get("language", "en")
     if code is not None:
         if code.upper() not in CODES:
-            raise click.UsageError(f"no code {code}; codes: {', '.join(CODES)}")
+            raise click.UsageError(t("usage_code", language, code=code, codes=", ".join(CODES)))
         click.echo(f"{code.upper()}: {CODES[code.upper()]}")
         return
     if not files:
-        raise click.UsageError("name a file, such as sanfen.yaml")
+        raise click.UsageError(t("usage_file", language))
     failed = False
     logs = [path for path in files if _is_log(path)]
     for path in logs:

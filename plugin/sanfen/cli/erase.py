@@ -46,7 +46,7 @@ def command(
         show(rows, form, ("at_ms", "shop", "customer", "messages", "notices", "by"), t("nothing_found", language))
         return
     if not customer:
-        raise click.UsageError("name a --customer, or --list what was erased")
+        raise click.UsageError(t("usage_whom", language))
     if not yes:
         click.confirm(t("erase_sure", language), abort=True, err=True)
     db = Database.open(log)

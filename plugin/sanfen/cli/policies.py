@@ -14,13 +14,14 @@ __all__ = ["command"]
 @click.pass_context
 def command(context: click.Context, /, names: tuple[str, ...], as_json: bool) -> None:
     """Without a name: all shipped policies. With one: its keys and sources. With two: where they differ."""
-    from sanfen.cli.tables import plain, show  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.cli.tables import plain, show  # noqa: PLC0415
     from sanfen.config import presets  # noqa: PLC0415
 
     language = (context.obj or {}).get("language", "en")
     form = "json" if as_json else None
     if len(names) > 2:
-        raise click.UsageError("give one policy to show, or two to compare")
+        raise click.UsageError(t("usage_policies", language))
     if not names:
         show([_line(name, language) for name in presets.names()], form, ("id", "confidence", "as_of", "title"), "")
         return

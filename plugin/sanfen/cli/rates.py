@@ -62,7 +62,7 @@ def command(
         if period is None:
             rows = units.rates(connection, by=by, **filters)
         elif filters["first_day"] or filters["last_day"]:
-            raise click.UsageError("--period policy names its own days: leave --from and --to out")
+            raise click.UsageError(t("usage_own_days", language))
         else:
             narrowed = {name: filters[name] for name in units.WHO}
             rows = [
