@@ -41,13 +41,14 @@ channels: {{desk: {{adapter: generic, signing: none}}}}
 class Doors:
     """The service in this process, with a loop of its own that runs while somebody asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: str = "") -> None:
+        """``more``: further lines of the configuration."""
         configure("critical")
         self.loop = asyncio.new_event_loop()
         folder = Path(tempfile.mkdtemp(prefix="sanfen-doors-", dir=MEMORY if MEMORY.is_dir() else None))
         self.hooks, self.board = free_port(), free_port()
         config = folder / "sanfen.yaml"
-        config.write_text(CONFIG.format(hooks=self.hooks, board=self.board), encoding="utf-8")
+        config.write_text(CONFIG.format(hooks=self.hooks, board=self.board) + more, encoding="utf-8")
         self.service = Service(load(config, {}))
         self.loop.run_until_complete(self.service.start())
         rows = [event_fields(event) for event in (ask(START), reply(START + 60_000), ask(START, "B", text="<b>"))]

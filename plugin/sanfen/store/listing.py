@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 from sanfen.errors import InputError
 from sanfen.store.queries import check_day
 
-__all__ = ["EQUAL", "VIEWS", "Page", "View", "listed"]
+__all__ = ["EQUAL", "MARK", "VIEWS", "Page", "View", "listed"]
 
 EQUAL = ("score_set", "policy", "shop", "channel", "agent", "status", "reason", "conversation", "customer", "round", "person", "state")  # fmt: skip
 """What rows can be narrowed by where their view has a column of that name."""
 
-_MARK = re.compile(r"(-?[0-9]{1,16}|[0-9]{4}-[0-9]{2}-[0-9]{2})\.([0-9]{1,9})")
+MARK = r"^(-?[0-9]{1,16}|[0-9]{4}-[0-9]{2}-[0-9]{2})\.([0-9]{1,9})$"
+"""What the mark of a page looks like."""
 
 
 class View(NamedTuple):
@@ -116,7 +117,7 @@ def _filters(view: View, filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _read(after: str, *, is_day: bool) -> tuple[int | str, int]:
-    found = _MARK.fullmatch(after)
+    found = re.fullmatch(MARK, after)
     if found is None or is_day != (found[1].count("-") == 2):
         raise InputError(f"not the mark of a page: {after[:40]!r}", hint="take `next` of the page before")
     return (found[1] if is_day else int(found[1])), int(found[2])

@@ -8,17 +8,19 @@ from aiohttp import web
 from sanfen import __version__
 from sanfen.board.api.answers import FORMATS
 from sanfen.board.api.columns import names_of, row_schema, schema_of
-from sanfen.board.api.endpoints import LONGEST, Endpoint, Parameter
+from sanfen.board.api.endpoints import LONGEST, SHOWABLE, Endpoint, Parameter
 from sanfen.board.pages import Pages, json_answer, language_of
+from sanfen.store.listing import MARK
 
 __all__ = ["Documents", "openapi"]
 
 _KINDS: dict[str, dict[str, Any]] = {
-    "text": {"type": "string", "maxLength": LONGEST},
+    "text": {"type": "string", "maxLength": LONGEST, "pattern": SHOWABLE},
     "choice": {"type": "string"},
     "day": {"type": "string", "format": "date"},
     "duration": {"type": "string", "maxLength": LONGEST, "pattern": "^([0-9]+(ms|s|m|h|d))+$"},
     "flag": {"type": "boolean"},
+    "mark": {"type": "string", "maxLength": LONGEST, "pattern": MARK},
     "whole": {"type": "integer"},
 }
 _PROBLEM = {
@@ -106,8 +108,8 @@ def _kind(one: Parameter) -> dict[str, Any]:
     found = dict(_KINDS[one.kind])
     if one.kind == "choice":
         found["enum"] = list(one.choices)
-    if one.kind == "text" and one.is_needed:
-        found["minLength"] = 1
+    if one.kind == "text" and one.least:
+        found["minLength"] = one.least
     if one.kind == "whole":
         found |= {"minimum": one.least, "maximum": one.most}
     if one.default not in (None, ()):

@@ -1,5 +1,6 @@
 """What an endpoint is, as data; and the check of what is asked of it."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple
@@ -9,13 +10,16 @@ from sanfen.config.types import parse_duration
 from sanfen.errors import InputError
 from sanfen.store.queries import check_day
 
-__all__ = ["LONGEST", "Asked", "Body", "Endpoint", "Handler", "Parameter", "Rows", "check"]
+__all__ = ["LONGEST", "SHOWABLE", "Asked", "Body", "Endpoint", "Handler", "Parameter", "Rows", "check"]
 
 LONGEST = 200
+SHOWABLE = r"^[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$"
+"""Texts without characters that forge a line, or turn its direction."""
+_HALF = re.compile("[\ud800-\udfff]")  # half a character: a byte of an address that is no UTF-8
 _DIGITS = 16  # below 2**63
 _YES, _NO = frozenset({"", "1", "true", "yes"}), frozenset({"0", "false", "no"})
 
-Kind = Literal["text", "day", "whole", "flag", "choice", "choices", "duration"]
+Kind = Literal["text", "day", "whole", "flag", "choice", "choices", "duration", "mark"]
 
 
 class Parameter(NamedTuple):
@@ -99,6 +103,8 @@ def check(wanted: Sequence[Parameter], given: Sequence[tuple[str, Any]], what: s
         values = found.get(name, [])
         if len(values) > 1 and one.kind != "choices":
             raise InputError(f"{name} is given more than once", hint=f"give one {name}")
+        if values and one.kind == "flag" and what == "field" and not isinstance(values[0], bool):
+            raise InputError(f"{name} is neither true nor false", hint=f'send "{name}": true')
         if values:
             out[name] = _value(one, values)
         elif one.is_needed:
@@ -116,9 +122,9 @@ def _value(one: Parameter, values: list[Any]) -> Any:
         return _flag(one, value)
     if one.kind == "whole":
         return _whole(one, value)
-    if not isinstance(value, str) or len(value) > LONGEST or (one.is_needed and not value):
-        raise InputError(f"{one.name} is no text of 1 to {LONGEST} characters", hint=one.says[0])
-    if not value.isprintable():
+    if not isinstance(value, str) or not one.least <= len(value) <= LONGEST:
+        raise InputError(f"{one.name} is no text of {one.least} to {LONGEST} characters", hint=one.says[0])
+    if not re.fullmatch(SHOWABLE, value) or _HALF.search(value):
         raise InputError(f"{one.name} holds characters that cannot be shown", hint=one.says[0])
     if one.kind == "choice" and value not in one.choices:
         raise InputError(f"{one.name} cannot be {value[:40]!r}", hint="choose from " + ", ".join(one.choices))

@@ -37,11 +37,11 @@ _SPAN = (
 )
 _PAGE = (
     Parameter("limit", (f"at most so many rows, 1 to {MOST_ROWS}: write limit=100", f"最多行数，1 至 {MOST_ROWS}"), "whole", least=1, most=MOST_ROWS, default=100),
-    Parameter("cursor", ("the mark of the page before: its `next`", "上一页的 next"), "text"),
+    Parameter("cursor", ("the mark of the page before: its `next`", "上一页的 next"), "mark"),
 )  # fmt: skip
 _LONGEST = Parameter("longest", ("the longest waits first", "按等待时长排序"), "flag", default=False)
-_BY = Parameter("by", ("who does it; absent: the token's name", "操作人；缺省为令牌的名称"))
-_ID = Parameter("id", ("the round's id", "轮次编号"), is_needed=True)
+_BY = Parameter("by", ("who does it; absent: the token's name", "操作人；缺省为令牌的名称"), least=1)
+_ID = Parameter("id", ("the round's id", "轮次编号"), least=1, is_needed=True)
 
 
 def _text(*names: str) -> tuple[Parameter, ...]:
@@ -187,8 +187,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         "GET", "/compare", questions.compare, ("Which rounds two score sets or policies see differently", "两个规则判定不同的轮次"),
-        (Parameter("a", ("a policy, or SCORE_SET/POLICY", "规则，或 SCORE_SET/规则"), is_needed=True),
-         Parameter("b", ("the other one", "另一个"), is_needed=True)), shape=_COMPARED,
+        (Parameter("a", ("a policy, or SCORE_SET/POLICY", "规则，或 SCORE_SET/规则"), least=1, is_needed=True),
+         Parameter("b", ("the other one", "另一个"), least=1, is_needed=True)), shape=_COMPARED,
     ),
     Endpoint(
         "GET", "/report", questions.report, ("Figures that follow no policy: first and average reply, messages, orders", "不依规则的指标：首次响应、平均响应、消息、订单"),
@@ -206,7 +206,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _act("escalate", "Call the next step at once", "立即通知下一级"),
     Endpoint(
         "POST", "/rounds/{id}/reassign", doings.reassign, ("Give the conversation to another agent, in the channel", "在渠道内转给另一位客服"),
-        (_ID,), (_BY, Parameter("to", ("the agent's name in the channel", "客服在渠道内的名称"), is_needed=True)),
+        (_ID,), (_BY, Parameter("to", ("the agent's name in the channel", "客服在渠道内的名称"), least=1, is_needed=True)),
         shape=_shape(round=_TEXT, act=_TEXT, by=_TEXT, to=_TEXT, answer=_TEXT), missing=_NO_ROUND,
     ),
     Endpoint(
@@ -215,13 +215,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         "POST", "/people/{name}/test", doings.test, ("Send a person a test message, way by way until one works", "向某人发送测试消息"),
-        (Parameter("name", ("the person's name", "姓名"), is_needed=True),),
+        (Parameter("name", ("the person's name", "姓名"), least=1, is_needed=True),),
         (Parameter("all", ("try every way, also after one has worked", "每种方式都试"), "flag", default=False),), name="ways",
         columns="way result reason answer took_ms:int",
     ),
     Endpoint(
         "POST", "/quiet", doings.begin_silence, ("Tell nobody for a while", "静默一段时间"), (),
-        (_FOR._replace(is_needed=True), Parameter("why", ("the reason", "原因"), is_needed=True), _BY), shape=row_schema(_QUIET),
+        (_FOR._replace(is_needed=True), Parameter("why", ("the reason", "原因"), least=1, is_needed=True), _BY), shape=row_schema(_QUIET),
     ),
     Endpoint(
         "DELETE", "/quiet/{id}", doings.end_silence, ("End a silence now", "立即结束静默"),
@@ -230,7 +230,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         "POST", "/erase", doings.erase, ("Forget what a customer said; it stands in `audit`", "清除某位顾客说过的话（会被记录）"), (),
-        (Parameter("customer", ("the customer's name in full", "顾客全名"), is_needed=True), Parameter("shop", ("only in this shop", "只在这家店"))),
+        (Parameter("customer", ("the customer's name in full", "顾客全名"), least=1, is_needed=True), Parameter("shop", ("only in this shop", "只在这家店"))),
         shape=_shape(messages=_INT, notices=_INT),
     ),
 )  # fmt: skip
