@@ -23,7 +23,7 @@ class Manifest(NamedTuple):
     def load(self) -> Any:
         """The class the manifest names; what the middleware asks of a channel's facts stands on it."""
         kind = getattr(import_module(self.module), self.facts["class"])
-        for name in ("deadline_ms", "ack", "pull_every_ms"):
+        for name in ("deadline_ms", "ack", "ids", "pull_every_ms"):
             if name in self.facts:
                 setattr(kind, name, self.facts[name])
         return kind

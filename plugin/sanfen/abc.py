@@ -179,6 +179,8 @@ class ChannelAdapter(ABC):
     """How long the channel waits for an answer, where that is known; the manifest says it."""
     ack: ClassVar[Literal["store", "passthrough"]] = "store"
     """``passthrough``: the workflow's answer is a message itself, so it cannot be answered before the workflow does."""
+    ids: ClassVar[Literal["channel", "conversation"]] = "channel"
+    """Where a message's id is unlike all others; the manifest says it."""
     pull_every_ms: ClassVar[int | None] = None
     """How often what ``pulls`` names is fetched though nobody poked; the manifest says it."""
 

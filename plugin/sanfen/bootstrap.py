@@ -22,11 +22,12 @@ from sanfen.config.load import Loaded, load
 from sanfen.config.settings import Settings
 from sanfen.engine.front import Front
 from sanfen.errors import ConfigError, DamagedError, InUseError, StoreError
-from sanfen.gateway.app import COUNTERS, DOORS, ONWARD, build_traffic_app
+from sanfen.gateway.app import COUNTERS, DOORS, ONWARD, PULLING, build_traffic_app
 from sanfen.gateway.door import Runner, server_options
 from sanfen.gateway.journaling import Counters
 from sanfen.gateway.limits import Limits
 from sanfen.gateway.onward import Onward
+from sanfen.gateway.pulling import Pulling
 from sanfen.notify.acting import Acting
 from sanfen.outbound import Guard
 from sanfen.plugins import Plugins
@@ -66,6 +67,7 @@ class Service:
         self._counters: Counters | None = None
         self.acting = Acting({})
         self._onward: Onward | None = None
+        self._pulling: Pulling | None = None
         self.not_adopted: str | None = None  # why the last reload changed nothing
         self._changed: Callable[[], None] = lambda: None  # something was committed
         self.over = asyncio.Event()  # another instance has taken over: this one has nothing left to do
@@ -124,8 +126,9 @@ class Service:
             except StoreError as error:
                 self._without(error)
         hooks = build_traffic_app(settings, adapters, self.front, self.clock)
-        self._counters, self._onward = hooks[COUNTERS], hooks[ONWARD]
-        self.front.on_stored = self._onward.wake
+        self._counters, self._onward, self._pulling = hooks[COUNTERS], hooks[ONWARD], hooks[PULLING]
+        self._pulling.calls.guard = Guard(settings.outbound).inside()
+        self.front.on_stored = self._stored
         self._pass_on()
         await self._listen(hooks, settings.listen.hooks_host, settings.listen.hooks_port, patient=standby)
         if not listening:
@@ -259,8 +262,16 @@ class Service:
         self._pass_on()
         self.front.connect(scoring.engine, scoring.db)
 
+    def _stored(self) -> None:
+        """There may be something to pass on, or to fetch."""
+        if self._onward is not None and self._pulling is not None:
+            self._onward.wake()
+            self._pulling.wake()
+
     def _pass_on(self) -> None:
-        """Send what was stored, as long as there is this log."""
+        """Send what was stored, and fetch what is to be fetched, as long as there is this log."""
+        if self._scoring is not None and self._pulling is not None:
+            self._scoring.run(self._pulling.run(self._scoring.db))
         if self._scoring is not None and self._onward is not None:
             channels = self.loaded.settings.channels.items()
             repeated = frozenset(name for name, one in channels if one.delivery == "store-repeat")

@@ -65,10 +65,10 @@ def test_what_is_to_be_fetched_is_fetched_from_its_cursor(connection: sqlite3.Co
     (one,), _ = notes.waiting(connection, NOW_MS)
 
     assert (one.channel, one.pull, one.cursor) == ("line", Pull("desk", "t1"), None)
-    keep(connection, said=(Moved("desk", "c1", more=True),))
+    keep(connection, said=(Moved("desk", "c1", 1, more=True),))
     (again,), _ = notes.waiting(connection, NOW_MS)
     assert again.cursor == "c1"
-    keep(connection, said=(Moved("desk", "c2", more=False),))
+    keep(connection, said=(Moved("desk", "c2", 1, more=False),))
     assert notes.waiting(connection, NOW_MS) == ([], None)
     keep(connection, said=(Pull("desk", "t2"),))
     (later,), _ = notes.waiting(connection, NOW_MS)
@@ -86,7 +86,15 @@ def test_a_failed_attempt_waits_unless_it_is_asked_for_again(connection: sqlite3
     assert notes.waiting(connection, NOW_MS + 1)[0][0].attempts == 0
 
 
+def test_a_poke_while_fetching_is_not_answered_by_it(connection: sqlite3.Connection) -> None:
+    keep(connection, said=(Pull("desk", "t1"),))
+    keep(connection, said=(Pull("desk", "t2"),))
+    keep(connection, said=(Moved("desk", "c1", 1, more=False),))
+
+    assert [one.asked for one in notes.waiting(connection, NOW_MS)[0]] == [2]
+
+
 def test_notes_are_written_down_and_read_again() -> None:
-    said = (Alias("rt", "U1", 5), Pull("desk", "t"), Moved("desk", "c", more=False))
+    said = (Alias("rt", "U1", 5), Pull("desk", "t"), Moved("desk", "c", 1, more=False))
 
     assert notes.unpacked(notes.packed(said)) == said

@@ -13,9 +13,10 @@ from sanfen.core.events import SOMEBODY, Evidence, Message, Mode, Sender
 from sanfen.core.policy import Policy, ReplyEffect
 from sanfen.core.reasons import Reason
 
-__all__ = ["NOBODY", "Directory", "Rule", "Verdict", "classify", "judge", "placed"]
+__all__ = ["NOBODY", "Directory", "Rule", "Verdict", "classify", "judge", "merged", "placed"]
 
 _TEXT_LIMIT = 2000  # characters a pattern looks at: a bound on its time
+_GRADES = tuple(Evidence)
 _MACHINE = frozenset({Mode.bot, Mode.auto, Mode.broadcast})
 
 
@@ -114,6 +115,38 @@ def classify(message: Message, rules: tuple[Rule, ...], since_ms: int | None = N
                 rule.label,
             )  # fmt: skip
     return message
+
+
+def merged(held: Message, again: Message) -> Message:
+    """One message, seen twice on different ways: the earliest time, the strongest evidence, the text that went on.
+
+    ``held`` is what is kept of it; what says nothing better changes nothing.
+    """
+    out = held
+    if held.sender != again.sender:
+        return held
+    if again.at_ms < held.at_ms:
+        out = out._replace(at_ms=again.at_ms)
+    if (
+        held.text is not None
+        and again.text is not None
+        and held.text != again.text
+        and again.text.startswith(held.text)
+    ):
+        out = out._replace(text=again.text)  # it was still being written
+    if held.sender == Sender.merchant and _rank(again) < _rank(held):
+        out = out._replace(
+            mode=again.mode, evidence=again.evidence, rule=again.rule, bot=again.bot,
+            agent=again.agent or held.agent, credential=again.credential or held.credential,
+        )  # fmt: skip
+    return out
+
+
+def _rank(message: Message) -> int:
+    """How strong the evidence is. By whose token a known bot sends outweighs the name it sends under."""
+    if message.evidence == Evidence.credential and message.bot is not None:
+        return -1
+    return _GRADES.index(Evidence(message.evidence))
 
 
 def _matches(rule: Rule, message: Message, since_ms: int | None) -> bool:

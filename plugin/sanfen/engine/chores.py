@@ -12,7 +12,7 @@ from sanfen.clock import Clock
 from sanfen.core.events import Key
 from sanfen.engine.timers import Ticker
 from sanfen.errors import StoreError
-from sanfen.store import journal, onward, outbox, projection
+from sanfen.store import journal, notes, onward, outbox, projection
 from sanfen.store.db import Database
 from sanfen.store.projection import LIVE
 
@@ -99,6 +99,7 @@ class Chores:
             (journal.forget_text, text_ms),
             (outbox.forget_questions, text_ms),
             (journal.forget_replays, now_ms - _REPLAYS_MS),
+            (notes.forget, now_ms),
         ):
             done: int | None = _BATCH
             while done == _BATCH:

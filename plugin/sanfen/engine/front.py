@@ -70,7 +70,7 @@ class Front:
         self._watching: asyncio.TimerHandle | None = None
         self._mending: asyncio.Task[None] | None = None
         self._throttle = Throttle()
-        self.on_stored: Callable[[], None] = lambda: None  # called when there is something to pass on
+        self.on_stored: Callable[[], None] = lambda: None  # called when there is something to pass on, or to fetch
         self.cause: str | None = None  # why deliveries are kept aside; None: the journal takes them
         self.since_ms = 0
         self.gaps: dict[str, Gap] = {}  # by channel, not in the log yet
@@ -185,7 +185,7 @@ class Front:
         self._flights.pop(flight.delivery.number or 0, None)
         if not flight.future.done():
             flight.future.set_result(receipt)
-        if flight.delivery.onward is not None:
+        if flight.delivery.onward is not None or flight.delivery.notes:
             self.on_stored()
 
     def _lost(self, flight: _Flight, error: BaseException) -> None:

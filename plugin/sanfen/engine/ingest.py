@@ -19,7 +19,7 @@ import structlog
 
 from sanfen.clock import Clock
 from sanfen.config.settings import Settings
-from sanfen.core.classify import Rule, classify
+from sanfen.core.classify import Rule, classify, merged
 from sanfen.core.days import NEVER
 from sanfen.core.effects import Effect, Escalated, Judged, Opened, Scored, Tagged
 from sanfen.core.events import Event, Key, Message, Order, Sender, Store
@@ -186,6 +186,10 @@ class Engine:
                 touched, told = self._project(pending, event)
                 due += touched
                 escalated |= told
+            for message in one.again:
+                touched, told = self._merge(pending, message)
+                due += touched
+                escalated |= told
             applied.append(_Applied(Receipt(len(fresh), len(events) - len(fresh)), due, escalated))
         pending.write()
         _note_claims(connection, claims)
@@ -236,7 +240,23 @@ class Engine:
             connection.execute("RELEASE project")
             due += touched
             escalated |= told
+        for message in new.again:
+            touched, told = self._merge(pending, message)
+            due += touched
+            escalated |= told
         return _Applied(Receipt(len(fresh), len(events) - len(fresh)), due, escalated)
+
+    def _merge(self, pending: Pending, again: Message) -> tuple[list[tuple[int, Key]], bool]:
+        """A message seen once more, perhaps on another way: what it tells better is kept, and its conversation refolded."""
+        pending.write()
+        held = journal.find(pending.connection, again)
+        if type(held) is not Message:
+            return [], False
+        better = merged(held, classify(again, self._rules))
+        if better == held:
+            return [], False
+        journal.amend(pending.connection, better, self._zone)
+        return self._refold(pending, again.key, better)
 
     def _kept(self, pending: Pending, new: Kept, received_ms: int) -> list[Event]:
         """The new events of a delivery, classified, and now among what will be written."""

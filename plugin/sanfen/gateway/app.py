@@ -10,21 +10,25 @@ from sanfen.clock import Clock
 from sanfen.config.settings import Settings
 from sanfen.gateway.door import server_options
 from sanfen.gateway.events import EVENTS, Events
+from sanfen.gateway.hearing import Hearing
 from sanfen.gateway.intake import target_of
 from sanfen.gateway.journaling import Counters, Journaling, Submits
 from sanfen.gateway.limits import Limits
 from sanfen.gateway.middlewares import Handler, guarded
 from sanfen.gateway.onward import Onward
 from sanfen.gateway.problems import Refused
+from sanfen.gateway.pulling import Pulling
 from sanfen.gateway.relay import Route, leave_no_mark
 from sanfen.gateway.webhooks import Traffic
 
-__all__ = ["COUNTERS", "DOORS", "ONWARD", "build_traffic_app"]
+__all__ = ["COUNTERS", "DOORS", "ONWARD", "PULLING", "build_traffic_app"]
 
 COUNTERS = web.AppKey("counters", Counters)
 """Where the application keeps its counters."""
 ONWARD = web.AppKey("onward", Onward)
 """What passes on the stored deliveries; to be run while there is a log."""
+PULLING = web.AppKey("pulling", Pulling)
+"""What fetches from channels that only poke; to be run while there is a log."""
 
 
 def build_traffic_app(
@@ -44,6 +48,7 @@ def build_traffic_app(
     app[DOORS] = front = _Doors(journaling, clock, limits)
     front.adopt(settings, adapters)
     app[ONWARD] = Onward(front.route_of, clock)
+    app[PULLING] = Pulling(front.hearings, journaling, clock)
     app.cleanup_ctx.append(front.running)
     app.router.register_resource(_Everything(guarded(front.dispatch)))
     return app
@@ -71,6 +76,10 @@ class _Doors:
     def route_of(self, channel: str, direction: str) -> tuple[Route | None, bool]:
         """As the configuration in force has it."""
         return self._traffic.route_of(channel, direction)
+
+    def hearings(self) -> dict[str, Hearing]:
+        """Of the configuration in force, by channel."""
+        return self._traffic.hearings
 
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
         """The relay while the application runs."""

@@ -12,19 +12,22 @@ import structlog
 from sanfen.abc import (
     Alias,
     Answer,
+    Call,
     ChannelAdapter,
+    DeliveryError,
     Direction,
     Event,
     Fact,
     Here,
     ParseError,
     Pull,
+    Pulled,
     Reply,
     Request,
     Tap,
 )
 from sanfen.core.classify import Directory, placed
-from sanfen.core.events import Message
+from sanfen.core.events import Message, Recall
 from sanfen.gateway.intake import reads
 from sanfen.gateway.journaling import Counters
 from sanfen.log import Throttle
@@ -64,6 +67,7 @@ class Hearing:
         self._throttle = Throttle()
         answers = _does(adapter, "answered") or _does(adapter, "tap")
         self._answers: dict[Direction, bool] = {"in": answers and adapter.ack == "passthrough", "out": answers}
+        self._local_ids = getattr(adapter, "ids", "channel") == "conversation"
         self._rewrites = _does(adapter, "rewrite")
         self._greets = _does(adapter, "handshake") and adapter.options.get("handshake") != "forward"
 
@@ -120,6 +124,28 @@ class Hearing:
             answer = answer._replace(body=plain)
         return self._heard(lambda: self.adapter.answered(wire, answer, direction, received_ms), received_ms)
 
+    def pull(self, pull: Pull, cursor: str | None, now_ms: int) -> Call | None:
+        """The request that fetches the next page. Raises DeliveryError."""
+        try:
+            return self.adapter.pull(pull, cursor, now_ms)
+        except Exception as failure:  # noqa: BLE001  # it is tried again
+            self._say(now_ms)
+            raise DeliveryError(
+                f"the adapter failed: {type(failure).__name__}", reason="adapter_failed", retryable=True
+            ) from None
+
+    def pulled(self, pull: Pull, answer: Answer, cursor: str | None, received_ms: int) -> tuple[Pulled, Heard]:
+        """What a page told, and where to go on."""
+        found = Pulled()
+
+        def read() -> Sequence[Fact]:
+            nonlocal found
+            found = self.adapter.pulled(pull, answer, cursor, received_ms)
+            return found.facts
+
+        heard = self._heard(read, received_ms)
+        return found, heard
+
     def stream(self, wire: Request, answer: Answer, direction: Direction) -> "Stream":
         """A reader of an answer that is still being written."""
         tap: Tap | None = None
@@ -141,6 +167,8 @@ class Hearing:
             return _NOTHING
         directory = self._directory
         events = [placed(one, directory) if type(one) is Message else one for one in facts]
+        if self._local_ids:
+            events = [_named(one) for one in events]
         notes = tuple(one for one in events if isinstance(one, Alias | Pull))
         return Heard([one for one in events if not isinstance(one, Alias | Pull)] if notes else events, notes)  # type: ignore[arg-type]
 
@@ -215,6 +243,16 @@ def narrowed(headers: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, by
     return [
         (name, _encodings(value)) if name.lower() == b"accept-encoding" else (name, value) for name, value in headers
     ]
+
+
+def _named(fact: Fact) -> Fact:
+    """With an id that is unlike all others of the channel, where the channel's own are so in their conversation only."""
+    if isinstance(fact, Alias | Pull):
+        return fact
+    talk = fact.key.conversation
+    if isinstance(fact, Recall):
+        return fact._replace(id=f"{talk}:{fact.id}", message=f"{talk}:{fact.message}")
+    return fact._replace(id=f"{talk}:{fact.id}")
 
 
 def _does(adapter: ChannelAdapter, name: str) -> bool:

@@ -141,6 +141,11 @@ class Traffic:
             return problem(415 if unread else 400, delivery.error, "the body was kept for whoever looks into it")
         return await answer_receipt(self._journaling, future, delivery.channel, budget_ms)
 
+    @property
+    def hearings(self) -> dict[str, Hearing]:
+        """What hears each channel."""
+        return {name: one.hearing for name, one in self._channels.items()}
+
     def route_of(self, channel: str, direction: str) -> tuple[Route | None, bool]:
         """The way of what was stored, if there still is one, and whether what may have arrived is sent again."""
         found = self._channels.get(channel)

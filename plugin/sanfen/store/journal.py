@@ -15,7 +15,7 @@ from sanfen.store.notes import Note
 from sanfen.wire import event_fields, read_event, system_fields
 
 __all__ = [
-    "Delivery", "Gap", "Kept", "append", "erase_customer", "export", "forget_replays", "forget_text", "note_claim",
+    "Delivery", "Gap", "Kept", "amend", "append", "erase_customer", "export", "find", "forget_replays", "forget_text", "note_claim",
     "offset_min", "read", "read_many", "save_gaps", "store_events", "unknown", "write",
 ]  # fmt: skip
 
@@ -85,11 +85,15 @@ _QUARTER_MS = 900_000  # clocks change at a quarter of an hour
 
 
 class Kept(NamedTuple):
-    """A delivery, how many events it carried, and those of them that are new. None: it is journaled already."""
+    """A delivery, how many events it carried, and those of them that are new. None: it is journaled already.
+
+    ``again``: messages that are there already, seen once more.
+    """
 
     delivery: Delivery | None
     carried: int
     events: Sequence[Event]
+    again: Sequence[Message] = ()
 
 
 def append(
@@ -130,12 +134,15 @@ def unknown(connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequ
                 out.append(Kept(None, len(events), ()))
                 continue
         fresh: list[Event] = []
+        again: list[Message] = []
         for event in events:
             name = (event.key.shop, event.key.channel, event.id)
             if name not in seen:
                 seen.add(name)
                 fresh.append(event)
-        out.append(Kept(kept, len(events), fresh))
+            elif type(event) is Message:
+                again.append(event)
+        out.append(Kept(kept, len(events), fresh, again))
     return out
 
 
@@ -147,7 +154,7 @@ def write(connection: sqlite3.Connection, batch: Sequence[Kept], *, keep_text: b
     free = max([free, *(one.delivery.number or 0 for one in batch if one.delivery is not None)])
     deliveries: list[tuple[Any, ...]] = []
     events: list[tuple[Any, ...]] = []
-    for delivery, carried, fresh in batch:
+    for delivery, carried, fresh, _ in batch:
         if delivery is None:
             continue
         number = delivery.number
@@ -173,6 +180,28 @@ def _pass_on(connection: sqlite3.Connection, number: int, delivery: Delivery, ev
         (
             number, delivery.channel, delivery.direction, conversation, delivery.method, delivery.onward, delivery.body,
             delivery.received_ms, delivery.received_ms,
+        ),
+    )  # fmt: skip
+
+
+def find(connection: sqlite3.Connection, event: Event) -> Event | None:
+    """What is kept under an event's id, in its conversation."""
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM events WHERE shop = ? AND channel = ? AND id = ? AND conversation = ?",
+        (event.key.shop, event.key.channel, event.id, event.key.conversation),
+    ).fetchone()
+    return None if row is None else _event(row)
+
+
+def amend(connection: sqlite3.Connection, message: Message, zone: str) -> None:
+    """A message as it is known now. Fold its conversation again."""
+    connection.execute(
+        "UPDATE events SET at_ms = ?, offset_min = ?, agent = ?, mode = ?, bot = ?, evidence = ?, rule = ?, credential = ?, "
+        "text = ?, chars = ? WHERE shop = ? AND channel = ? AND id = ?",
+        (
+            message.at_ms, offset_min(message.at_ms, zone), message.agent, _plain(message.mode), message.bot,
+            _plain(message.evidence), message.rule, message.credential, message.text, _chars(message), message.key.shop,
+            message.key.channel, message.id,
         ),
     )  # fmt: skip
 

@@ -14,10 +14,11 @@ __all__ = ["Moved", "Note", "Waiting", "applied", "forget", "packed", "put_off",
 
 
 class Moved(NamedTuple):
-    """What was to be fetched is here up to a cursor. ``more``: there is more of it."""
+    """What was asked for, the ``asked``th time, is here up to a cursor. ``more``: there is more of it."""
 
     name: str
     cursor: str | None
+    asked: int
     more: bool
 
 
@@ -32,6 +33,7 @@ class Waiting(NamedTuple):
     cursor: str | None
     asked: int  # which of its pokes was the last
     attempts: int
+    reason: str | None = None  # why the last attempt failed
 
 
 _KINDS: dict[str, type[Alias] | type[Pull] | type[Moved]] = {"alias": Alias, "pull": Pull, "moved": Moved}
@@ -93,8 +95,8 @@ def _keep(connection: sqlite3.Connection, channel: str, note: Note, at_ms: int) 
     else:
         connection.execute(
             "UPDATE pull_rows SET cursor = coalesce(?, cursor), attempts = 0, reason = NULL, "
-            "done = CASE WHEN ? THEN done ELSE asked END WHERE channel = ? AND name = ?",
-            (note.cursor, note.more, channel, note.name),
+            "done = CASE WHEN ? THEN done ELSE max(done, ?) END WHERE channel = ? AND name = ?",
+            (note.cursor, note.more, note.asked, channel, note.name),
         )
 
 
@@ -104,11 +106,11 @@ def _keep(connection: sqlite3.Connection, channel: str, note: Note, at_ms: int) 
 def waiting(connection: sqlite3.Connection, now_ms: int) -> tuple[list[Waiting], int | None]:
     """What is to be fetched now, and when the next of the others is to be tried."""
     rows = connection.execute(
-        "SELECT channel, name, token, cursor, asked, attempts, next_try_ms FROM pull_rows WHERE done < asked "
+        "SELECT channel, name, token, cursor, asked, attempts, reason, next_try_ms FROM pull_rows WHERE done < asked "
         "ORDER BY next_try_ms"
     ).fetchall()
-    due = [Waiting(row[0], Pull(row[1], row[2]), row[3], row[4], row[5]) for row in rows if row[6] <= now_ms]
-    return due, min((row[6] for row in rows if row[6] > now_ms), default=None)
+    due = [Waiting(row[0], Pull(row[1], row[2]), row[3], row[4], row[5], row[6]) for row in rows if row[7] <= now_ms]
+    return due, min((row[7] for row in rows if row[7] > now_ms), default=None)
 
 
 def put_off(connection: sqlite3.Connection, one: Waiting, until_ms: int, reason: str) -> None:
