@@ -7,9 +7,11 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from sanfen.board.api.endpoints import Endpoint
 from sanfen.board.api.routes import PREFIX
@@ -45,13 +47,25 @@ def models() -> Iterator[tuple[str, type[BaseModel]]]:
             yield name.removesuffix("Model").lower(), found
 
 
+def values(field: FieldInfo) -> str:
+    """A closed list, its default first; otherwise the default, where it is a plain one."""
+    found, default = field.annotation, field.default
+    plain = default if isinstance(default, str | int) else None
+    if plain is not None and str(field.description).startswith("First minute"):
+        plain = f"{default // 60:02}:00"
+    options = [one for part in (found, *get_args(found)) if get_origin(part) is Literal for one in get_args(part)]
+    shown = dict.fromkeys(str(one).lower() if isinstance(one, bool) else str(one) for one in [plain, *options])
+    return ", ".join(f"`{one}`" for one in shown if one not in ("", "None"))
+
+
 def policy_keys() -> str:
     out = []
     for name, model in sorted(models(), key=lambda pair: pair[0] != "policy"):
         about = (model.__doc__ or "").replace("\n", " ")
-        out.append(f"**{name}**: {' '.join(about.split())}\n\n| key | meaning |\n|---|---|\n")
+        out.append(f"**{name}**: {' '.join(about.split())}\n\n| key | meaning | values |\n|---|---|---|\n")
         for key, field in model.model_fields.items():
-            out.append(f"| `{field.alias or key}` | {' '.join((field.description or '').split())} |\n")
+            said = " ".join((field.description or "").replace("``", "`").split())
+            out.append(f"| `{field.alias or key}` | {said} | {values(field)} |\n")
         out.append("\n")
     return "".join(out).rstrip() + "\n"
 

@@ -40,8 +40,11 @@ class StatusModel(_Model):
     """How sure the rule is."""
 
     confidence: Literal["high", "medium", "low"]
+    """Several sources that agree, or the platform itself; one good source; hearsay."""
     as_of: str | None = None
+    """The months for which the sources speak."""
     note: str | None = None
+    """What is doubtful."""
 
 
 class SourceModel(_Model):
@@ -50,6 +53,7 @@ class SourceModel(_Model):
     at: str
     date: str | None = None
     says: str | None = None
+    """What it says, in our words."""
 
 
 class ValidModel(_Model):
@@ -122,7 +126,9 @@ class WhenModel(_Model):
     """The questions a due rule is for."""
 
     days: tuple[DayName, ...] | None = None
+    """Asked on these weekdays."""
     hours: Literal["inside", "outside"] | None = None
+    """Asked inside or outside the hours."""
 
 
 class DueModel(_Model):
@@ -161,13 +167,21 @@ class RepliesModel(_Model):
     """
 
     human: EffectName = "answers"
+    """A person typed it."""
     shortcut: EffectName = "answers"
+    """A person sent a stored phrase."""
     action: EffectName = "answers"
+    """A person did something that counts as an answer: accepted, sent an order card."""
     assisted: EffectName = "answers"
+    """A bot's draft that a person sent."""
     bot: EffectName = "ignored"
+    """A program wrote and sent it."""
     auto: EffectName = "ignored"
+    """The platform or the shop's settings sent it."""
     broadcast: EffectName = "ignored"
+    """Sent to many at once."""
     unknown: EffectName = "ignored"
+    """Nothing tells."""
 
 
 class OtherwiseModel(_Model):
@@ -187,20 +201,23 @@ class PeriodModel(_Model):
     """The days a rate is taken over."""
 
     kind: Literal["rolling", "day", "week", "month"] = "rolling"
+    """A span that ends before today, or whole days, weeks (from Monday) or months."""
     count: Whole = 1
     """How many days, weeks or months."""
     lag_days: Whole = 1
     """How many days before today the last one lies."""
     anchor: Literal["today", "last_unit"] = "today"
+    """Whether the span is counted back from today or from the newest unit."""
     assign_by: Literal["opened", "due"] = "opened"
     """Which instant files a unit under a day."""
     min_units: Whole = 0
     """With fewer units ``otherwise`` holds."""
     otherwise: OtherwiseModel = OtherwiseModel()
+    """What holds with fewer."""
 
 
 class RecentModel(_Model):
-    """The newest part of the units, weighed again."""
+    """The newest ``share`` of the units counts again, by ``weight``; the whole by the rest."""
 
     share: Share
     weight: Share
@@ -210,6 +227,7 @@ class ReportModel(_Model):
     """What the number is."""
 
     as_: Literal["share", "late_share", "mean"] = Field(default="share", alias="as")
+    """The share of units that are hit, of those that are not, or the mean wait in seconds."""
     cap: Duration | None = None
     """A longer wait counts as this; an unanswered round too."""
     gap_cut: Duration | None = None
@@ -217,7 +235,9 @@ class ReportModel(_Model):
     trim: Share | None = None
     """Only this fastest part of the waits."""
     recent: RecentModel | None = None
+    """The newest units count for more."""
     rounding: Literal["none", "floor_percent"] = "none"
+    """Whether the percentage is cut to a whole one."""
 
 
 class BandModel(_Model):
@@ -247,7 +267,9 @@ class TargetModel(_Model):
 
     name: str = "target"
     op: Literal[">=", ">", "<", "<="]
+    """How the number is compared."""
     value: Share
+    """With what: 0.9 is 90 %; of a mean, seconds."""
     then: str = ""
     """What follows where it is not met."""
 
@@ -256,6 +278,7 @@ class FreeReplyModel(_Model):
     """How long free replies may be sent."""
 
     after: Duration
+    """This long."""
     since: Literal["last_customer_message"] = "last_customer_message"
 
 
@@ -265,23 +288,32 @@ class ConstraintModel(_Model):
     free_reply_until: FreeReplyModel
     """This long after the customer's last message."""
     afterwards: Literal["template_only"] = "template_only"
+    """What may still be sent then."""
 
 
 class PolicyModel(_Model):
     """One rule of one platform."""
 
     schema_: Literal["sanfen.policy/0"] = Field(default="sanfen.policy/0", alias="schema")
+    """The version of this shape."""
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    """Its name: lower-case letters, digits, dots, dashes; platform and date."""
     based_on: str | None = None
     """The policy whose values hold where this one is silent."""
     kind: Literal["response", "constraint", "none"] = "response"
+    """A rule on answers, a limit on sending, or a platform that has no such rule."""
     title: TitleModel | None = None
+    """What people call it."""
     status: StatusModel | None = None
+    """How sure it is."""
     sources: tuple[SourceModel, ...] = ()
+    """Where it is written."""
     valid: ValidModel = ValidModel()
+    """When it was in force; for readers, nothing is decided by it."""
     tz: str = "shop"
     """``shop``, or an IANA time zone."""
     hours: HoursModel | None = None
+    """When it looks; absent: always."""
     unit: Literal["message", "round", "session", "customer_day", "agent_customer_day"] = "round"
     """What is counted."""
     judge: Literal["each", "first", "any", "all", "mean"] = "each"
@@ -291,11 +323,13 @@ class PolicyModel(_Model):
     starts: Literal["message", "handoff"] = "message"
     """What starts the clock: the question, or the bot's handoff to people."""
     session: SessionModel = SessionModel()
+    """What ends a session."""
     due: tuple[DueModel, ...] = (DueModel(after="180s"),)
     """The deadline: the first rule whose ``when`` holds."""
     inclusive: Flag = True
     """A reply at the very instant of the deadline is in time."""
     replies: RepliesModel = RepliesModel()
+    """What each kind of reply does."""
     bots: tuple[str, ...] = ()
     """Bots whose assisted replies count (and whose unattended ones, where ``replies.bot`` answers); empty: any."""
     empty_replies: tuple[str, ...] = ()
@@ -313,9 +347,13 @@ class PolicyModel(_Model):
     exclude: tuple[ExcludeName, ...] = ()
     """Customers, tags and store states that are left out."""
     period: PeriodModel | None = None
+    """The days its number is taken over; absent: the whole log."""
     report: ReportModel = ReportModel()
+    """What its number is."""
     marks: MarksModel = MarksModel()
+    """The mark of a response time."""
     targets: tuple[TargetModel, ...] = ()
+    """What the platform demands."""
     constraint: ConstraintModel | None = None
     """Of ``kind: constraint`` only: a rule that limits sending instead of judging replies."""
 
