@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
+import click
 import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -71,17 +72,30 @@ def policy_keys() -> str:
 
 
 def verbs() -> str:
-    out = []
-    for verb in VERBS:
-        command = cli.get_command(None, verb)  # type: ignore[arg-type]
-        assert command is not None
-        usage = " ".join(p.make_metavar(None) for p in command.params if p.param_type_name == "argument")  # type: ignore[arg-type]
-        out.append(f"## `sanfen {verb} {usage}".rstrip() + f"`\n\n{' '.join((command.help or '').split())}\n\n")
-        options = [param for param in command.params if param.param_type_name == "option"]
-        if options:
-            out.append("| option | does |\n|---|---|\n")
-            out += [f"| `{', '.join(one.opts)}` | {getattr(one, 'help', None) or ''} |\n" for one in options] + ["\n"]
-    return "".join(out).rstrip() + "\n"
+    return "".join(text for verb in VERBS for text in documented(cli, verb)).rstrip() + "\n"
+
+
+def documented(group: click.Group, verb: str) -> Iterator[str]:
+    """A verb, its options (all have ``--lang``), and the verbs below it."""
+    command = click.Group.get_command(group, None, verb) if verb not in VERBS else group.get_command(None, verb)  # type: ignore[arg-type]
+    assert command is not None
+    path = verb if group is cli else f"{group.name} {verb}"
+    usage = " ".join(p.make_metavar(None) for p in command.params if p.param_type_name == "argument")  # type: ignore[arg-type]
+    yield f"## `sanfen {path} {usage}".rstrip() + f"`\n\n{' '.join((command.help or '').split())}\n\n"
+    options = [one for one in command.params if isinstance(one, click.Option) and one.name != "lang"]
+    if options:
+        yield "| option | does |\n|---|---|\n"
+        yield from (
+            f"| `{', '.join(one.opts)}` | {one.help or ''} |\n"
+            for one in options
+            if one.name != "form" or len(one.opts[0]) > 6
+        )
+        if any(one.opts == ["--csv"] for one in options):
+            yield "| `--json --csv --nl --md` | How the table is printed. |\n"
+        yield "\n"
+    if isinstance(command, click.Group):
+        for name in command.commands:
+            yield from documented(command, name)
 
 
 def presets_page() -> str:

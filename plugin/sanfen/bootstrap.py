@@ -52,13 +52,17 @@ _log = structlog.get_logger("sanfen")
 class Service:
     """The running middleware."""
 
-    def __init__(self, loaded: Loaded, clock: Clock | None = None) -> None:
+    def __init__(
+        self, loaded: Loaded, clock: Clock | None = None, read: Callable[[Path], Loaded] | None = None
+    ) -> None:
+        """``read``: how the configuration is read again."""
         self.loaded = loaded
         self.clock = clock or SystemClock()
         settings = loaded.settings
         self._spill = Spill(settings.spill, f"{self.clock.now_ms():x}-{os.getpid()}")
         self.front = Front(self._spill, self.clock, _budgets(settings), settings.shop.timezone)
         self._plugins = Plugins(named=loaded.settings.plugins)
+        self._read = read or partial(load, deadlines=self._plugins.deadlines())
         self._scoring: Scoring | None = None
         self._opening: asyncio.Task[None] | None = None
         self._watched: Readable | None = None  # the log of another instance, while this one stands by
@@ -168,7 +172,7 @@ class Service:
         A request that has begun is finished under the old one, and a round keeps the policy it opened under.
         """
         try:
-            loaded = await asyncio.to_thread(partial(load, path, deadlines=self._plugins.deadlines()))
+            loaded = await asyncio.to_thread(self._read, path)
             self._same_place(loaded.settings)
             adapters = self._adapters(loaded.settings)
             await self._adopt(loaded, adapters)

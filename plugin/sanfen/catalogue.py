@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from sanfen.talk import TALK
 from sanfen.wording import BOARD
 
 __all__ = ["TEXTS", "USAGE", "Language", "t"]
@@ -251,8 +252,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "记录已保存。试试：sanfen rates {log} --by agent   或：sanfen rounds {log} --status late",
     ),
     # usage of the command line
-    "usage_close": ("Did you mean {verb}?", "是不是想用 {verb}？"),
-    "usage_verbs": ("Verbs: {verbs}.", "命令有：{verbs}。"),
     "usage_unexpected": (
         "sanfen: unexpected {word}: {error}\n  = help: run it again with --debug and report what it shows",
         "sanfen：意外错误 {word}：{error}\n  = 建议：加上 --debug 再运行一次，并反馈输出",
@@ -319,6 +318,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "board_customer": ("customer", "顾客"),
     "board_agent": ("agent", "客服"),
     "board_other_language": ("中文", "English"),
+    **TALK,
     **BOARD,
 }
 

@@ -1,10 +1,16 @@
 """What calling the command gives."""
 
 import json
-from collections.abc import Callable
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Done", "Sanfen"]
+__all__ = ["Done", "Sanfen", "free_port", "serving"]
 
 
 class Done(NamedTuple):
@@ -18,3 +24,30 @@ class Done(NamedTuple):
 
 
 Sanfen = Callable[..., Done]
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@contextmanager
+def serving(config: Path, *options: str) -> Iterator[Path]:
+    """The real service on free ports; gives the file that has what it says."""
+    board, said = free_port(), config.with_name("said.txt")
+    with config.open("a", encoding="utf-8") as file:
+        file.write(f"listen: {{hooks: 127.0.0.1:{free_port()}, board: 127.0.0.1:{board}}}\n")
+    command = [sys.executable, "-Im", "sanfen.cli", "--lang", "en", "serve", "-c", str(config), *options]
+    with said.open("w", encoding="utf-8") as out, subprocess.Popen(command, stderr=out) as process:
+        try:
+            for _ in range(400):
+                with socket.socket() as one:
+                    if one.connect_ex(("127.0.0.1", board)) == 0:
+                        break
+                time.sleep(0.05)  # until the port answers; bounded
+            yield said
+        finally:
+            process.terminate()
+            process.wait(timeout=20)

@@ -1,10 +1,12 @@
 """The command as users call it, and a small chat for it."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.command import Done, Sanfen
+from tests.bulk.test_trials import CONFIG
+from tests.cli.command import Done, Sanfen, serving
 
 from sanfen.cli import main
 
@@ -48,3 +50,17 @@ def scored(sanfen: Sanfen, chat: Path) -> Path:
     log = chat.with_name("scored.db")
     assert sanfen("replay", chat, "--out", log, "--policy", "taobao-2022-01", "--policy", "taote-2023").code == 0
     return log
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "sanfen.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def served(config: Path) -> Iterator[Path]:
+    """The real service, until the test is over."""
+    with serving(config):
+        yield config

@@ -99,7 +99,7 @@ def test_the_worked_cases_through_the_command(sanfen: Sanfen, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["ratez"], "没有命令 'ratez'。 是不是想用 'rates'？"),
+        (["ratez"], "没有命令 'ratez'。 是不是 'rates'？"),
         (["rates"], "缺少参数 'DB'"),
         (["rates", "x.db", "--by", "nobody"], "'--by' 取值无效：'nobody' 不在可选值之内"),
         (["rates", "x.db", "--bye"], "没有选项 '--bye'。 是不是 '--by'？"),

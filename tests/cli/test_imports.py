@@ -142,7 +142,7 @@ def test_overlapping_exports_count_once(sanfen: Sanfen, tmp_path: Path) -> None:
     other.write_bytes(f"{','.join(HEAD)}\n{text}\n2026-11-21 10:03:00,小王买家,小王买家,谢谢\n".encode("gb18030"))
     log = tmp_path / "scored.db"
     done = sanfen("replay", one, other, "--map", sample(tmp_path), "--tz", "Asia/Shanghai", "--out", log)
-    (row,) = sanfen("report", log, "--json").json
+    (row,) = sanfen("figures", log, "--json").json
 
     assert "4 repeated events were counted once" in done.err
     assert row["buyer_msg_num"] == 2

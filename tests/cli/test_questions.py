@@ -78,7 +78,7 @@ def test_replies_nobody_is_known_to_have_written_are_told_aloud(sanfen: Sanfen, 
     assert "unknown mode" not in sanfen("rates", log, "--shop", "another").err
 
 
-@pytest.mark.parametrize("asked", ["rates --from yesterday", "rounds --to 2023-1-7", "report --from 20230107"])
+@pytest.mark.parametrize("asked", ["rates --from yesterday", "rounds --to 2023-1-7", "figures --from 20230107"])
 def test_a_day_that_is_none_is_refused(sanfen: Sanfen, scored: Path, asked: str) -> None:
     verb, *given = asked.split()
     done = sanfen(verb, scored, *given)
@@ -117,13 +117,13 @@ def test_a_budget_names_whose_day_is_lost(sanfen: Sanfen, tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
-def test_report_counts_what_no_policy_does(sanfen: Sanfen, scored: Path) -> None:
-    (row,) = sanfen("report", scored, "--by", "agent", "--json").json
+def test_figures_counts_what_no_policy_does(sanfen: Sanfen, scored: Path) -> None:
+    (row,) = sanfen("figures", scored, "--by", "agent", "--json").json
 
     assert (row["agent"], row["consult_num"], row["no_reply_num"]) == ("小美", 1, 0)
     assert (row["first_reply_cost"], row["total_reply_times"], row["total_reply_mean"]) == (475, 2, 252.5)
-    assert sanfen("report", scored, "--set", "cap=5m", "--json").json[0]["total_reply_cost"] == 330
-    assert "4m12s" in sanfen("report", scored).out
+    assert sanfen("figures", scored, "--set", "cap=5m", "--json").json[0]["total_reply_cost"] == 330
+    assert "4m12s" in sanfen("figures", scored).out
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_report_counts_what_no_policy_does(sanfen: Sanfen, scored: Path) -> None
         ("--from yesterday", "not a day"),
     ],
 )
-def test_report_refuses_what_it_cannot_read(sanfen: Sanfen, scored: Path, given: str, words: str) -> None:
-    done = sanfen("report", scored, *given.split())
+def test_figures_refuses_what_it_cannot_read(sanfen: Sanfen, scored: Path, given: str, words: str) -> None:
+    done = sanfen("figures", scored, *given.split())
 
     assert done.code == 2
     assert words in done.err

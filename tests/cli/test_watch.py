@@ -1,23 +1,11 @@
 """The verbs that ask of the ladder before anything happens, and those that quiet it."""
 
 import json
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.bulk.test_trials import CHAT, CONFIG
-from tests.cli.command import Sanfen
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    path = tmp_path / "sanfen.yaml"
-    path.write_text(CONFIG, encoding="utf-8")
-    return path
+from tests.bulk.test_trials import CHAT
+from tests.cli.command import Sanfen, free_port
 
 
 def test_route_says_who_would_be_told(sanfen: Sanfen, config: Path) -> None:
@@ -80,33 +68,6 @@ def test_a_chat_that_is_none(sanfen: Sanfen, tmp_path: Path) -> None:
     done = sanfen("test", tmp_path / "x.txt")
 
     assert (done.code, "not a line of a transcript" in done.err) == (2, True)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-@pytest.fixture
-def served(config: Path) -> Iterator[Path]:
-    """The real service, until the test is over."""
-    board = free_port()
-    with config.open("a", encoding="utf-8") as file:
-        file.write(f"listen: {{hooks: 127.0.0.1:{free_port()}, board: 127.0.0.1:{board}}}\n")
-    process = subprocess.Popen(
-        [sys.executable, "-Im", "sanfen.cli", "serve", "-c", str(config)], stderr=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(400):
-            with socket.socket() as one:
-                if one.connect_ex(("127.0.0.1", board)) == 0:
-                    break
-            time.sleep(0.05)  # until the port answers; bounded
-        yield config
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 def test_a_silence_is_begun_listed_and_ended(sanfen: Sanfen, served: Path) -> None:

@@ -19,7 +19,7 @@ from sanfen.roster import Roster
 from sanfen.transcript import Transcript
 from sanfen.wire import instant_text, parse_instant, read_event
 
-__all__ = ["Difference", "try_chat"]
+__all__ = ["Difference", "try_chat", "verdicts"]
 
 _LONG_AFTER_MS = 30 * 86_400_000
 
@@ -37,12 +37,7 @@ def try_chat(chat: Transcript, name: str, loaded: Loaded | None = None) -> list[
 
     Without a configuration the chat's own ``policy:`` and ``set:`` lines hold, and nobody is told.
     """
-    policy = _policy(chat, name, loaded)
-    zone = ZoneInfo(loaded.settings.shop.timezone if loaded else policy.tz)
-    events = sorted((read_event(fields, zone=zone) for _, fields in chat.rows), key=lambda event: event.at_ms)
-    as_of = chat.headers.get("as-of")
-    end_ms = parse_instant(as_of, zone) if as_of else max((one.at_ms for one in events), default=0) + _LONG_AFTER_MS
-    rounds, effects = _play(events, policy, loaded.rules if loaded else (), end_ms)
+    rounds, told = _played(chat, name, loaded)
     wanted = [one for one in chat.expected if one.outcome != "none"]
     out = []
     for number in range(max(len(wanted), len(rounds))):
@@ -54,8 +49,28 @@ def try_chat(chat: Transcript, name: str, loaded: Loaded | None = None) -> list[
         elif expected is None or not expected.fits(str(found[1].outcome), found[1].public_reason, found[0].wait_ms):
             out.append(Difference(expected.line if expected else 0, said, _told(*found)))
     if chat.told:
-        out += _steps(chat, effects, Roster(loaded.settings) if loaded else None, zone)
+        out += _steps(chat, told)
     return out
+
+
+def verdicts(chat: Transcript, name: str, loaded: Loaded) -> list[str]:
+    """What a chat's last lines must say so that it goes as it says. Raises InputError."""
+    rounds, told = _played(chat, name, loaded)
+    lines = [f"=> {_told(*one)}" for one in rounds] or ["=> none"]
+    return lines + ([f"!> {clock} {names}" for clock, names in told] or ["!> none"])
+
+
+def _played(
+    chat: Transcript, name: str, loaded: Loaded | None
+) -> tuple[list[tuple[Round, Score]], list[tuple[str, str]]]:
+    """A chat's rounds, and the people who would be told, instant by instant."""
+    policy = _policy(chat, name, loaded)
+    zone = ZoneInfo(loaded.settings.shop.timezone if loaded else policy.tz)
+    events = sorted((read_event(fields, zone=zone) for _, fields in chat.rows), key=lambda event: event.at_ms)
+    as_of = chat.headers.get("as-of")
+    end_ms = parse_instant(as_of, zone) if as_of else max((one.at_ms for one in events), default=0) + _LONG_AFTER_MS
+    rounds, effects = _play(events, policy, loaded.rules if loaded else (), end_ms)
+    return rounds, _reached(effects, Roster(loaded.settings) if loaded else None, zone)
 
 
 def _policy(chat: Transcript, name: str, loaded: Loaded | None) -> Policy:
@@ -103,8 +118,7 @@ def _classified(event: Event, fold: Fold, rules: tuple[Rule, ...]) -> Event:
     return classify(event, rules, None if asked_ms is None else event.at_ms - asked_ms)
 
 
-def _steps(chat: Transcript, effects: Sequence[Effect], roster: Roster | None, zone: ZoneInfo) -> list[Difference]:
-    """The people who would be told, instant by instant, against those the chat names."""
+def _reached(effects: Sequence[Effect], roster: Roster | None, zone: ZoneInfo) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for effect in sorted((one for one in effects if isinstance(one, Escalated)), key=lambda one: one.at_ms):
         clock = (instant_text(effect.at_ms, zone) or "")[11:19]
@@ -112,6 +126,11 @@ def _steps(chat: Transcript, effects: Sequence[Effect], roster: Roster | None, z
         names = [one.person for one in targets if one.skipped is None]
         names += [f"reassign {effect.reassign}"] if effect.reassign else []
         found.append((clock, ", ".join(names) or "nobody"))
+    return found
+
+
+def _steps(chat: Transcript, found: Sequence[tuple[str, str]]) -> list[Difference]:
+    """The people who would be told, against those the chat names."""
     wanted = [one for one in chat.told if one.names != "none"]
     out = []
     for number in range(max(len(wanted), len(found))):

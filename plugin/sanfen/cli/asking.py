@@ -16,11 +16,12 @@ from sanfen.config.types import parse_duration
 from sanfen.core.policy import Policy, Target
 from sanfen.core.sessions import Settings
 from sanfen.errors import InputError, ParseError
+from sanfen.store import units
 from sanfen.store.db import open_reader
 from sanfen.store.trouble import store_error
 from sanfen.wire import parse_instant
 
-__all__ = ["asked", "figure_settings", "instant_of", "own_target"]
+__all__ = ["asked", "duration_of", "figure_settings", "instant_of", "own_target", "since_of", "zone_of"]
 
 
 @contextmanager
@@ -66,6 +67,35 @@ def instant_of(text: str | None, zone: str) -> int:
         return parse_instant(text, ZoneInfo(zone))
     except ParseError as error:
         raise InputError(f"--as-of: {error.message}", hint=error.hint) from None
+
+
+def since_of(text: str, zone: str) -> int:
+    """Epoch milliseconds of ``--since``: so long ago, or a local day or time. Raises InputError."""
+    try:
+        return SystemClock().now_ms() - parse_duration(text)
+    except ValueError:
+        pass
+    try:
+        return parse_instant(text, ZoneInfo(zone))
+    except ParseError:
+        raise InputError(
+            f"--since: neither a duration nor a day: {text!r}", hint="write 2h, 7d or 2026-11-01"
+        ) from None
+
+
+def duration_of(text: str, option: str) -> int:
+    """Milliseconds of an option such as ``--for``. Raises InputError."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        sentence, _, mend = str(error).partition("; ")
+        raise InputError(f"{option}: {sentence}", hint=mend) from None
+
+
+def zone_of(connection: sqlite3.Connection) -> str:
+    """The zone the log's local days are in."""
+    found = next((policy.tz for _, policy in units.asked_policies(connection)), None)
+    return found or "UTC"
 
 
 def own_target(policy: Policy, text: str) -> Policy:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from sanfen.cli.options import spoken
 from sanfen.cli.tables import formats
 
 __all__ = ["command"]
@@ -36,7 +37,7 @@ def command(
     from sanfen.cli.tables import show  # noqa: PLC0415
     from sanfen.store import queries, units  # noqa: PLC0415
 
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     target, wanted, named = options.pop("target"), options.pop("score_set"), options.pop("policy")
     rows: list[dict[str, Any]] = []
     with asked(log) as connection:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from sanfen.cli.options import spoken
+
 __all__ = ["command"]
 
 
@@ -29,7 +31,7 @@ def command(context: click.Context, /, files: tuple[Path, ...], form: str, stric
     from sanfen.config.load import inspect  # noqa: PLC0415
     from sanfen.plugins import Plugins  # noqa: PLC0415
 
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     if code is not None:
         if code.upper() not in CODES:
             raise click.UsageError(t("usage_code", language, code=code, codes=", ".join(CODES)))

@@ -6,7 +6,13 @@ from typing import Any
 
 import click
 
+from sanfen.cli.options import spoken
+from sanfen.cli.tables import formats
+
 __all__ = ["command"]
+
+_GROUPS = ("rounds", "a", "b", "examples")
+_ROUNDS = ("id", "opened", "customer", "agent", "a", "because_a", "b", "because_b")
 
 
 @click.command("compare")
@@ -15,7 +21,7 @@ __all__ = ["command"]
 @click.argument("other", metavar="B")
 @click.option("--with", "second", type=click.Path(path_type=Path), metavar="DB", help="B is in this log.")
 @click.option("--rounds", "with_rounds", is_flag=True, help="Show every round that differs.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@formats
 @click.pass_context
 def command(
     context: click.Context,
@@ -25,7 +31,7 @@ def command(
     other: str,
     second: Path | None,
     with_rounds: bool,
-    as_json: bool,
+    form: str | None,
 ) -> None:
     """Compare A with B: each a policy of the log, or SCORE_SET/POLICY.
 
@@ -37,21 +43,23 @@ def command(
     from sanfen.cli.tables import show  # noqa: PLC0415
     from sanfen.store import queries  # noqa: PLC0415
 
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     with asked(log) as connection, asked(second or log) as beside:
         left, right = queries.scored_by(connection, one), queries.scored_by(beside, other)
         found = queries.compare(connection, left, beside, right)
     if not with_rounds:
         del found["rounds"]
-    if as_json:
+    if form == "json":
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+    elif form is not None:
+        show(found["rounds"] if with_rounds else found["groups"], form, _ROUNDS if with_rounds else _GROUPS, "")
     else:
         for side in ("a", "b"):
             click.echo(t("compare_side", language, **found[side]))
         click.echo(t("compare_differ", language, differ=found["differ"], same=found["same"]))
-        show([_line(group, language) for group in found["groups"]], None, ("rounds", "a", "b", "examples"), "")
+        show([_line(group, language) for group in found["groups"]], None, _GROUPS, "")
         if with_rounds:
-            show(found["rounds"], None, ("id", "opened", "customer", "agent", "a", "because_a", "b", "because_b"), "")
+            show(found["rounds"], None, _ROUNDS, "")
     context.exit(1 if found["differ"] else 0)
 
 

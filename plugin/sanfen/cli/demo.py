@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from sanfen.cli.options import spoken
+
 __all__ = ["command"]
 
 
@@ -32,8 +34,7 @@ __all__ = ["command"]
     default=0,
     help="Stop after so many real seconds; 0: at the end of the shop's day.",
 )
-@click.pass_context
-def command(context: click.Context, speed: float, port: int, board_port: int, folder: Path, seconds: float) -> None:
+def command(speed: float, port: int, board_port: int, folder: Path, seconds: float) -> None:
     """Run the real service between simulated customers and a simulated desk, for one shop day.
 
     Stop it with Ctrl-C: the log stays in the folder.
@@ -43,7 +44,7 @@ def command(context: click.Context, speed: float, port: int, board_port: int, fo
 
     configure("warning")
 
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     options = Options(folder, speed=speed, port=port, board_port=board_port, seconds=seconds, language=language)
     demo = Demo(options, sys.stdout)
 

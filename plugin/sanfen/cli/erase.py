@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from sanfen.cli.options import spoken
 from sanfen.cli.tables import formats
 
 __all__ = ["command"]
@@ -39,7 +40,7 @@ def command(
     from sanfen.store.db import Database  # noqa: PLC0415
     from sanfen.store.erasure import erase, erasures  # noqa: PLC0415
 
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     with asked(log) as connection:  # a file that is no log of ours is not made into one
         rows = erasures(connection)
     if listed:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from sanfen.cli.options import spoken
+
 __all__ = ["command"]
 
 
@@ -36,7 +38,7 @@ def command(
     from sanfen.store import queries  # noqa: PLC0415
     from sanfen.store.explanation import explain, hide  # noqa: PLC0415
 
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     with asked(log) as connection:
         held = {name for _, name in queries.policies(connection, score_set)}
         own = next((name for name in names if name in held), None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sanfen.cli.options import configuration
+from sanfen.cli.options import configuration, spoken
 from sanfen.cli.tables import formats
 
 if TYPE_CHECKING:  # the command line must not load the service to print its help
@@ -43,7 +43,7 @@ def command(context: click.Context, /, name: str, config: Path, form: str | None
     rows = asyncio.run(_tell(person, settings, every=every))
     if form is not None:
         show(rows, form, ("way", "result", "reason", "answer", "took_ms"), "")
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     for line in _story(name, rows, language) if form is None else ():
         click.echo(line)
     context.exit(0 if any(row["result"] == "told" for row in rows) else 1)

@@ -5,21 +5,22 @@ from typing import Any
 
 import click
 
+from sanfen.cli.options import spoken
+from sanfen.cli.tables import formats
+
 __all__ = ["command"]
 
 
 @click.command("policies")
 @click.argument("names", nargs=-1, metavar="[A [B]]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_context
-def command(context: click.Context, /, names: tuple[str, ...], as_json: bool) -> None:
+@formats
+def command(names: tuple[str, ...], form: str | None) -> None:
     """Without a name: all shipped policies. With one: its keys and sources. With two: where they differ."""
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
     from sanfen.cli.tables import plain, show  # noqa: PLC0415
     from sanfen.config import presets  # noqa: PLC0415
 
-    language = (context.obj or {}).get("language", "en")
-    form = "json" if as_json else None
+    language = spoken()
     if len(names) > 2:
         raise click.UsageError(t("usage_policies", language))
     if not names:
@@ -29,16 +30,23 @@ def command(context: click.Context, /, names: tuple[str, ...], as_json: bool) ->
     for name, tree in zip(names, trees, strict=True):
         presets.validate(tree, name)
     if len(trees) == 1:
-        if as_json:
+        if form == "json":
             click.echo(json.dumps(trees[0], ensure_ascii=False, indent=1))
-            return
-        for key, value in trees[0].items():
-            click.echo(f"{key}: {plain(value)}")
+        elif form is not None:
+            show([{"key": key, "value": plain(value)} for key, value in trees[0].items()], form, ("key", "value"), "")
+        else:
+            for key, value in trees[0].items():
+                click.echo(f"{key}: {plain(value)}")
         return
     keys = [key for key in dict.fromkeys([*trees[0], *trees[1]]) if trees[0].get(key) != trees[1].get(key)]
     rows = [{"key": key, names[0]: plain(trees[0].get(key)), names[1]: plain(trees[1].get(key))} for key in keys]
     prose = {"id", "title", "status", "sources", "valid"}
-    show([row for row in rows if row["key"] not in prose], form, ("key", *dict.fromkeys(names)), "no difference")
+    show(
+        [row for row in rows if row["key"] not in prose],
+        form,
+        ("key", *dict.fromkeys(names)),
+        t("policies_same", language),
+    )
 
 
 def _line(name: str, language: str) -> dict[str, Any]:

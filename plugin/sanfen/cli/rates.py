@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
+from sanfen.cli.options import listed, spoken
 from sanfen.cli.tables import formats
 
-__all__ = ["command", "narrow"]
+__all__ = ["GROUPS", "command", "days_back", "narrow"]
 
-_GROUPS = ("shop", "channel", "agent", "day", "week", "month", "hour")
+GROUPS = ("shop", "channel", "agent", "day", "week", "month", "hour")
 
 
 def narrow(command: Any) -> Any:
@@ -24,26 +25,43 @@ def narrow(command: Any) -> Any:
         (("--to", "last_day"), "Last local day."),
     ):
         command = click.option(*names, help=word)(command)
-    return command
+    return click.option("--days", type=click.IntRange(1), metavar="N", help="The last N local days, today included.")(
+        command
+    )
+
+
+def days_back(days: int | None, filters: dict[str, Any], zone: str) -> None:
+    """Put the last so many local days in the place of ``--from``."""
+    from datetime import date, timedelta  # noqa: PLC0415  # loaded only for this verb
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+    from sanfen.clock import SystemClock  # noqa: PLC0415
+    from sanfen.wire import instant_text  # noqa: PLC0415
+
+    if days is None:
+        return
+    if filters["first_day"]:
+        raise click.UsageError("--days names the first day: leave --from out")
+    today = date.fromisoformat((instant_text(SystemClock().now_ms(), ZoneInfo(zone)) or "")[:10])
+    filters["first_day"] = (today - timedelta(days=days - 1)).isoformat()
 
 
 @click.command("rates")
 @click.argument("log", type=click.Path(path_type=Path), metavar="DB")
-@click.option("--by", "by", multiple=True, type=click.Choice(_GROUPS), help="Group by; may be given several times.")
+@listed("--by", GROUPS, "Group by; several with commas between them.")
 @click.option(
     "--period", type=click.Choice(["policy"]), help="The policy's own period, as it stands now or at --as-of."
 )
 @click.option("--as-of", metavar="TIME", help="With --period: look from this instant.")
 @narrow
 @formats
-@click.pass_context
 def command(
-    context: click.Context,
-    /,
+    *,
     log: Path,
     by: tuple[str, ...],
     period: str | None,
     as_of: str | None,
+    days: int | None,
     form: str | None,
     **filters: str | None,
 ) -> None:
@@ -53,12 +71,13 @@ def command(
     differs: sessions, a customer's days, a mean in seconds.
     """
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
-    from sanfen.cli.asking import asked, instant_of  # noqa: PLC0415
+    from sanfen.cli.asking import asked, instant_of, zone_of  # noqa: PLC0415
     from sanfen.cli.tables import show_figures  # noqa: PLC0415
     from sanfen.store import queries, units  # noqa: PLC0415
 
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     with asked(log) as connection:
+        days_back(days, filters, zone_of(connection))
         if period is None:
             rows = units.rates(connection, by=by, **filters)
         elif filters["first_day"] or filters["last_day"]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from sanfen.cli.options import spoken
 from sanfen.cli.tables import formats
 
 __all__ = ["command"]
@@ -26,7 +27,7 @@ def command(context: click.Context, /, log: Path, files: tuple[Path, ...], form:
     from sanfen.cli.asking import asked  # noqa: PLC0415
     from sanfen.cli.tables import show  # noqa: PLC0415
 
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     given = [one for path in files for one in theirs(path)]
     with asked(log) as connection:
         rows = reconcile(connection, given)

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from sanfen.cli.options import spoken
+
 __all__ = ["command"]
 
 
@@ -63,8 +65,7 @@ __all__ = ["command"]
 )
 @click.option("--rounds", "with_rounds", is_flag=True, help="Show every round.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_context
-def command(context: click.Context, /, files: tuple[Path, ...], **options: Any) -> None:
+def command(files: tuple[Path, ...], **options: Any) -> None:
     """Score chat logs: JSON, CSV, TSV, workbooks, transcripts, a log of sanfen's own; - reads standard input."""
     from sanfen.bulk.maps import read_map  # noqa: PLC0415  # loaded only for this verb
     from sanfen.bulk.replay import Replay, Request  # noqa: PLC0415
@@ -77,7 +78,7 @@ def command(context: click.Context, /, files: tuple[Path, ...], **options: Any) 
     from sanfen.log import configure  # noqa: PLC0415
 
     configure()
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     if options["engine"] != "python":
         raise InputError(f"the engine {options['engine']} is not in this release", hint="leave --engine out")
     said: set[str] = set()

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from sanfen.cli.rates import narrow
+from sanfen.cli.options import spoken
+from sanfen.cli.rates import days_back, narrow
 from sanfen.cli.tables import formats
 
 __all__ = ["command"]
@@ -18,6 +19,7 @@ _OUTCOMES = ("met", "late", "missed", "pending", "excluded")
 @click.option("--status", type=click.Choice(_OUTCOMES), help="Only this outcome.")
 @click.option("--reason", help="Only this reason, such as cross_midnight.")
 @click.option("--conversation", help="Only this conversation.")
+@click.option("--since", metavar="2h|7d|DAY", help="Opened since then: so long ago, or a local day or time.")
 @click.option("--longest", type=click.IntRange(1), metavar="N", help="The N longest waits.")
 @click.option(
     "--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many; machine formats show all."
@@ -30,6 +32,8 @@ def command(
     context: click.Context,
     /,
     log: Path,
+    since: str | None,
+    days: int | None,
     longest: int | None,
     limit: int,
     form: str | None,
@@ -38,14 +42,17 @@ def command(
 ) -> None:
     """Rounds, newest first."""
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
-    from sanfen.cli.asking import asked  # noqa: PLC0415
+    from sanfen.cli.asking import asked, since_of, zone_of  # noqa: PLC0415
     from sanfen.cli.tables import show_figures  # noqa: PLC0415
     from sanfen.store import queries  # noqa: PLC0415
 
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     explicit = context.get_parameter_source("limit") != click.core.ParameterSource.DEFAULT
     most = longest or (limit if form is None or explicit else None)
     with asked(log) as connection:
+        zone = zone_of(connection)
+        days_back(days, filters, zone)
+        filters["since_ms"] = None if since is None else since_of(since, zone)
         rows = queries.rounds(connection, longest=longest is not None, limit=most, **filters)
     if not unmask:
         rows = [row | {name: queries.mask(row[name]) for name in ("customer", "conversation")} for row in rows]

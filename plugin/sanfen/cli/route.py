@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sanfen.cli.options import configuration
+from sanfen.cli.options import configuration, spoken
 
 if TYPE_CHECKING:  # the command line must not load the service to print its help
     from sanfen.core.policy import Policy, Step
@@ -35,7 +35,7 @@ def command(context: click.Context, /, facts: tuple[str, ...], config: Path, exp
     from sanfen.roster import Roster  # noqa: PLC0415
     from sanfen.routing import ladder_of  # noqa: PLC0415
 
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     given = _given(facts)
     loaded = load(config)
     if "group" in given:

@@ -2,16 +2,19 @@
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sanfen.cli.options import configuration
+from sanfen.catalogue import t
+from sanfen.cli.options import configuration, spoken
 
 if TYPE_CHECKING:  # the command line must not load the service to print its help
     from sanfen.bootstrap import Service
@@ -19,27 +22,37 @@ if TYPE_CHECKING:  # the command line must not load the service to print its hel
 
 __all__ = ["command"]
 
+_SILENT_S = 60.0
 _TAKEN_OVER = 4  # exit code: another instance has the log now
 
 
 @click.command("serve")
 @configuration("The configuration file (or SANFEN_CONFIG).")
 @click.option("--standby", is_flag=True, help="If another instance writes the log, wait, and take over when it ends.")
-def command(config: Path, *, standby: bool) -> None:
+@click.option("--listen", metavar="HOST:PORT", help="Where messages arrive, in place of the file's listen.hooks.")
+@click.option("--board", metavar="HOST:PORT", help="Where the board and the API are, in place of listen.board.")
+@click.option("--dry-run", is_flag=True, help="Judge and show everything, tell nobody, hand nothing over.")
+def command(config: Path, listen: str | None, board: str | None, *, standby: bool, dry_run: bool) -> None:
     """Relay, judge, escalate and score, until stopped (Ctrl-C or SIGTERM). SIGHUP reads the configuration again."""
     from sanfen.bootstrap import Service  # noqa: PLC0415  # aiohttp and the store load only here
-    from sanfen.config.load import load  # noqa: PLC0415
+    from sanfen.config.load import Loaded, load  # noqa: PLC0415
     from sanfen.log import configure  # noqa: PLC0415
     from sanfen.plugins import Plugins  # noqa: PLC0415
     from sanfen.process import harden  # noqa: PLC0415
 
     harden()
     configure()
-    loaded = load(config, deadlines=Plugins().deadlines())
+    places = {name: place for name, place in (("hooks", listen), ("board", board)) if place is not None}
+
+    def read(path: Path) -> Loaded:
+        found = load(path, deadlines=Plugins().deadlines(), listen=places)
+        return replace(found, settings=replace(found.settings, dry_run=dry_run))
+
+    loaded = read(config)
     for finding in loaded.warnings:
         _say(finding.render())
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        code = runner.run(_serve(Service(loaded), config, standby=standby))
+        code = runner.run(_serve(Service(loaded, read=read), config, standby=standby))
     if code:
         sys.exit(code)
 
@@ -73,7 +86,7 @@ async def _serve(service: "Service", config: Path, *, standby: bool) -> int:
     # Not add_signal_handler: it hears of a signal by the pipe that threads wake the loop with, and loses it when that is full.
     for number, heard in ((signal.SIGINT, stop), (signal.SIGTERM, stop), (signal.SIGHUP, again)):
         signal.signal(number, lambda *_, heard=heard: loop.call_soon_threadsafe(heard.set))
-    tasks = [
+    tasks: list[asyncio.Task[Any]] = [
         asyncio.create_task(_run(service, config, again, supervisor, standby=standby)),
         asyncio.create_task(stop.wait()),
         asyncio.create_task(service.over.wait()),
@@ -101,7 +114,17 @@ async def _run(
         _say(line)
     supervisor.say("READY=1")
     supervisor.beat()
-    await _reload(service, config, again)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_reload(service, config, again))
+        tasks.create_task(_mind_silence(service, _SILENT_S))
+
+
+async def _mind_silence(service: "Service", silent_s: float) -> None:
+    """Where nothing has come for a while after the start, say what may be missing."""
+    await asyncio.sleep(silent_s)
+    traffic = service.traffic
+    if not traffic.get("received") and not sum(count for name, count in traffic.items() if name.startswith("refused_")):
+        _say(t("serve_silent", spoken(), seconds=f"{silent_s:g}"))
 
 
 async def _reload(service: "Service", config: Path, again: asyncio.Event) -> None:
@@ -119,13 +142,18 @@ def _say(line: str) -> None:
 
 def _addresses(service: "Service", config: Path) -> list[str]:
     """Where to point the channel, where to look."""
-    settings, policies = service.loaded.settings, service.loaded.policies
+    language, settings, policies = spoken(), service.loaded.settings, service.loaded.policies
     hooks = f"http://{settings.listen.hooks_host}:{settings.listen.hooks_port}"
     board = f"http://{settings.listen.board_host}:{settings.listen.board_port}"
-    lines = [f"{config}: {policies[0].id}, {settings.shop.name}, {settings.shop.timezone}, log {settings.storage}"]
+    facts = {"rules": len(service.loaded.rules), "ladders": len(policies[0].ladders), "people": len(settings.people)}
+    lines = [
+        t("serve_head", language, config=config, **facts),
+        f"{policies[0].id}  {settings.shop.name}  {settings.shop.timezone}  {os.path.normpath(settings.storage)}",
+    ]
     for name, channel in settings.channels.items():
         for way, target in (("in", channel.forward_in), ("out", channel.forward_out)):
-            if target:
-                lines.append(f"{way:<4} {hooks}/{way}/{name}  → {target}")
-    lines.append(f"events {hooks}/events   board {board}/   metrics {board}/metrics")
-    return lines
+            if target or way == "in" or channel.forward_in is None:
+                onward = f"→ {target}" if target else t("serve_kept", language)
+                lines.append(f"{way:<6} {hooks}/{way}/{name}  {onward}")
+    lines += [f"events {hooks}/events", f"board  {board}/   api {board}/api/docs   metrics {board}/metrics"]
+    return [*lines, t("serve_dry", language)] if settings.dry_run else lines

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-import sys
+import shutil
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import click
 
 from sanfen.catalogue import t
+from sanfen.cli.options import coloured, spoken
 
-__all__ = ["clock", "formats", "percent", "plain", "show", "show_figures"]
+__all__ = ["clock", "fit", "formats", "pad", "percent", "plain", "show", "show_figures"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SECONDS = frozenset({"first_reply_mean", "total_reply_mean", "cut_reply_mean", "longest_reply"})
@@ -76,20 +77,48 @@ def _flat(value: Any) -> Any:
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, markdown: bool) -> str:
-    cells = [[_cell(name, row.get(name)) for name in columns] for row in rows]
     names = [name.removesuffix("_ms") for name in columns]
-    widths = [max(_width(names[i]), *(_width(row[i]) for row in cells)) for i in range(len(names))]
+    right = [name in _RIGHT for name in names]
+    grid = [[_header(name) for name in names], *([_cell(name, row.get(name)) for name in columns] for row in rows)]
+    widths = _widths(grid)
+    if not markdown and _total(widths) > _across():
+        turned = [list(line) for line in zip(*grid, strict=True)]
+        if _total(_widths(turned)) <= _across():  # few rows of many figures: each figure its own line
+            grid, widths, right = turned, _widths(turned), [False] + [True] * len(rows)
     bar = "| " if markdown else ""
     between, end = (" | ", " |") if markdown else ("  ", "")
-    lines = [
-        bar + between.join(_pad(one, widths[i], names[i]) for i, one in enumerate(row)) + end for row in [names, *cells]
-    ]
+    lines = [bar + between.join(map(pad, line, widths, right)) + end for line in grid]
     if markdown:
-        marks = [("-" * (width - 1) + ":") if names[i] in _RIGHT else "-" * width for i, width in enumerate(widths)]
+        marks = [
+            ("-" * (width - 1) + ":") if at_right else "-" * width
+            for width, at_right in zip(widths, right, strict=True)
+        ]
         lines.insert(1, "| " + " | ".join(marks) + " |")
-    elif sys.stdout.isatty():
+    elif coloured():
         lines[0] = click.style(lines[0], bold=True)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _widths(grid: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(_width, cells)) for cells in zip(*grid, strict=True)]
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def _across() -> int:
+    """How wide the reader's terminal is; 80 where it is none."""
+    return shutil.get_terminal_size().columns
+
+
+def _header(name: str) -> str:
+    """A column's name as a person reads it; machines get it as it is."""
+    if spoken() != "zh":
+        return name
+    from sanfen.cli.chinese import COLUMNS  # noqa: PLC0415  # only for who reads it
+
+    return COLUMNS.get(name, name)
 
 
 def _cell(name: str, value: Any) -> str:
@@ -135,10 +164,23 @@ def plain(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def fit(text: str, width: int) -> str:
+    """The text, cut to so many columns of a terminal."""
+    if _width(text) <= width:
+        return text
+    kept = ""
+    for char in text:
+        if _width(kept + char) > width - 1:
+            break
+        kept += char
+    return kept + "…"
+
+
 def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
-def _pad(text: str, width: int, name: str) -> str:
+def pad(text: str, width: int, right: bool = False) -> str:
+    """The text in so many columns of a terminal, where Chinese characters take two."""
     space = " " * (width - _width(text))
-    return space + text if name in _RIGHT else text + space
+    return space + text if right else text + space

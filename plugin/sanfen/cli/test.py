@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from sanfen.cli.options import configuration
+from sanfen.cli.options import configuration, spoken
 
 __all__ = ["command"]
 
@@ -14,9 +14,12 @@ __all__ = ["command"]
 @configuration(
     "The configuration to test (or SANFEN_CONFIG). Without it each chat's own policy: holds.", required=False
 )
+@click.option("-v", "--verbose", is_flag=True, help="Also say which chats passed.")
 @click.option("-k", "only", metavar="WORD", help="Only chats whose name or title has this in it.")
 @click.pass_context
-def command(context: click.Context, /, files: tuple[Path, ...], config: Path | None, only: str | None) -> None:
+def command(
+    context: click.Context, /, files: tuple[Path, ...], config: Path | None, only: str | None, verbose: bool
+) -> None:
     """Play chats (docs/transcripts.md) and compare: => lines with the rounds, !> lines with who is told. Exit 1 if any differs."""
     from sanfen.bulk.trials import try_chat  # noqa: PLC0415  # loaded only for this verb
     from sanfen.catalogue import t  # noqa: PLC0415
@@ -24,7 +27,7 @@ def command(context: click.Context, /, files: tuple[Path, ...], config: Path | N
     from sanfen.errors import InputError  # noqa: PLC0415
     from sanfen.transcript import parse  # noqa: PLC0415
 
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     loaded = load(config) if config is not None else None
     passed = failed = 0
     for path in sorted(one for given in files for one in (given.glob("*.txt") if given.is_dir() else [given])):
@@ -38,6 +41,8 @@ def command(context: click.Context, /, files: tuple[Path, ...], config: Path | N
         passed, failed = passed + (not differences), failed + bool(differences)
         if differences:
             click.echo(f"✕ {path}: {chat.title}")
+        elif verbose:
+            click.echo(f"✓ {path}: {chat.title}")
         for one in differences:
             where = f"{path}:{one.line}: " if one.line else f"{path}: "
             click.echo("  " + where + t("test_differs", language, expected=one.expected, found=one.found))

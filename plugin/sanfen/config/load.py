@@ -38,12 +38,19 @@ class Loaded:
     warnings: tuple[Finding, ...] = ()
 
 
-def load(path: Path, env: Mapping[str, str] | None = None, *, deadlines: Mapping[str, int] | None = None) -> Loaded:
+def load(
+    path: Path,
+    env: Mapping[str, str] | None = None,
+    *,
+    deadlines: Mapping[str, int] | None = None,
+    listen: Mapping[str, str] | None = None,
+) -> Loaded:
     """Load a configuration. ``env``: fills ${NAME}, by default the environment. Raises ConfigError with all mistakes.
 
-    ``deadlines``: how long channels wait for an answer, by adapter, milliseconds.
+    ``deadlines``: how long channels wait for an answer, by adapter, milliseconds. ``listen``: addresses in place of the
+    file's, checked as if they stood in it.
     """
-    loaded, findings = inspect(path, env, deadlines=deadlines)
+    loaded, findings = inspect(path, env, deadlines=deadlines, listen=listen)
     errors = [finding for finding in findings if finding.is_error]
     if loaded is None or errors:
         raise ConfigError(render_all(findings))
@@ -51,7 +58,11 @@ def load(path: Path, env: Mapping[str, str] | None = None, *, deadlines: Mapping
 
 
 def inspect(
-    path: Path, env: Mapping[str, str] | None = None, *, deadlines: Mapping[str, int] | None = None
+    path: Path,
+    env: Mapping[str, str] | None = None,
+    *,
+    deadlines: Mapping[str, int] | None = None,
+    listen: Mapping[str, str] | None = None,
 ) -> tuple[Loaded | None, list[Finding]]:
     """Everything that is to be said about a configuration, and the configuration if it can be run."""
     document = read_file(path, os.environ if env is None else env)
@@ -64,6 +75,8 @@ def inspect(
                 document.at("C001", "the file holds no keys", 1, 1, 1, help_="start from sanfen.example.yaml")
             )
         return None, findings
+    if listen and isinstance(document.tree.setdefault("listen", {}), dict):
+        document.tree["listen"] |= listen
     config, wrong = _config(document)
     if config is None:
         return None, _tidy(document, findings)

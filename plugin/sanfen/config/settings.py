@@ -178,3 +178,4 @@ class Settings:
     outbound: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     directory: Directory = NOBODY
+    dry_run: bool = False  # judge and show, tell nobody

@@ -143,6 +143,9 @@ class Worker:
 
     async def _carry(self, name: str, rows: list[Row]) -> None:
         """Everything that is due for one name: actions one by one, notices as one message."""
+        if self._settings.dry_run:
+            await self._do(outbox.inhibit, [(row, "dry_run") for row in rows], self._clock.now_ms())
+            return
         for row in [row for row in rows if row.kind == "reassign"]:
             await self._act(row, Action("assign", row.facts["conversation"], agent=row.person))
         rows = [row for row in rows if row.kind != "reassign"]

@@ -42,6 +42,7 @@ _FILTERS = {
     "conversation": "conversation = ?",
     "first_day": "day >= ?",
     "last_day": "day <= ?",
+    "since_ms": "opened_ms >= ?",
 }
 _SUMS = (
     "sum(met + late + missed) AS rounds, sum(met) AS met, sum(late) AS late, sum(missed) AS missed, "
@@ -82,9 +83,9 @@ def rates(connection: sqlite3.Connection, *, by: Sequence[str] = (), **filters: 
 
 
 def rounds(
-    connection: sqlite3.Connection, *, longest: bool = False, limit: int | None = None, **filters: str | None
+    connection: sqlite3.Connection, *, longest: bool = False, limit: int | None = None, **filters: str | int | None
 ) -> list[dict[str, Any]]:
-    """Rounds, newest first, or longest wait first. Filters as in ``rates``, and status, reason, conversation."""
+    """Rounds, newest first, or longest wait first. Filters as in ``rates``, and status, reason, conversation, since_ms."""
     clause, values = where(filters)
     order = "wait_ms DESC NULLS LAST" if longest else "opened_ms DESC, id"
     rows = connection.execute(
@@ -242,12 +243,14 @@ def check_day(text: str) -> None:
     raise InputError(f"not a day: {text[:40]!r}", hint="write 2026-11-01")
 
 
-def where(filters: Mapping[str, str | None], more: Mapping[str, str] | None = None) -> tuple[str, tuple[str, ...]]:
+def where(
+    filters: Mapping[str, str | int | None], more: Mapping[str, str] | None = None
+) -> tuple[str, tuple[str | int, ...]]:
     """The WHERE of the filters that are set; a name that is none is a mistake of ours. Raises InputError for no date."""
     known = {**_FILTERS, **(more or {})}
     given = {name: value for name, value in filters.items() if value is not None}
     for name in given.keys() & {"first_day", "last_day"}:
-        check_day(given[name])
+        check_day(str(given[name]))
     if not given:
         return "", ()
     return "WHERE " + " AND ".join(known[name] for name in given), tuple(given.values())

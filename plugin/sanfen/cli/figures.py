@@ -1,15 +1,16 @@
-"""``sanfen report``: the figures of a log that follow no policy."""
+"""``sanfen figures``: those of a log that follow no policy."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
+from sanfen.cli.options import listed, spoken
+from sanfen.cli.rates import GROUPS
 from sanfen.cli.tables import formats
 
 __all__ = ["command"]
 
-_GROUPS = ("shop", "channel", "agent", "day", "week", "month", "hour")
 _SHOWN = (
     "consult_num", "no_reply_num", "ask_num", "first_reply_mean", "total_reply_mean", "longest_reply", "rounds", "ok",
     "slow_reception_num", "long_receive_num", "seller_msg_num", "buyer_msg_num", "mark", "order_num", "paid_num",
@@ -17,9 +18,9 @@ _SHOWN = (
 )  # fmt: skip
 
 
-@click.command("report")
+@click.command("figures")
 @click.argument("log", type=click.Path(path_type=Path), metavar="DB")
-@click.option("--by", "by", multiple=True, type=click.Choice(_GROUPS), help="Group by; may be given several times.")
+@listed("--by", GROUPS, "Group by; several with commas between them.")
 @click.option("--shop", help="Only this shop.")
 @click.option("--channel", help="Only this channel.")
 @click.option("--agent", help="Only this agent.")
@@ -33,16 +34,13 @@ _SHOWN = (
     help="Change a definition: cap=10m, slow=90s, slow_times=2, within=1m (docs/figures.md).",
 )
 @formats
-@click.pass_context
-def command(
-    context: click.Context, /, log: Path, by: tuple[str, ...], sets: tuple[str, ...], form: str | None, **options: Any
-) -> None:
+def command(log: Path, *, by: tuple[str, ...], sets: tuple[str, ...], form: str | None, **options: Any) -> None:
     """First and average response, unreplied customers, messages, slow receptions, inquiries, orders: per agent or hour."""
     from sanfen.cli.asking import asked, figure_settings  # noqa: PLC0415  # loaded only for this verb
     from sanfen.cli.tables import show_figures  # noqa: PLC0415
     from sanfen.store.figures import figures  # noqa: PLC0415
 
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     settings = figure_settings(sets)
     with asked(log) as connection:
         rows = figures(connection, by=by, settings=settings, **options)

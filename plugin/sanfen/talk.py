@@ -1,0 +1,106 @@
+"""The command line's part of the catalogue: English and Chinese, by name."""
+
+__all__ = ["TALK"]
+
+TALK: dict[str, tuple[str, str]] = {
+    # verbs that talk to a running service
+    "server_none": (
+        "no service answers ({names})\n  = help: start one (sanfen serve -c FILE, or sanfen demo), or name its file: -c FILE",
+        "没有服务在运行（{names}）\n  = help: 先启动（sanfen serve -c 文件，或 sanfen demo），或指明它的配置：-c 文件",
+    ),
+    "server_no_file": ("looked for {names}", "找过 {names}"),
+    "server_silent": (
+        "no service answers at {address}: {reason}\n  = help: start it: sanfen serve -c {config}",
+        "{address} 没有服务：{reason}\n  = help: 启动它：sanfen serve -c {config}",
+    ),
+    "serve_head": (
+        "{config}: no findings ({rules} classify rules, {ladders} ladders, {people} people)",
+        "{config}：没有问题（分类规则 {rules} 条，升级阶梯 {ladders} 个，人 {people} 位）",
+    ),
+    "serve_kept": ("kept and scored, not passed on", "记录并计分，不转发"),
+    "serve_dry": ("dry run: everything is judged and shown, nobody is told", "试运行：照常判断和显示，不通知任何人"),
+    "serve_silent": (
+        "no message yet after {seconds} s: point the channel's webhook at an address above, or try: sanfen say hello",
+        "{seconds} 秒内没有收到消息：把渠道的 webhook 指向上面的地址，或试试：sanfen say 在吗",
+    ),
+    "say_sent": ("sent; not judged yet", "已发送，尚未判定"),
+    "say_asked": ("{id}  {outcome}, due {due}", "{id}  {outcome}，截止 {due}"),
+    "tail_opened": ("opened", "开始"),
+    "tail_told": ("told {seconds} s", "已通知 {seconds} 秒"),
+    "tail_refused": ("REFUSED {answer}", "被拒绝 {answer}"),
+    "tail_unknown": ("unsure {answer}", "不确定 {answer}"),
+    "quiet_added": (
+        "quiet for {lasts}; end it: sanfen quiet end {number}",
+        "静默 {lasts}；提前结束：sanfen quiet end {number}",
+    ),
+    "quiet_ended": ("silence {number} has ended", "静默 {number} 已结束"),
+    "quiet_none": ("no silence is planned", "没有计划内的静默"),
+    "policies_same": ("no difference", "没有差别"),
+    "datasette_missing": ("Datasette is not installed here", "没有安装 Datasette"),
+    # init
+    "init_channel": ("Which channel do messages come from?", "消息来自哪种渠道？"),
+    "init_told": (
+        "Who is told, and how? An address such as dingtalk://TOKEN; console: prints here",
+        "怎样通知值班组长？地址如 dingtalk://TOKEN；console: 打印在这里",
+    ),
+    "init_policy": (
+        "Which rule are you judged by? (sanfen policies lists them)",
+        "按哪条规则考核？（sanfen policies 列出全部）",
+    ),
+    "init_tz": ("In which time zone is the shop?", "店铺在哪个时区？"),
+    "init_out": ("where the shop's answers went before", "店铺回复原来送到的地方"),
+    "init_there": ("{name} is there already, nothing was written", "{name} 已经存在，没有写入任何文件"),
+    "init_there_mend": ("name another folder: sanfen init shop", "换一个目录：sanfen init shop"),
+    "init_nobody": ("nobody answers the questions: --yes takes the defaults", "没有人回答问题：--yes 使用默认值"),
+    "init_done": (
+        "next:\n  cd {folder}\n  sanfen check config/sanfen.yaml\n  sanfen test tests -c config/sanfen.yaml\n"
+        "  sanfen serve -c config/sanfen.yaml --dry-run      # messages go to http://127.0.0.1:8970/in/{channel}",
+        "接下来：\n  cd {folder}\n  sanfen check config/sanfen.yaml\n  sanfen test tests -c config/sanfen.yaml\n"
+        "  sanfen serve -c config/sanfen.yaml --dry-run      # 消息发到 http://127.0.0.1:8970/in/{channel}",
+    ),
+    # doctor
+    "doctor_config": ("configuration", "配置"),
+    "doctor_no_config": ("none found: sanfen init, or name it with -c", "没有找到：sanfen init，或用 -c 指明"),
+    "doctor_versions": ("{versions}; extras: {extras}", "{versions}；附加组件：{extras}"),
+    "doctor_holidays": ("holidays {year}", "{year} 年节假日"),
+    "doctor_holidays_known": (
+        "days off and workdays of China are known (holidays {version})",
+        "放假和调休已收录（holidays {version}）",
+    ),
+    "doctor_holidays_unknown": (
+        "China's shifted days are not known yet: pip install -U holidays once they are published (now {version})",
+        "调休尚未收录：国务院公布后 pip install -U holidays（现为 {version}）",
+    ),
+    "doctor_service": ("service", "服务"),
+    "doctor_silent": ("nobody answers at {address}", "{address} 没有回应"),
+    "doctor_answers": ("answers at {address}, version {version}", "{address} 正常，版本 {version}"),
+    "doctor_other_version": (
+        "answers at {address} in version {version}: restart it to run this one",
+        "{address} 的版本是 {version}：重启后才会用当前版本",
+    ),
+    "doctor_clock": ("clock", "时钟"),
+    "doctor_apart": ("the service's and ours are {seconds} s apart", "服务与本机相差 {seconds} 秒"),
+    "doctor_disk": ("disk", "磁盘"),
+    "doctor_free": ("{folder}: {free} GiB free", "{folder}：剩余 {free} GiB"),
+    "doctor_not_writable": ("{folder} cannot be written", "{folder} 不可写"),
+    "doctor_log": ("log", "记录"),
+    "doctor_no_log": ("{path} is not there yet: the service makes it", "{path} 还没有：服务启动时创建"),
+    "doctor_size": ("{path}: {events} events, {size} MiB", "{path}：{events} 个事件，{size} MiB"),
+    "doctor_notices": ("notices", "通知"),
+    "doctor_sent": (
+        "last {days} days: {sent}, of them {late} more than 10 s late, {lost} lost or unsure",
+        "最近 {days} 天：{sent} 条，晚于 10 秒 {late} 条，未送达或不确定 {lost} 条",
+    ),
+    "doctor_gaps": ("gaps", "缺口"),
+    "doctor_gaps_found": (
+        "last {days} days: {gaps}, {deliveries} deliveries lost",
+        "最近 {days} 天：{gaps} 处，丢失 {deliveries} 条",
+    ),
+    "doctor_steps": ("clock set", "校时"),
+    "doctor_set": ("last {days} days: {steps} times", "最近 {days} 天：{steps} 次"),
+    "doctor_forward": ("forward {name}", "转发 {name}"),
+    "doctor_reached": ("takes connections", "可以连接"),
+    "doctor_way": ("{way}  try it: sanfen notify {name}", "{way}  试一下：sanfen notify {name}"),
+    "doctor_people": ("people", "通知人"),
+    "doctor_nobody": ("nobody can be told", "没有人可以通知"),
+}

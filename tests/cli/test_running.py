@@ -1,0 +1,134 @@
+"""The verbs that talk to a running service, against a real one."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.command import Sanfen, serving
+
+from sanfen.store.db import open_reader
+
+
+@pytest.fixture
+def shop(sanfen: Sanfen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """What `init` writes, at any hour, served as a trial from its own folder; gives what the service says."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SANFEN_CONFIG", raising=False)
+    assert sanfen("init", ".", "--yes").code == 0
+    config = tmp_path / "config/sanfen.yaml"
+    text = config.read_text(encoding="utf-8").replace("policy: taobao-2022-01", "policy: always", 1)
+    more = "policies: {always: {based_on: taobao-2022-01, window: 00:00-24:00, midnight: none}}\n"
+    config.write_text(text.replace("before: 1m30s", "at: 0s") + more, encoding="utf-8")
+    with serving(config, "--dry-run") as said:
+        yield said
+
+
+def test_a_chat_by_hand(sanfen: Sanfen, shop: Path) -> None:
+    """A question opens a round, an automatic reply does not close it, a person's does; tail tells the same."""
+    asked = sanfen("say", "在吗")
+    again = sanfen("say", "有人吗", "--from", "buyer:me")
+    auto = sanfen("say", "稍等", "--from", "agent:小美", "--auto")
+    person = sanfen("say", "有货的", "--from", "agent:小美")
+    told = sanfen("tail", "--since", "1h", "--for", "300ms", "--nl")
+    lines: list[dict[str, Any]] = [json.loads(line) for line in told.out.splitlines()]
+
+    assert [done.code for done in (asked, again, auto, person)] == [0, 0, 0, 0]
+    assert "pending, due" in asked.out
+    assert asked.out == again.out
+    assert "invalid" in auto.out
+    assert "→  pending" in auto.out
+    assert "valid" in person.out
+    assert "→  met" in person.out
+    assert [(one["kind"], one["valid"]) for one in lines] == [
+        ("ask", None), ("ask", None), ("reply", False), ("met", True),
+    ]  # fmt: skip
+    assert len({one["round"] for one in lines}) == 1
+
+
+def test_the_tail_is_narrowed(sanfen: Sanfen, shop: Path) -> None:
+    sanfen("say", "在吗", "--from", "buyer:tb_1234567")
+    sanfen("say", "在的", "--from", "agent:小美", "--to", "tb_1234567")
+    only = sanfen("tail", "--since", "1h", "--for", "100ms", "--only", "met", "--compact")
+    other = sanfen("tail", "--since", "1h", "--for", "100ms", "--agent", "莉莉")
+
+    assert "在吗" not in only.out
+    assert len(only.out.splitlines()) == 1
+    assert other.out == ""
+
+
+def test_a_trial_tells_nobody(sanfen: Sanfen, shop: Path) -> None:
+    """The first step is due at once; its row says why nobody heard of it."""
+    sanfen("say", "在吗")
+    log = shop.parent.parent / "data/sanfen.db"
+    rows: list[tuple[str, str]] = []
+    for _ in range(100):
+        with closing(open_reader(log)) as connection:
+            rows = [tuple(row) for row in connection.execute("SELECT state, reason FROM escalations")]
+        if rows and rows[0][0] != "waiting":
+            break
+        time.sleep(0.05)  # until the step was served; bounded
+    text = shop.read_text(encoding="utf-8")
+
+    assert rows == [("inhibited", "dry_run")]
+    assert "dry run: everything is judged and shown, nobody is told" in text
+    assert "/in/desk  kept and scored, not passed on" in text
+
+
+def test_the_doctor_looks_at_a_service(sanfen: Sanfen, shop: Path) -> None:
+    done = sanfen("doctor", "--json")
+    states = {row["what"]: row["state"] for row in done.json}
+
+    assert [row for row in done.json if row["state"] == "✕"] == []
+    assert (states["service"], states["clock"], states["log"], states["gaps"]) == ("✓", "✓", "✓", "✓")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["say", "x", "--from", "somebody"], "write buyer:ID or agent:NAME"),
+        (["say", "x", "--channel", "dsek"], "no channel is called 'dsek'"),
+        (["tail", "--for", "long"], "--for: not a duration"),
+        (["tail", "--since", "then"], "--since: neither a duration nor a day"),
+        (["tail", "--only", "lost"], "'lost' is not one of"),
+        (["quiet", "lsit"], "Did you mean 'list'?"),
+    ],
+)
+def test_mistakes_are_one_sentence(sanfen: Sanfen, shop: Path, given: list[str], words: str) -> None:
+    done = sanfen(*given)
+
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err
+
+
+@pytest.mark.parametrize("verb", [["say", "x"], ["tail"], ["quiet", "list"]])
+def test_nobody_answers_anywhere(
+    sanfen: Sanfen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SANFEN_CONFIG", raising=False)
+    done = sanfen("--lang", "zh", *verb)
+
+    assert (done.code, done.out) == (3, "")
+    assert "没有服务在运行" in done.err
+
+
+def test_the_doctor_without_anything(sanfen: Sanfen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = sanfen("doctor")
+
+    assert done.code == 1
+    assert "none found: sanfen init" in done.out
+
+
+def test_addresses_of_the_command_line_are_checked_like_the_files(sanfen: Sanfen, config: Path) -> None:
+    """Off loopback the board needs a token, also where the command line says so."""
+    done = sanfen("serve", "-c", config, "--board", "0.0.0.0:8971")
+    wrong = sanfen("serve", "-c", config, "--listen", "8970")
+
+    assert (done.code, wrong.code) == (2, 2)
+    assert "would be open to anybody on 0.0.0.0" in done.err
+    assert "error[C013]" in wrong.err
