@@ -1,9 +1,8 @@
 """How senders prove who they are: one row a scheme, and one function that checks any row.
 
-A row says where the signature stands, and of what pieces the signed material is made, in order (``sort``: sorted by their
-bytes). A piece is ``body``, ``secret``, ``url``, ``form`` (its fields sorted, each name with its value), ``text`` (what the
-adapter gives), ``bodySHA256`` (nothing, where the query holds the hash of a body that is no form), ``header:NAME``, ``query:NAME``, or ``=`` and these very characters.
-
+A row says where the signature stands, and of what pieces the signed material is made, in order (``sort``: sorted). A piece
+is ``body``, ``secret``, ``url``, ``form`` (its fields sorted, each name with its value), ``text`` (what the adapter gives),
+``bodySHA256`` (nothing, where the query holds the hash of a body), ``header:NAME``, ``query:NAME``, or ``=`` and a text.
 A check looks at the raw bytes, tries every secret against every offered signature, and compares in constant time. An
 entry that is malformed, or of a version we do not know, is simply no match.
 """
@@ -23,9 +22,9 @@ from sanfen.errors import ConfigError
 from sanfen_adapters.mac import mac
 
 __all__ = [
-    "CHATWOOT", "DINGTALK", "DOUYIN", "DOUYIN_MINIGAME", "FEISHU", "HUB_SHA1", "HUB_SHA256", "JD", "LINE", "MATRIX", "PDD",
-    "SCHEMES", "SLACK", "STANDARD_WEBHOOKS", "SUNCO", "TELEGRAM", "TOP", "TOP_HMAC", "TOP_HMAC_SHA256", "TWILIO",
-    "TWILIO_SHA256", "WECHAT", "WECOM", "ZENDESK", "Scheme", "check", "keys",
+    "BEARER", "CHATWOOT", "DINGTALK", "DOUYIN", "DOUYIN_MINIGAME", "FEISHU", "HUB_SHA1", "HUB_SHA256", "JD", "LINE", "MATRIX",
+    "PDD", "SCHEMES", "SLACK", "STANDARD_WEBHOOKS", "SUNCO", "TELEGRAM", "TIKTOK_SHOP", "TOP", "TOP_HMAC", "TOP_HMAC_SHA256",
+    "TWILIO", "TWILIO_SHA256", "WECHAT", "WECOM", "ZENDESK", "Scheme", "check", "keys",
 ]  # fmt: skip
 
 _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -74,7 +73,8 @@ ZENDESK = Scheme(
     written="base64", timestamp="header:x-zendesk-webhook-signature-timestamp", unit="iso",
 )  # fmt: skip
 SUNCO = Scheme("sunco", "header:x-api-key", (), "equal")
-MATRIX = Scheme("matrix", "header:authorization", (), "equal", prefix="Bearer ")
+BEARER = MATRIX = Scheme("bearer", "header:authorization", (), "equal", prefix="Bearer ")
+TIKTOK_SHOP = Scheme("tiktok-shop", "header:authorization", ("text", "body"))  # the text: the app's key
 WECOM = Scheme(
     "wecom", "query:msg_signature", ("secret", "query:timestamp", "query:nonce", "text"), "hash", "sha1",
     sort=True, timestamp="query:timestamp", window_s=300,
@@ -104,8 +104,8 @@ JD = TOP._replace(name="jd")
 SCHEMES = {
     one.name: one
     for one in (
-        STANDARD_WEBHOOKS, CHATWOOT, TELEGRAM, HUB_SHA256, HUB_SHA1, LINE, SLACK, TWILIO, TWILIO_SHA256, ZENDESK, SUNCO, MATRIX,
-        WECOM, WECHAT, FEISHU, DINGTALK, DOUYIN, DOUYIN_MINIGAME, TOP, TOP_HMAC, TOP_HMAC_SHA256, PDD, JD,
+        STANDARD_WEBHOOKS, CHATWOOT, TELEGRAM, HUB_SHA256, HUB_SHA1, LINE, SLACK, TWILIO, TWILIO_SHA256, ZENDESK, SUNCO, BEARER,
+        TIKTOK_SHOP, WECOM, WECHAT, FEISHU, DINGTALK, DOUYIN, DOUYIN_MINIGAME, TOP, TOP_HMAC, TOP_HMAC_SHA256, PDD, JD,
     )
 }  # fmt: skip
 """Every row, by its name; a manifest's ``signature`` is one of them."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from sanfen.core.events import Close, Event, Evidence, Handoff, Key, Message, Mode, Recall, Sender, Tag, Transfer
 from sanfen.errors import ConfigError, DeliveryError, DeniedError, ParseError, VerifyError
-from sanfen.reading import Place, dig, fingerprint, instant_ms, json_object
+from sanfen.reading import Place, dig, fingerprint, instant_ms, json_object, listed
 from sanfen.strictjson import Row, RowError, json_rows, strict_json
 from sanfen.wire import parse_instant, read_event
 
@@ -59,6 +59,7 @@ __all__ = [
     "instant_ms",
     "json_object",
     "json_rows",
+    "listed",
     "parse_instant",
     "read_event",
     "strict_json",

@@ -10,7 +10,7 @@ from sanfen.errors import ParseError
 from sanfen.strictjson import strict_json
 from sanfen.wire import parse_instant
 
-__all__ = ["Place", "dig", "fingerprint", "instant_ms", "json_object"]
+__all__ = ["Place", "dig", "fingerprint", "instant_ms", "json_object", "listed"]
 
 _LONGEST = 512
 _NUMBER = re.compile(r"[0-9]{1,17}(\.[0-9]{1,9})?", re.ASCII)
@@ -38,6 +38,16 @@ def dig(value: Any, *names: str) -> Any:
             return None
         value = value.get(name)
     return value
+
+
+def listed(value: Any, *names: str) -> list[dict[str, Any]]:
+    """The objects of the list that stands under names, as in ``dig``; empty where there is none. Raises ParseError."""
+    found = dig(value, *names)
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise ParseError(f"{names[-1]} is no list of objects", hint="look at the body in the log")
+    return found
 
 
 def fingerprint(token: str) -> str:

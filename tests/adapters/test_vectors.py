@@ -25,7 +25,8 @@ SCHEME_OF = {
     "wechat-oa-plain": "wechat", "feishu-signed-event": "feishu", "dingtalk-robot": "dingtalk", "chatwoot-v4": "chatwoot",
     "intercom": "hub-sha1", "zendesk-webhook": "zendesk", "taobao-top-md5-doc": "top", "taobao-top-hmac": "top-hmac",
     "taobao-top-hmac-sha256": "top-hmac-sha256", "pdd-doc": "pdd", "jd-doc": "jd", "douyin-open-webhook": "douyin",
-    "douyin-minigame-kf": "douyin-minigame", "telegram-secret-token": "telegram", "matrix-as-hs-token": "matrix",
+    "douyin-minigame-kf": "douyin-minigame", "telegram-secret-token": "telegram", "matrix-as-hs-token": "bearer",
+    "tiktok-shop": "tiktok-shop", "bearer": "bearer",
     "sunco-api-key": "sunco",
 }  # fmt: skip
 NOT_SIGNED = {"feishu-doc-decrypt"}  # an encrypted body alone
@@ -45,7 +46,7 @@ class Signed:
         self.keys = signatures.keys([secret], "desk")
         headers = {name.lower(): value for name, value in vector.get("headers", {}).items()}
         query, body, form = dict(vector.get("query", {})), vector.get("body", ""), vector.get("form")
-        self.url, self.text = vector.get("url", ""), ""
+        self.url, self.text = vector.get("url", ""), vector.get("text", "")
         if "params" in vector:
             form = vector["params"] | {"sign": vector["expected"]}
         if form is not None:

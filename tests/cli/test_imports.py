@@ -20,8 +20,8 @@ from sanfen.core.classify import classify
 from sanfen.core.events import Event, Message
 from sanfen.errors import InputError
 
-EXPORTS = Path(__file__).parent / "exports"
 ROOT = Path(__file__).parents[2]
+EXPORTS = ROOT / "tests" / "data" / "channels" / "taobao"
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 HEAD = ["发送时间", "发送者", "买家昵称", "消息内容"]
 DAY = [

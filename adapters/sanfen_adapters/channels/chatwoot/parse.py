@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sanfen.abc import Answer, Event, Message, ParseError, Place, Request, dig, fingerprint, json_object
+from sanfen.abc import Answer, Event, Message, ParseError, Place, Request, dig, fingerprint, json_object, listed
 
 __all__ = ["parse", "sent"]
 
@@ -82,7 +82,7 @@ def _speaker(body: Mapping[str, Any], sender: Mapping[str, Any]) -> dict[str, An
 
 
 def _assigned(body: Mapping[str, Any], place: Place, mark: str) -> Sequence[Event]:
-    for one in body.get("changed_attributes") or ():
+    for one in listed(body, "changed_attributes"):
         change = dig(one, "assignee_id")
         if isinstance(change, dict):
             before, now = (

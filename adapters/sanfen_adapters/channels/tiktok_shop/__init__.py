@@ -1,0 +1,77 @@
+"""TikTok Shop: one webhook for both sides of a conversation; ``sender.role`` says who."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sanfen.abc import (
+    ChannelAdapter,
+    Direction,
+    Event,
+    ParseError,
+    Place,
+    Proof,
+    Request,
+    VerifyError,
+    dig,
+    json_object,
+)
+from sanfen_adapters.signatures import TIKTOK_SHOP, check, keys
+
+__all__ = ["TiktokShopChannel"]
+
+_MODES = {"SHOP": "human", "CUSTOMER_SERVICE": "human", "SYSTEM": "auto", "ROBOT": "bot"}
+_NEW_MESSAGE = 14
+
+
+class TiktokShopChannel(ChannelAdapter):
+    """``secret``: the app's secret, which signs the app's key and the body."""
+
+    name = "tiktok_shop"
+
+    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
+        """``options``: ``app_key``."""
+        super().__init__(shop, channel, secrets, options)
+        self._keys = keys(self.secrets, channel)
+        self._signed = options.get("signing", "required") != "none"
+
+    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
+        """A webhook is signed; a call carries a token, which TikTok itself judges. Raises VerifyError."""
+        if direction == "out":
+            if request.headers.get("x-tts-access-token"):
+                return None
+            raise VerifyError("no x-tts-access-token", reason="unsigned", hint="send the call as TikTok Shop wants it")
+        if not self._signed:
+            return None
+        return check(TIKTOK_SHOP, request, self._keys, now_ms, text=str(self.options.get("app_key", "")))
+
+    def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
+        """A message; what is hidden from the customer is none. Calls are told by the webhook. Raises ParseError."""
+        body = json_object(request.body)
+        data = body.get("data")
+        if direction == "out" or body.get("type") != _NEW_MESSAGE or dig(data, "is_visible") is False:
+            return ()
+        return [_message(data, self.place(received_ms))]
+
+
+def _message(data: Any, place: Place) -> Event:
+    role, who = dig(data, "sender", "role"), dig(data, "sender", "im_user_id")
+    where = (dig(data, "conversation_id"), dig(data, "message_id"), dig(data, "create_time"))
+    rule, text = f"sender.role={str(role)[:40]}", _text(data)
+    if role == "BUYER":
+        return place.ask(*where, customer=who, text=text, rule=rule)
+    mode = _MODES.get(str(role), "unknown")
+    speaker = {"bot": who} if mode == "bot" else {"agent": who}
+    return place.reply(*where, mode, text=text, rule=rule, **speaker)
+
+
+def _text(data: Any) -> Any:
+    """A text stands in JSON inside the JSON; a picture or a card has none."""
+    content = dig(data, "content")
+    if dig(data, "type") != "TEXT" or not isinstance(content, str):
+        return None
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ParseError("data.content is no JSON", hint="look at the body in the log") from None
+    return dig(found, "content")

@@ -1,0 +1,86 @@
+"""Zendesk messaging: webhooks of Sunshine Conversations tell both sides; the author and the source say who."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sanfen.abc import (
+    Answer,
+    ChannelAdapter,
+    Direction,
+    Event,
+    Message,
+    Place,
+    Proof,
+    Request,
+    VerifyError,
+    dig,
+    fingerprint,
+    json_object,
+    listed,
+)
+from sanfen_adapters.signatures import SUNCO, check, keys
+
+__all__ = ["ZendeskSuncoChannel"]
+
+_DESK = "zd:agentWorkspace"
+
+
+class ZendeskSuncoChannel(ChannelAdapter):
+    """``secret``: the webhook's. ``in``: webhooks. ``out``: calls of the API."""
+
+    name = "zendesk_sunco"
+
+    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
+        """``options``: ``human_sources``, the ``source.type`` of where people type; ``people``: integrations they answer in."""
+        super().__init__(shop, channel, secrets, options)
+        self._keys = keys(self.secrets, channel)
+        self._signed = options.get("signing", "required") != "none"
+        self._sources = frozenset(map(str, options.get("human_sources") or (_DESK,)))
+        self._people = frozenset(map(str, options.get("people") or ()))
+
+    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
+        """A webhook carries its secret; a call its token, which Zendesk itself judges. Raises VerifyError."""
+        if direction == "out":
+            if request.headers.get("authorization", "").startswith(("Basic ", "Bearer ")):
+                return None
+            raise VerifyError("no authorization", reason="unsigned", hint="send the call as Zendesk wants it")
+        return check(SUNCO, request, self._keys, now_ms) if self._signed else None
+
+    def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
+        """The events of a webhook; calls are told by their answers. Raises ParseError."""
+        out: list[Event] = []
+        place = self.place(received_ms)
+        for one in listed(json_object(request.body), "events") if direction == "in" else ():
+            talk = dig(one, "payload", "conversation", "id")
+            if dig(one, "type") == "conversation:message":
+                out.append(self._message(dig(one, "payload", "message"), talk, place))
+            elif dig(one, "type") == "switchboard:passControl":
+                to = dig(one, "payload", "conversation", "activeSwitchboardIntegration", "name")
+                if to in self._people:
+                    out.append(place.handoff(talk, dig(one, "id"), dig(one, "createdAt")))
+        return out
+
+    def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Event]:
+        """What a call sent, and by whose token; the webhook tells it again, and the two become one."""
+        names = request.path.split("/")
+        if direction == "in" or request.method != "POST" or answer.status != 201 or names[-1] != "messages":
+            return ()
+        token, place = fingerprint(request.headers.get("authorization", "")), self.place(received_ms)
+        told = [self._message(one, names[-2], place) for one in listed(json_object(answer.body), "messages")]
+        return [one._replace(credential=token) for one in told if one.sender == "merchant"]
+
+    def _message(self, message: Any, talk: Any, place: Place) -> Message:
+        kind, subtypes = dig(message, "author", "type"), str(dig(message, "author", "subtypes"))
+        who, source = dig(message, "author", "displayName"), str(dig(message, "source", "type"))
+        where, text = (talk, dig(message, "id"), dig(message, "received")), dig(message, "content", "text")
+        if kind == "user":
+            customer = f"user:{dig(message, 'author', 'userId')}"
+            return place.ask(*where, customer=customer, text=text, rule="author.type=user")
+        if "'AI'" in subtypes:
+            return place.reply(*where, "bot", bot=who, text=text, rule="author.subtypes has AI")
+        if "'activity'" in subtypes:
+            return place.reply(*where, "auto", text=text, rule="author.subtypes has activity")
+        if source in self._sources:
+            rule = "author.type=business,source∈human_sources"
+            return place.reply(*where, "human", agent=who, text=text, rule=rule)
+        return place.reply(*where, agent=who, text=text, rule=f"author.type=business,source={source[:40]}")
