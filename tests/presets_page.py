@@ -81,7 +81,8 @@ def row(model: PolicyModel) -> tuple[str, ...]:
 
 def source(at: str, date: str | None, says: str | None) -> str:
     place = f"<{at}>" if at.startswith("http") and " " not in at else at
-    return f"- {place}{f' ({date})' if date else ''}{f': {says}' if says else ''}\n"
+    when = "" if date is None else f" ({date.replace('unknown', 'undated')})"
+    return f"- {place}{when}{f': {says}' if says else ''}\n"
 
 
 def section(name: str) -> str:
@@ -91,7 +92,8 @@ def section(name: str) -> str:
     assert status is not None
     assert title is not None
     out = [f"## `{name}`\n\n{title.zh} · {title.en}\n\n", f"{first.removeprefix('# ')}\n\n"]
-    out.append(f"Confidence: {status.confidence}, as of {status.as_of}. {status.note or ''}".rstrip() + "\n\n")
+    when = "undated" if status.as_of in (None, "unknown") else status.as_of
+    out.append(f"Confidence: {status.confidence} ({when}). {status.note or ''}".rstrip() + "\n\n")
     out += [source(one.at, one.date, one.says) for one in model.sources]
     return "".join(out) + "\n"
 
