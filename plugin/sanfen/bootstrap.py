@@ -6,7 +6,7 @@ tries again until the database is there.
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -73,6 +73,7 @@ class Service:
         self._onward: Onward | None = None
         self._pulling: Pulling | None = None
         self.not_adopted: str | None = None  # why the last reload changed nothing
+        self.problems: Sequence[str] = ()  # the whole of it, by lines
         self._changed: Callable[[], None] = lambda: None  # something was committed
         self.over = asyncio.Event()  # another instance has taken over: this one has nothing left to do
 
@@ -177,14 +178,15 @@ class Service:
             adapters = self._adapters(loaded.settings)
             await self._adopt(loaded, adapters)
         except (ConfigError, StoreError) as error:
-            self.not_adopted = error.message.splitlines()[0]
-            _log.error("configuration not adopted: the old one stays", problems=str(error).splitlines())
+            self.not_adopted, self.problems = error.message.splitlines()[0], str(error).splitlines()
+            _log.error("configuration not adopted: the old one stays", problems=self.problems)
             return False
         except Exception as error:  # noqa: BLE001  # whatever a file makes us do, the service goes on as it was
             self.not_adopted = f"{type(error).__name__}: {error}"
+            self.problems = [self.not_adopted]
             _log.exception("configuration not adopted: the old one stays")
             return False
-        self.not_adopted = None
+        self.not_adopted, self.problems = None, ()
         warnings = [f"{one.file}:{one.line}: {one.message}" for one in loaded.warnings]
         _log.info("configuration adopted", file=str(path), policy=self.policy, warnings=warnings)
         return True

@@ -21,8 +21,8 @@ STYLE = """\
 .chart .tint { fill: var(--calm-bar, #009e73); fill-opacity: .3; } .chart .tint.low { fill: var(--red-bar, #d4552f); }
 .chart .cell { fill: var(--text, #1c1d1f); } .chart .strong { fill: var(--text, #1c1d1f); font-weight: 600; }
 .chart .zone-calm { fill: var(--calm-bar, #009e73); } .chart .zone-soon { fill: var(--soon-bar, #e69f00); }
-.chart .zone-urgent { fill: var(--last, #a82a08); } .chart .zone-over { fill: var(--text, #1c1d1f); }
-.chart .tick { stroke: var(--text, #1c1d1f); stroke-width: 2; } .chart a:focus { outline: 2px solid var(--link, #0b62a8); }
+.chart .zone-urgent { fill: var(--last, #a82a08); } .chart .zone-over { fill: var(--muted, #62666d); }
+.chart.spark { width: 100px; } .chart .tick { stroke: var(--text, #1c1d1f); stroke-width: 2; } .chart a:focus { outline: 2px solid var(--link, #0b62a8); }
 """
 """What the classes look like; the variables are the board's, with the light theme's colours where there are none."""
 

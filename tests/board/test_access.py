@@ -37,6 +37,7 @@ class Service:
     trouble: Trouble | None = None
     is_standby = False
     not_adopted: str | None = None
+    problems: tuple[str, ...] = ()
     loaded = LOADED
 
 

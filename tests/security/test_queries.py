@@ -40,6 +40,7 @@ class Service:
         self.secrets: dict[tuple[str, str], int] = {}
         self.trouble: Trouble | None = None
         self.not_adopted: str | None = None
+        self.problems: list[str] = []
         self.is_standby = False
         self.loaded = Loaded(Settings(), (Policy("p"),), ())
 

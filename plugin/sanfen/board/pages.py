@@ -60,7 +60,14 @@ class Pages:
         folder = files("sanfen.board") / "templates"
         loader = jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8"))
         self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-        self._templates.filters |= {"clock": clock_text, "percent": _percent, "mask": mask, "hours": _hours}
+        self._templates.filters |= {
+            "clock": clock_text,
+            "percent": _percent,
+            "mask": mask,
+            "hours": _hours,
+            "seconds": _seconds,
+            "plain": _plain,
+        }
         self._templates.globals |= {"rounds_url": rounds_url, "counted": COUNTED}
 
     def adopt(self, settings: Settings) -> None:
@@ -162,6 +169,15 @@ def rounds_url(**filters: object) -> str:
 def _hours(hours: Hours) -> str:
     """The hours a policy looks at."""
     return "–".join(f"{minute // 60:02}:{minute % 60:02}" for minute in (hours.open_min, hours.close_min))
+
+
+def _plain(value: Any) -> str:
+    """A value of a configuration."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else clock_text(round(value * 1000))
 
 
 def _percent(value: float | None) -> str:

@@ -16,8 +16,15 @@ from sanfen.board.feed import Feed
 from sanfen.board.guard import guard_of, guarded
 from sanfen.board.login import Login
 from sanfen.board.pages import Pages, json_answer
+from sanfen.board.screens.agents import Agents
+from sanfen.board.screens.budget import Budget
 from sanfen.board.screens.desk import Desk, Trouble
+from sanfen.board.screens.escalations import Escalations
+from sanfen.board.screens.hours import Hours
 from sanfen.board.screens.live import Live
+from sanfen.board.screens.rounds import Rounds
+from sanfen.board.screens.rules import Rules
+from sanfen.board.screens.why import Why
 from sanfen.catalogue import t
 from sanfen.clock import Clock
 from sanfen.config.settings import Settings
@@ -138,7 +145,17 @@ def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.A
     live = Live(desk)
     app[FEED] = live.feed
     app.on_shutdown.append(lambda _: live.feed.close())
-    app.add_routes(live.routes())
+    for screen in (
+        live,
+        Rounds(desk),
+        Why(desk),
+        Agents(desk),
+        Hours(desk),
+        Budget(desk),
+        Escalations(desk),
+        Rules(desk),
+    ):
+        app.add_routes(screen.routes())
     app.router.add_get("/static/{name}", board.static)
     app.router.add_get("/healthz", board.health)
     app.router.add_get("/readyz", board.ready)

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -14,18 +15,21 @@ __all__ = [
     "GROUPS",
     "check_day",
     "compare",
+    "counted",
     "escalations",
     "freest",
     "mask",
     "open_of",
     "outcomes",
     "policies",
+    "questions",
     "rates",
     "round_of",
     "rounds",
     "scored_by",
     "spoke_since",
     "unknown",
+    "waits",
     "where",
 ]
 
@@ -40,9 +44,18 @@ _FILTERS = {
     "status": "status = ?",
     "reason": "reason = ?",
     "conversation": "conversation = ?",
+    "hour": "hour = CAST(? AS INTEGER)",
+    "weekday": "CAST(strftime('%w', day) AS INTEGER) = CAST(? AS INTEGER)",  # 0 is Sunday
     "first_day": "day >= ?",
     "last_day": "day <= ?",
     "since_ms": "opened_ms >= ?",
+}
+_OF_ROUNDS = {
+    "wait_from_ms": "wait_ms >= CAST(? AS INTEGER)",
+    "wait_to_ms": "wait_ms < CAST(? AS INTEGER)",
+    "unheld": "coalesce(agent, '') = ?",
+    "about": "? IN (id, customer, conversation)",
+    "ids": "id IN (SELECT value FROM json_each(?))",
 }
 _SUMS = (
     "sum(met + late + missed) AS rounds, sum(met) AS met, sum(late) AS late, sum(missed) AS missed, "
@@ -83,15 +96,53 @@ def rates(connection: sqlite3.Connection, *, by: Sequence[str] = (), **filters: 
 
 
 def rounds(
-    connection: sqlite3.Connection, *, longest: bool = False, limit: int | None = None, **filters: str | int | None
+    connection: sqlite3.Connection,
+    *,
+    longest: bool = False,
+    limit: int | None = None,
+    offset: int = 0,
+    **filters: str | int | None,
 ) -> list[dict[str, Any]]:
-    """Rounds, newest first, or longest wait first. Filters as in ``rates``, and status, reason, conversation, since_ms."""
-    clause, values = where(filters)
-    order = "wait_ms DESC NULLS LAST" if longest else "opened_ms DESC, id"
+    """Rounds, newest first, or longest wait first. Filters as in ``rates``, and status (several with commas), reason,
+    conversation, since_ms, hour, weekday, wait_from_ms, wait_to_ms; ids as JSON; about: a round's, customer's or conversation's id.
+    """
+    clause, values = where(filters, _OF_ROUNDS)
+    order = "wait_ms DESC NULLS LAST, id" if longest else "opened_ms DESC, id"
     rows = connection.execute(
-        f"SELECT * FROM rounds {clause} ORDER BY {order} LIMIT ?", (*values, -1 if limit is None else limit)
+        f"SELECT * FROM rounds {clause} ORDER BY {order} LIMIT ? OFFSET ?",
+        (*values, -1 if limit is None else limit, offset),
     )
     return marked(connection, [dict(row) | {"evidence": json.loads(row["evidence"])} for row in rows])
+
+
+def counted(connection: sqlite3.Connection, **filters: str | None) -> dict[str, int]:
+    """How many of the rounds that pass these filters have each outcome. Filters as in ``rounds``."""
+    clause, values = where(filters, _OF_ROUNDS)
+    rows = connection.execute(f"SELECT status, count(*) FROM round_rows {clause} GROUP BY status", values)
+    return dict.fromkeys(("met", "late", "missed", "pending", "excluded"), 0) | {row[0]: row[1] for row in rows}
+
+
+def waits(connection: sqlite3.Connection, bounds: Sequence[int], **filters: str | None) -> list[int]:
+    """How many answered rounds waited between each two of these bounds, milliseconds, and beyond the last; as ``rounds``."""
+    clause, values = where({**filters, "status": "met,late"}, _OF_ROUNDS)
+    found = Counter(
+        bisect_right(bounds, wait_ms) - 1
+        for (wait_ms,) in connection.execute(f"SELECT wait_ms FROM round_rows {clause} AND wait_ms IS NOT NULL", values)
+    )
+    return [found[number] for number in range(len(bounds))]
+
+
+def questions(connection: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What was asked, by round, as far as it is kept."""
+    wanted = json.dumps(
+        [[row["shop"], row["channel"], row["evidence"][0], row["id"]] for row in rows if row["evidence"]]
+    )
+    found = connection.execute(
+        "SELECT json_extract(value, '$[3]'), e.text FROM json_each(?) JOIN events e ON e.shop = json_extract(value, '$[0]') "
+        "AND e.channel = json_extract(value, '$[1]') AND e.id = json_extract(value, '$[2]') WHERE e.text IS NOT NULL",
+        (wanted,),
+    )
+    return {str(name): str(text) for name, text in found}
 
 
 def unknown(connection: sqlite3.Connection, **filters: str | None) -> int:
@@ -116,11 +167,23 @@ def outcomes(connection: sqlite3.Connection, **filters: str | None) -> dict[str,
 
 
 def escalations(
-    connection: sqlite3.Connection, *, round_id: str | None = None, limit: int = 50
+    connection: sqlite3.Connection,
+    *,
+    round_id: str | None = None,
+    state: str | None = None,
+    person: str | None = None,
+    limit: int = 50,
+    offset: int = 0,
 ) -> list[dict[str, Any]]:
-    """Who was told, newest first, each with its attempts."""
-    where, values = ("WHERE round = ?", (round_id,)) if round_id else ("", ())
-    rows = connection.execute(f"SELECT * FROM escalations {where} ORDER BY id DESC LIMIT ?", (*values, limit))
+    """Who was told, newest first, each with its attempts and who took the round in the end."""
+    given = {"e.round": round_id, "e.state": state, "e.person": person}
+    asked = {name: value for name, value in given.items() if value is not None}
+    clause = "WHERE " + " AND ".join(f"{name} = ?" for name in asked) if asked else ""
+    rows = connection.execute(
+        "SELECT e.*, r.taken_by FROM escalations e LEFT JOIN round_rows r ON r.score_set = 'live' AND r.policy = e.policy "
+        f"AND r.id = e.round {clause} ORDER BY e.id DESC LIMIT ? OFFSET ?",
+        (*asked.values(), limit, offset),
+    )
     return [dict(row) | {"tries": _attempts(connection, row["id"])} for row in rows]
 
 
@@ -253,4 +316,10 @@ def where(
         check_day(str(given[name]))
     if not given:
         return "", ()
-    return "WHERE " + " AND ".join(known[name] for name in given), tuple(given.values())
+    clauses: list[str] = []
+    values: list[str | int] = []
+    for name, value in given.items():
+        several = str(value).split(",") if name == "status" else [value]
+        clauses.append(known[name] if len(several) == 1 else f"status IN ({', '.join('?' * len(several))})")
+        values += several
+    return "WHERE " + " AND ".join(clauses), tuple(values)

@@ -1,7 +1,8 @@
 """What all screens stand on: the moment they show, links to the rounds behind a number, words of catalogues."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
@@ -13,9 +14,14 @@ from sanfen.clock import Clock
 from sanfen.config.load import Loaded
 from sanfen.core.policy import Policy
 from sanfen.core.reasons import Reason, sentence
+from sanfen.store.projection import LIVE
+from sanfen.store.queries import check_day
 from sanfen.wire import instant_text
 
-__all__ = ["Desk", "Moment", "Shown", "Trouble", "because", "local", "usual_ms"]
+__all__ = ["Desk", "Moment", "Shown", "Span", "Trouble", "because", "local", "span_of", "usual_ms"]
+
+_DAYS = 30
+_MOST_DAYS = 400
 
 
 class Trouble(NamedTuple):
@@ -46,6 +52,10 @@ class Shown(HasLog, Protocol):
     def not_adopted(self) -> str | None:
         """Why the last reload changed nothing; None if it did, or there was none."""
 
+    @property
+    def problems(self) -> Sequence[str]:
+        """All that was wrong with what was not adopted, as a compiler would show it, by lines."""
+
 
 class Moment(NamedTuple):
     """When somebody looks, and at what."""
@@ -64,6 +74,33 @@ class Moment(NamedTuple):
         """The share of rounds that must be met, if the policy demands one."""
         found = (one.value for one in self.policy.targets if one.op.startswith(">") and one.value <= 1)
         return next((float(value) for value in found), None)
+
+
+class Span(NamedTuple):
+    """The days that are looked at, first and last."""
+
+    first: str
+    last: str
+
+    @property
+    def days(self) -> list[str]:
+        """All of them."""
+        first = date.fromisoformat(self.first)
+        count = (date.fromisoformat(self.last) - first).days + 1
+        return [(first + timedelta(days=number)).isoformat() for number in range(max(0, min(count, _MOST_DAYS)))]
+
+    def asked(self, policy: str) -> dict[str, str | None]:
+        """As filters of the live rounds under a policy."""
+        return {"score_set": LIVE, "policy": policy, "first_day": self.first, "last_day": self.last}
+
+
+def span_of(request: web.Request, today: str) -> Span:
+    """As the address says, or the last thirty days. Raises InputError."""
+    first = (date.fromisoformat(today) - timedelta(days=_DAYS - 1)).isoformat()
+    found = Span(request.query.get("first_day") or first, request.query.get("last_day") or today)
+    for day in found:
+        check_day(day)
+    return found
 
 
 class Desk:

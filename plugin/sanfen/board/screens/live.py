@@ -100,7 +100,7 @@ class Live:
         return {"wall": look.is_wall, "zone_of": zone_of, "ticks_of": now.ticks_of}
 
     def _word(self, entry: Entry, look: Look, now_ms: int) -> str:
-        return self._pages.text("row.html", look.language, entry=entry, now_ms=now_ms, row=self._row(look))
+        return self._pages.text("pieces/row.html", look.language, entry=entry, now_ms=now_ms, row=self._row(look))
 
     def _trouble(self, language: str, *, blind: bool = False) -> str:
         service = self._desk.service
@@ -109,7 +109,7 @@ class Live:
             facts = {"cause": trouble.cause or "–", "kept": trouble.kept, "lost": trouble.lost}
             told = t("board_aside", language, **facts)
         shown = {"told": told, "blind": blind, "standby": service.is_standby, "not_adopted": service.not_adopted}
-        return self._pages.text("trouble.html", language, **shown)
+        return self._pages.text("pieces/trouble.html", language, **shown)
 
     def worded(self, look: Look, facts: Mapping[str, Any], moment: Moment) -> dict[str, str]:
         """The pieces of the page beside the list."""
@@ -124,7 +124,7 @@ class Live:
         }
         return {
             "trouble": self._trouble(look.language),
-            "day": self._pages.text("day.html", look.language, **shown),
+            "day": self._pages.text("pieces/day.html", look.language, **shown),
         }
 
 

@@ -235,8 +235,9 @@
     else if (button.dataset.test) {
       const out = button.parentElement.querySelector("output");
       put(out, "…");
-      const said = await send(`/people/${encodeURIComponent(button.dataset.test)}/test`, {});
-      put(out, said ? said.lines.join("\n") : "");
+      const said = await send(`/api/v1/people/${encodeURIComponent(button.dataset.test)}/test`, {});
+      const tried = said ? Object.values(said).find(Array.isArray).filter((way) => way.result !== "untried") : [];
+      put(out, tried.map((way) => `${button.dataset[way.result]} ${(way.took_ms / 1000).toFixed(1)} s: ${way.answer}`).join("; "));
     } else if (button.id === "help") at("keys").showModal();
   });
   if (list) {

@@ -1,0 +1,82 @@
+"""How much may still go wrong: the rate against its target, what is used, what is left, where it goes at this pace."""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from aiohttp import web
+
+from sanfen.board.pages import language_of, rounds_url
+from sanfen.board.screens.desk import Desk, Moment, Span, span_of
+from sanfen.catalogue import t
+from sanfen.charts import Point, Svg, line
+from sanfen.store import queries, units
+from sanfen.store.projection import LIVE
+
+__all__ = ["Budget"]
+
+_WINDOW = 30  # days whose rate a point of the line is
+_AHEAD = 7
+
+_Counted = Callable[[date], tuple[int, int]]
+
+
+class Budget:
+    """The screen."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where it stands."""
+        return [web.get("/budget", self.page)]
+
+    async def page(self, request: web.Request) -> web.Response:
+        """Each target of the policy, and the line of the days asked for."""
+        moment, language = self._desk.moment(), language_of(request)
+        span = span_of(request, moment.day)
+        rows, days = await self._desk.pages.ask(lambda c: _look(c, moment, span))
+        chart = _chart(days, moment, span, language)
+        return await self._desk.show("budget.html", request, span=span, chart=chart, rows=rows)
+
+
+def _look(
+    connection: sqlite3.Connection, moment: Moment, span: Span
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    rows = units.budgets(connection, moment.policy, LIVE, moment.now_ms)
+    before = (date.fromisoformat(span.first) - timedelta(days=_WINDOW)).isoformat()
+    days = queries.rates(connection, by=("day",), **(span.asked(moment.policy.id) | {"first_day": before}))
+    return rows, {row["day"]: row for row in days}
+
+
+def _chart(days: Mapping[str, Mapping[str, Any]], moment: Moment, span: Span, language: str) -> Svg:
+    """The rate of the thirty days up to each day, and what was late or missed on it; then where the last week leads."""
+
+    def counted(day: date) -> tuple[int, int]:
+        row = days.get(day.isoformat())
+        return (0, 0) if row is None else (row["rounds"], row["late"] + row["missed"])
+
+    points = []
+    for name in span.days:
+        value, (_, misses) = _rate(counted, date.fromisoformat(name)), counted(date.fromisoformat(name))
+        shown = "–" if value is None else f"{value:.2%}"
+        tip = t("chart_day", language, day=name, rate=shown, misses=misses)
+        low = value is not None and moment.target is not None and value < moment.target
+        link = rounds_url(first_day=name, last_day=name, status="late,missed") if misses else None
+        points.append(Point(name[5:], value, misses, low, tip, link, misses))
+    ahead = [_rate(counted, date.fromisoformat(span.last), number) for number in range(1, _AHEAD + 1)]
+    return line(
+        t("board_rate_line", language),
+        points,
+        target=moment.target,
+        target_name="" if moment.target is None else f"{moment.target:.0%}",
+        ahead=[value for value in ahead if value is not None],
+    )
+
+
+def _rate(counted: _Counted, last: date, ahead: int = 0) -> float | None:
+    """The share met of the window that ends ``ahead`` days after ``last``, if each of those is like the mean of its week."""
+    known = [counted(last - timedelta(days=number)) for number in range(_WINDOW - ahead)]
+    rounds, misses = (sum(column) + sum(column[:7]) * ahead / 7 for column in zip(*known, strict=True))
+    return 1 - misses / rounds if rounds else None
