@@ -39,6 +39,20 @@ def test_shanghai_had_summer_time() -> None:
     assert lengths == {DAY, DAY - 3_600_000, DAY + 3_600_000}
 
 
+@pytest.mark.parametrize(
+    ("zone", "moment", "minute"),
+    [
+        ("UTC", (2023, 1, 7), 0),
+        ("UTC", (2023, 1, 7, 9, 5, 59), 545),
+        ("Asia/Shanghai", (2023, 1, 7, 1, 30), 570),
+        ("Asia/Kathmandu", (2023, 1, 7, 20, 14), 119),
+        ("UTC", (1969, 12, 31, 23, 59), 1439),
+    ],
+)
+def test_the_clock_on_the_wall(zone: str, moment: tuple[int, ...], minute: int) -> None:
+    assert Calendar(zone, None, frozenset()).minute(ms(*moment)) == minute
+
+
 def test_hours_are_half_open_and_may_run_past_midnight() -> None:
     zone = "Asia/Shanghai"
     day = Calendar(zone, Hours(480, 1440), frozenset())

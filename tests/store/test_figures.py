@@ -159,11 +159,11 @@ def test_orders_are_credited_as_the_core_says(filled: tuple[Database, dict[Key, 
     db, talks = filled
     with closing(db.reader()) as reader:
         for key, events in talks.items():
-            found = {(one.order, bool(one.silent), one.order_by, one.paid_by) for one in credits_of(events)}
-            query = "SELECT order_id, silent, order_by, paid_by FROM orders WHERE conversation = ?"
+            found = {(one.order, one.silent, one.order_by, one.paid_by, one.aftersale_by) for one in credits_of(events)}
+            query = "SELECT order_id, silent, order_by, paid_by, aftersale_by FROM orders WHERE conversation = ?"
             rows = reader.execute(query, (key.conversation,)).fetchall()
 
-            assert found == {(row[0], bool(row[1]), row[2], row[3]) for row in rows}
+            assert found == {(row[0], bool(row[1]), *row[2:]) for row in map(tuple, rows)}
 
 
 @pytest.mark.parametrize("by", ["agent", "day", "hour", "week", "channel"])
@@ -242,6 +242,54 @@ def test_who_asks_before_buying_and_who_after(db: Database, run: Callable[..., A
     assert (short["ask_num"], short["after_sale_num"]) == (8, 0)
     assert (row["no_reply_num"], row["seller_msg_num"], row["seller_word_num"]) == (1, 18, 36)
     assert (row["order_num"], row["order_amount"], row["silent_order_num"]) == (1, 5, 0)
+
+
+TALK = [(0, "a"), (1, "a"), (25, "b"), (70, "c")]  # minutes, who speaks
+
+
+@pytest.mark.parametrize(
+    ("created", "paid", "settings", "wanted"),
+    [
+        (5, 30, Settings(), ("a", "a")),  # b began 24 minutes after a's last words
+        (5, 30, Settings(takeover_ms=24 * 60_000), ("a", "b")),
+        (5, 30, Settings(takeover_ms=24 * 60_000 + 1), ("a", "a")),
+        (5, 80, Settings(), ("a", "c")),
+        (5, 80, Settings(lookback_ms=4 * 60_000), ("a", "c")),
+        (5, 80, Settings(lookback_ms=4 * 60_000 - 1), ("", "c")),  # silent: c began 65 minutes after it
+        (5, 80, Settings(lookback_ms=0, silent_ms=68 * 60_000), ("", "")),
+        (-1, 30, Settings(), ("", "")),  # the chases began 1 and 26 minutes after it
+        (-1, 30, Settings(silent_ms=26 * 60_000), ("", "b")),
+        (-1, 30, Settings(silent_ms=60_000), ("", "a")),
+        (-1, 30, Settings(silent_ms=60_000, takeover_ms=0), ("", "b")),
+        (2, 3, Settings(gap_ms=60_000), ("a", "a")),
+    ],
+)
+def test_what_crediting_is_asked_with(
+    db: Database, run: Callable[..., Any], created: int, paid: int, settings: Settings, wanted: tuple[str, str]
+) -> None:
+    key = Key("s", "c", "k")
+
+    def at(minute: int) -> int:
+        return START + minute * 60_000
+
+    made: list[Event] = [Message(at(when), key, f"m{when}", "merchant", "k", "human", who) for when, who in TALK]
+    made += [
+        Order(at(when), key, stage, "o", stage, 700)
+        for stage, when in (("created", created), ("paid", paid), ("received", 71))
+    ]
+    made.append(Message(at(72), key, "last", "merchant", "k", "assisted", "d"))
+
+    def job(connection: Any) -> None:
+        journal.append(connection, Delivery(0, "c", "in", "POST", "", b""), made, zone=ZONE)
+        orders.save(connection, key, ZONE)
+
+    run(job)
+    with closing(db.reader()) as reader:
+        rows = figures(reader, by=["agent"], settings=settings)
+
+    assert [row["agent"] for row in rows if row["order_num"]] == [wanted[0]]
+    assert [(row["agent"], row["paid_amount"]) for row in rows if row["paid_num"]] == [(wanted[1], 700)]
+    assert [row["agent"] for row in rows if row["aftersale_owner_num"]] == ["d"]
 
 
 def test_questions_that_cannot_be_answered(db: Database) -> None:

@@ -172,7 +172,7 @@ class Calendar:
         if first <= other:
             return first  # the usual day, or midnight twice: the earlier one
         # Midnight was skipped: the clock change lies between the two readings, and the day starts with it.
-        instants = range(other, first + 1)
+        instants = range(other, first)
         return other + bisect_right(instants, False, key=lambda ms: self._local_date(ms) >= local)
 
     def _local_date(self, at_ms: int) -> date:

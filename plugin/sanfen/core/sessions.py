@@ -32,6 +32,11 @@ class Settings:
     long_ms: int = 1_800_000  # a session longer than this is a long reception
     apart_ms: int = 10_000  # agent lines this far apart: who wrote a single line had no interest
     order_days: int = 21  # a customer with an order this recently asks about that order
+    takeover_ms: int = (
+        1_800_000  # another agent's segment earns an order this long after the credited one's last message
+    )
+    silent_ms: int = 1_800_000  # a chase of a silent order earns its payment this long after it
+    lookback_ms: int | None = None  # a talk that ended longer before an order is none of its; None: every talk is
     marks: Marks = field(default_factory=Marks)
 
 

@@ -7,9 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sanfen.core.events import VALID
+from sanfen.core.attribution import USUAL, Terms, credits_of
+from sanfen.core.events import VALID, Key
 from sanfen.core.sessions import Desk, Line, Marked, Settings, mark
 from sanfen.errors import InputError
+from sanfen.store import journal
 from sanfen.store.gaps import marked
 from sanfen.store.queries import check_day
 
@@ -34,9 +36,11 @@ class _Sale(NamedTuple):
     created_ms: int | None
     created_day: str | None
     paid_day: str | None
+    received_day: str | None
     amount: int
     order_by: str | None
     paid_by: str | None
+    aftersale_by: str | None
 
 
 def figures(
@@ -59,7 +63,7 @@ def figures(
     agent = filters.pop("agent", None)
     desks: defaultdict[tuple[Any, ...], Desk] = defaultdict(lambda: Desk(used))
     sales: defaultdict[tuple[Any, ...], dict[str, int]] = defaultdict(lambda: dict.fromkeys(_SALES, 0))
-    orders = _orders(connection, filters)
+    orders = _orders(connection, filters, Terms(used.gap_ms, used.takeover_ms, used.silent_ms, used.lookback_ms))
     for key, lines in _conversations(connection, (first_day, last_day), filters):
         made = [(one.created_ms, one.created_day or "") for one in orders.get(key, ()) if one.created_ms is not None]
         for one in mark(lines, used.gap_ms):
@@ -76,7 +80,7 @@ def figures(
     return sorted(rows, key=lambda row: [(row[name] is None, row[name]) for name in by])
 
 
-_SALES = ("order_num", "order_amount", "silent_order_num", "paid_num", "paid_amount")
+_SALES = ("order_num", "order_amount", "silent_order_num", "paid_num", "paid_amount", "aftersale_owner_num")
 
 
 def _sell(
@@ -86,21 +90,26 @@ def _sell(
     one: _Sale,
     wanted: tuple[str, str, str | None],
 ) -> None:
-    """Count an order on the day it was made, its payment on the day it was paid; an hour has none."""
+    """Count an order on the day it was made, its payment on the day it was paid, its after-sale on the day the goods came;
+    an hour has none.
+    """
     if "hour" in by:
         return
     first, last, agent = wanted
-    for day, who, names in (
-        (one.created_day, one.order_by, ("order_num", "order_amount")),
-        (one.paid_day, one.paid_by, ("paid_num", "paid_amount")),
+    owned = one.received_day if one.aftersale_by else None
+    for day, who, number, amount in (
+        (one.created_day, one.order_by, "order_num", "order_amount"),
+        (one.paid_day, one.paid_by, "paid_num", "paid_amount"),
+        (owned, one.aftersale_by, "aftersale_owner_num", None),
     ):
         if day is None or not first <= day <= last or agent not in (None, who or ""):
             continue
         facts = {"shop": key[0], "channel": key[1], "agent": who or "", **_days(day)}
         row = sales[tuple(facts[name] for name in by)]
-        row[names[0]] += 1
-        row[names[1]] += one.amount
-        row["silent_order_num"] += names[0] == "order_num" and who is None
+        row[number] += 1
+        if amount is not None:
+            row[amount] += one.amount
+        row["silent_order_num"] += number == "order_num" and who is None
 
 
 def _group(by: Sequence[str], key: tuple[str, str, str], one: Marked) -> tuple[Any, ...]:
@@ -133,17 +142,24 @@ def _line(row: Sequence[Any]) -> Line:
     return Line(at_ms, day, hour, customer, customer_type or "buyer", asks, valid, agent, ad, chars)
 
 
-def _orders(connection: sqlite3.Connection, filters: dict[str, str | None]) -> dict[tuple[str, str, str], list[_Sale]]:
+def _orders(
+    connection: sqlite3.Connection, filters: dict[str, str | None], terms: Terms
+) -> dict[tuple[str, str, str], list[_Sale]]:
     where, values = _where(filters)
     rows = connection.execute(
-        f"SELECT shop, channel, conversation, created_ms, {_DAY.format('created_ms')}, {_DAY.format('paid_ms')}, "
-        f"coalesce(amount, 0), order_by, paid_by FROM order_rows WHERE 1 {where}",
+        f"SELECT r.shop, r.channel, r.conversation, r.order_id, r.created_ms, {_DAY.format('r.created_ms')}, "
+        f"{_DAY.format('r.paid_ms')}, {_DAY.format('r.received_ms')}, coalesce(r.amount, 0), r.order_by, r.paid_by, "
+        f"o.aftersale_by FROM order_rows r JOIN orders o USING (shop, channel, conversation, order_id) WHERE 1 {where}",
         values,
     )
-    out: dict[tuple[str, str, str], list[_Sale]] = {}
+    out: dict[tuple[str, str, str], dict[str, _Sale]] = {}
     for row in rows:
-        out.setdefault((row[0], row[1], row[2]), []).append(_Sale(*tuple(row)[3:]))
-    return out
+        out.setdefault((row[0], row[1], row[2]), {})[row[3]] = _Sale(*tuple(row)[4:])
+    if terms != USUAL:  # by which the rows are credited
+        for key, sales in out.items():
+            for one in credits_of(journal.read(connection, Key(*key)), terms):
+                sales[one.order] = sales[one.order]._replace(order_by=one.order_by, paid_by=one.paid_by)
+    return {key: list(sales.values()) for key, sales in out.items()}
 
 
 def _where(filters: dict[str, str | None]) -> tuple[str, tuple[str, ...]]:

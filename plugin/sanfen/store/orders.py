@@ -33,5 +33,5 @@ def save(connection: sqlite3.Connection, key: Key, zone: str) -> None:
             "ON CONFLICT DO UPDATE SET created_ms = excluded.created_ms, paid_ms = excluded.paid_ms, "
             "received_ms = excluded.received_ms, amount = excluded.amount, silent = excluded.silent, "
             "order_by = excluded.order_by, paid_by = excluded.paid_by, offset_min = excluded.offset_min",
-            (*key, *one, journal.offset_min(first_ms, zone)),
+            (*key, *one[:-1], journal.offset_min(first_ms, zone)),  # the view says whose after-sale it is
         )

@@ -148,6 +148,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "why": ("text", "the reason that was given"),
     # the figures of `report`, which follow no policy
     "after_sale_num": ("int", "customers after the sale"),
+    "aftersale_owner_num": ("int", "orders received whose after-sale somebody owns"),
     "answer_ratio": ("number?", "seller's messages for each of the buyer's"),
     "ask_num": ("int", "customers before the sale"),
     "buyer_msg_num": ("int", "buyer's messages"),

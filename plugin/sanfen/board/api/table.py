@@ -116,7 +116,7 @@ _REPORT = (
     "first_reply_mean total_reply_cost total_reply_times total_reply_mean cut_reply_cost cut_reply_times cut_reply_mean "
     "longest_reply rounds ok mark:number? messages:int messages_in_time message_rate buyer_msg_num seller_msg_num "
     f"seller_word_num answer_ratio slow_reception_num long_receive_num {_WITHIN} order_num order_amount silent_order_num "
-    "paid_num paid_amount incomplete"
+    "paid_num paid_amount aftersale_owner_num incomplete"
 )
 _BUDGET = (
     "policy score_set target op wanted:number first_day last_day units used allowed left in_a_row value holds leaves breaks "
