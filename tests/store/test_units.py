@@ -115,11 +115,27 @@ def test_a_budget_of_the_roll_up_is_that_of_the_rounds(
     with closing(open_reader(replayed[0])) as connection:
         policy = units.known(connection, "replay", name)
         assert policy is not None
-        found = [units.budgets(connection, policy, "replay", END - 90_000_000, shop=shop) for shop in (None, "s1")]
+        found = [units.budgets(connection, policy, "replay", END, shop=shop) for shop in (None, "s1")]
         monkeypatch.setattr(units, "_by_days", lambda _: False)
-        slow = [units.budgets(connection, policy, "replay", END - 90_000_000, shop=shop) for shop in (None, "s1")]
+        slow = [units.budgets(connection, policy, "replay", END, shop=shop) for shop in (None, "s1")]
 
     assert found == slow
+
+
+def test_a_budget_of_the_past_does_not_see_what_came_later(
+    replayed: tuple[Path, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    """It is the budget of a log that ends there; but the row of a round names who answered it later."""
+    as_of_ms = END - 90_000_000
+    found = tuple(presets.policy(name) for name in NAMES if name != "taote-2023")
+    ended = tmp_path / "ended.db"
+    request = Request(found, None, as_of_ms, END, (), with_rounds=False, period=False, out=ended)
+    run(request, replayed[0].parent / "chat.jsonl")
+    with closing(open_reader(replayed[0])) as whole, closing(open_reader(ended)) as part:
+        for policy in found:
+            told = [units.budgets(log, policy, "replay", as_of_ms) for log in (whole, part)]
+
+            assert told[0] == told[1], policy.id
 
 
 def test_a_period_by_shop_and_by_agent(replayed: tuple[Path, list[dict[str, Any]]]) -> None:

@@ -135,11 +135,13 @@ def _print(one: dict[str, Any], language: str) -> None:
     if one["reasons"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in one["reasons"].items())
         click.echo("  " + t("replay_excluded", language, reasons=reasons))
+    assessed = True
     if one.get("period"):
         click.echo("  " + t("replay_period", language, **one["period"]))
-        if not one["period"]["assessed"]:
+        assessed = one["period"]["assessed"]
+        if not assessed:
             click.echo("  " + t("replay_unassessed", language))
-    for target in one["targets"]:
+    for target in one["targets"] if assessed else ():
         word = t("target_met" if target["met"] else "target_not_met", language)
         click.echo("  " + t("replay_target", language, word=word, **{k: target[k] for k in ("name", "op", "value")}))
     if "rounds" in one:

@@ -14,6 +14,7 @@ from sanfen.core.events import Key
 from sanfen.core.metrics import Tally
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
+from sanfen.core.reasons import Reason
 from sanfen.core.score import Outcome
 from sanfen.errors import InputError, PolicyError
 from sanfen.store import policies, queries
@@ -28,9 +29,10 @@ WHO = ("shop", "channel", "agent")
 
 _HOUR_MS = 3_600_000
 _BEFORE_DAYS = 31  # the pace, and units filed under another day than their rounds opened on
+_BY_THE_END = frozenset({Reason.cross_midnight, Reason.gap_cut, Reason.non_human, Reason.zero_second})
 _ROUNDS = (
     "SELECT score_set, policy, id, shop, channel, conversation, customer, agent, day, session_ms, opened_ms, due_ms, wait_ms, "
-    "status, hour FROM round_rows"
+    "status, hour, closed_ms, because FROM round_rows"
 )
 
 
@@ -161,18 +163,20 @@ def budgets(
 ) -> list[dict[str, Any]]:
     """The error budget of each target of a policy, its burn rates, forecast, and how today's units stand.
 
+    ``now_ms`` may lie in the past: what came later is then not seen.
     ``standing``: the units of several rounds that are lost already or can still go either way, by name.
     """
     today = _today(policy, now_ms)
     first, _ = running_span(policy, today)
     since = min(first, today) - timedelta(days=_BEFORE_DAYS)
     wanted = {**filters, "score_set": score_set, "policy": policy.id, "first_day": since.isoformat()}
-    if _by_days(policy):  # the roll-up knows; of single rounds only those of the last day are asked
+    later = _goes_on(connection, {**wanted, "first_day": today.isoformat()}, now_ms)
+    if _by_days(policy) and not later:  # the roll-up knows; of single rounds only those of the last day are asked
         days = _rolled_up(connection, wanted)
         wanted["first_day"] = (today - timedelta(days=2)).isoformat()
         tally = _tally(connection, policy, wanted)
     else:
-        tally = _tally(connection, policy, wanted)
+        tally = _tally(connection, policy, wanted, now_ms if later else None)
         days = _days(tally)
     out = []
     for target, found in zip(policy.targets, budget(policy, days, today), strict=True):
@@ -210,11 +214,33 @@ def _kept(policy: Policy) -> Tally:
     return tally
 
 
-def _tally(connection: sqlite3.Connection, policy: Policy, filters: Mapping[str, str | None]) -> Tally:
+def _tally(
+    connection: sqlite3.Connection, policy: Policy, filters: Mapping[str, str | None], as_of_ms: int | None = None
+) -> Tally:
     tally = _kept(policy)
-    for _, one, outcome in _rounds(connection, filters):
+    for _, one, outcome in _rounds(connection, filters, as_of_ms=as_of_ms):
         tally.add(one, outcome)
     return tally
+
+
+def _goes_on(connection: sqlite3.Connection, filters: Mapping[str, str | None], now_ms: int) -> bool:
+    """Whether the log knows of rounds that open or end after an instant."""
+    where, values = queries.where(filters)
+    found = connection.execute(
+        f"SELECT 1 FROM round_rows {where} AND max(opened_ms, coalesce(closed_ms, opened_ms)) > ? LIMIT 1",
+        (*values, now_ms),
+    )
+    return found.fetchone() is not None
+
+
+def _as_it_stood(row: sqlite3.Row, as_of_ms: int) -> Outcome:
+    """The outcome of a round that had opened, as it stood at an instant."""
+    outcome = Outcome(row["status"])
+    ended = row["closed_ms"] is not None and row["closed_ms"] <= as_of_ms
+    left_out = outcome == Outcome.excluded and row["because"] not in _BY_THE_END
+    if ended or left_out or row["because"] == Reason.transferred:
+        return outcome
+    return Outcome.pending if row["due_ms"] is None or as_of_ms <= row["due_ms"] else Outcome.missed
 
 
 def _days(tally: Tally) -> dict[str, Day]:
@@ -235,11 +261,17 @@ def _since(tally: Tally, from_ms: int, now_ms: int) -> Day:
 
 
 def _rounds(
-    connection: sqlite3.Connection, filters: Mapping[str, str | None], by: Sequence[str] = ()
+    connection: sqlite3.Connection,
+    filters: Mapping[str, str | None],
+    by: Sequence[str] = (),
+    *,
+    as_of_ms: int | None = None,
 ) -> Iterable[tuple[dict[str, Any], _Row, Outcome]]:
-    """Rounds with what they are grouped by."""
+    """Rounds with what they are grouped by; ``as_of_ms``: only those that had opened, as they stood then."""
     where, values = queries.where(filters)
     for row in connection.execute(f"{_ROUNDS} {where}", values):
+        if as_of_ms is not None and row["opened_ms"] > as_of_ms:
+            continue
         day = row["day"]
         facts = {
             "shop": row["shop"],
@@ -257,7 +289,7 @@ def _rounds(
             row["id"], key, row["customer"], row["agent"], day, _Opened(row["session_ms"]), row["opened_ms"], due_ms,
             row["wait_ms"],
         )  # fmt: skip
-        yield facts, one, Outcome(row["status"])
+        yield facts, one, Outcome(row["status"]) if as_of_ms is None else _as_it_stood(row, as_of_ms)
 
 
 def _number(value: Fraction | None) -> float | None:
