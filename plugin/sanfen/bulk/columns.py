@@ -71,9 +71,8 @@ _ROLES = frozenset(map(str, Sender))
 _MODES = frozenset(map(str, Mode))
 _MORE = """\
 # account: 店铺主账号                  # its nicknames, 店铺主账号:小王, are the shop's
-# auto_replies: [您好，欢迎光临, {prefix: "[自动回复]"}, {pattern: "^亲.{0,6}在的"}]
-# bots: {xiaoduo: ["店铺主账号:小多"]} # or {xiaoduo: {accounts: ["店铺主账号:小多"], mode: assisted}}
-# same_second: auto                    # a reply in the question's own second is a machine's
+# bots: {xiaoduo: {ids: ["店铺主账号:小多"], mode: assisted}}
+# auto_replies: {exact: [您好，欢迎光临], prefix: ["[自动回复]"], pattern: ["^亲.{0,6}在的"], within: 1s}
 # unknown: human                       # whatever is left was typed by a person
 """
 _SITES = ("cntaobao", "cnalichn", "enaliint")

@@ -1,13 +1,12 @@
 """A map file: which column means what, whose accounts are bots, which texts are automatic. YAML, for any kind of table."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sanfen.bulk.columns import MAPPED, Column, Columns, usual_values
-from sanfen.config.build import pattern_of
+from sanfen.config.load import inspect_rules
 from sanfen.config.yaml import Document, read_file
 from sanfen.core.classify import Rule
 from sanfen.core.events import Mode
@@ -15,9 +14,7 @@ from sanfen.errors import InputError
 
 __all__ = ["Map", "read_map"]
 
-_UNMARKED = frozenset({Mode.unknown})
-_MACHINES = {"bot": Mode.bot, "assisted": Mode.assisted}
-_SETTINGS = ("account", "timezone", "sheet", "auto_replies", "bots", "same_second", "unknown")
+_SETTINGS = ("account", "timezone", "sheet", "unknown", "classify", "bots", "staff", "auto_replies")
 
 
 class Map(NamedTuple):
@@ -28,7 +25,7 @@ class Map(NamedTuple):
 
 
 def read_map(path: Path) -> Map:
-    """The map of a YAML file (docs/imports.md). Raises InputError with the line and the mend."""
+    """The map of a YAML file (docs/imports.md). Raises InputError or ConfigError with the line and the mend."""
     document = read_file(path)
     if document.findings:
         raise InputError(document.findings[0].render())
@@ -74,55 +71,12 @@ class _Reader:
         )
 
     def _rules(self) -> tuple[Rule, ...]:
-        """The most certain first: texts known to be automatic, bots, answers faster than a hand, bots with a person."""
-        bots = self._bots()
-        out = [
-            Rule("auto_replies", mode=Mode.auto, modes=_UNMARKED, text=text, place=self._place("auto_replies", number))
-            for number, text in enumerate(self._patterns())
-        ]
-        out += [rule for rule in bots if rule.mode == Mode.bot]
-        if self._choice("same_second", ("auto", "ignore")) == "auto":
-            place = self._place("same_second")
-            out.append(Rule("same_second", mode=Mode.auto, modes=_UNMARKED, within_ms=1_000, place=place))
-        out += [rule for rule in bots if rule.mode != Mode.bot]
+        """Who answered, in the configuration's words; and what is left."""
+        rules = inspect_rules(Path(self._document.name), needed=False)
+        out = [one._replace(agents=frozenset(form for name in one.agents for form in _forms(name))) for one in rules]
         if self._choice("unknown", ("human", "ignore")) == "human":
-            out.append(Rule("unknown", mode=Mode.human, modes=_UNMARKED, place=self._place("unknown")))
+            out.append(Rule("unknown", mode=Mode.human, modes=frozenset({Mode.unknown}), place=self._place("unknown")))
         return tuple(out)
-
-    def _patterns(self) -> list[re.Pattern[str]]:
-        said = self._tree.get("auto_replies", [])
-        out = []
-        for number, one in enumerate(said if isinstance(said, list) else [said]):
-            kind, text = next(iter(one.items())) if isinstance(one, dict) and len(one) == 1 else ("text", one)
-            if not isinstance(text, str) or not text.strip() or kind not in ("text", "prefix", "pattern"):
-                hint = 'write 您好，欢迎光临, {prefix: "[自动回复]"} or {pattern: "^亲.{0,6}在的"}'
-                raise self._wrong("auto_replies", "auto_replies: neither a text, a prefix nor a pattern", hint, number)
-            if kind != "pattern":
-                text = rf"^\s*{re.escape(text.strip())}" + (r"\s*$" if kind == "text" else "")
-            try:
-                re.compile(text)
-                out.append(pattern_of(text))
-            except (re.error, RecursionError) as error:
-                hint = "mend the expression, or write a plain text"
-                raise self._wrong("auto_replies", f"auto_replies: not a pattern: {error}", hint, number) from None
-        return out
-
-    def _bots(self) -> list[Rule]:
-        said = self._tree.get("bots", {})
-        named = said.items() if isinstance(said, dict) else [(None, said)]
-        out = []
-        for bot, one in named:
-            whole = one if isinstance(one, dict) else {"accounts": one}
-            mode = whole.get("mode", "bot")
-            if not set(whole) <= {"accounts", "mode"} or mode not in _MACHINES:
-                hint = "write {xiaoduo: {accounts: ['旗舰店:小多'], mode: assisted}}; mode is bot or assisted"
-                raise self._wrong("bots", f"bots: {bot}: not an account list with a mode", hint)
-            accounts = self._listed("bots", whole.get("accounts"))
-            agents = frozenset(form for name in accounts for form in _forms(name))
-            out.append(
-                Rule("bots", mode=_MACHINES[mode], modes=_UNMARKED, agents=agents, bot=bot, place=self._place("bots"))
-            )
-        return out
 
     def _zone(self) -> str | None:
         name = self._text("timezone")
@@ -168,7 +122,6 @@ _EXAMPLES = {
     "account": "account: 店铺主账号",
     "timezone": "timezone: Asia/Shanghai",
     "sheet": "sheet: 聊天记录",
-    "bots": "bots: [旗舰店:小多]",
 }
 
 

@@ -120,8 +120,12 @@ def _directory(config: Config) -> Directory:
 
 
 def known_rules(config: Config) -> tuple[Rule, ...]:
-    """Rules for whom and what the file names: bots, texts nobody typed, staff. The operator's own rules come before."""
+    """Rules for whom and what the file names: bots, texts nobody typed, staff. The operator's own rules come before.
+
+    A text nobody typed is that under an assisted bot's name too, so those come after the texts.
+    """
     out: list[Rule] = []
+    assisted: list[Rule] = []
     for name, bot in config.bots.items():
         ids, mode = frozenset(bot.ids), Mode(bot.mode)
         tokens = frozenset(map(fingerprint, bot.token))
@@ -131,13 +135,15 @@ def known_rules(config: Config) -> tuple[Rule, ...]:
             rule._replace(agents=ids) if ids else None,
             rule._replace(bots=frozenset((*ids, name)), modes=_BOTS),
         )
-        out += [one for one in found if one is not None]
+        kept = assisted if mode == Mode.assisted else out
+        kept += [one for one in found if one is not None]
     auto = config.auto_replies
     texts = [f"^{re.escape(text)}$" for text in auto.exact] + [f"^{re.escape(text)}" for text in auto.prefix]
     nobody = Rule("auto_replies", mode=Mode.auto, modes=_PERSONS)
     out += [nobody._replace(text=pattern_of(text)) for text in (*texts, *auto.pattern)]
     if auto.within is not None:
         out.append(nobody._replace(name="auto_replies.within", within_ms=auto.within))
+    out += assisted
     staff = _directory(config).staff
     if staff:
         out.append(Rule("staff", mode=Mode.human, modes=frozenset({Mode.unknown}), agents=staff))

@@ -95,18 +95,24 @@ def inspect(
     return None, _tidy(document, findings)
 
 
-def inspect_rules(path: Path) -> tuple[Rule, ...]:
-    """The classification rules of a file that may hold nothing else. Raises ConfigError with all mistakes."""
+_JUDGING = ("classify", "bots", "staff", "auto_replies")
+
+
+def inspect_rules(path: Path, *, needed: bool = True) -> tuple[Rule, ...]:
+    """What a file says of who answered, whatever else it holds. ``needed``: it must say something.
+
+    Raises ConfigError with all mistakes.
+    """
     document = read_file(path, {})
     wanted = document.tree if isinstance(document.tree, dict) else {}
     document.findings[:] = [finding for finding in document.findings if finding.code not in _UNSET]
-    if not document.findings and "classify" not in wanted:
-        document.findings.append(
-            document.at("C011", "'classify' is missing", 1, 1, 1, help_="write classify: and rules")
-        )
+    said = {key: wanted[key] for key in _JUDGING if key in wanted}
+    if not document.findings and needed and not said:
+        help_ = "write classify: and rules, or bots:, staff:, auto_replies:"
+        document.findings.append(document.at("C011", "'classify' is missing", 1, 1, 1, help_=help_))
     if not document.findings:
         try:
-            config = Config.model_validate({"version": "1", "classify": wanted["classify"]})
+            config = Config.model_validate({"version": "1"} | said)
         except ValidationError as error:
             document.findings += _shape(document, error, Config, ())
         else:
