@@ -85,6 +85,8 @@ TESTED_ELSEWHERE = {
     "store/happenings.py": "tests/cli/test_running.py: through sanfen tail",
     "bulk/tables.py": "tests/cli/test_imports.py",
     "cli/reconcile.py": "tests/cli/test_imports.py",
+    "cli/said.py": "tests/cli/test_adapters.py",
+    "cli/scaffold.py": "tests/cli/test_adapters.py: what it writes is imported, and its tests run",
     "cli/rounds.py": "tests/cli/test_cli.py",
     "cli/story.py": "tests/cli/test_cli.py",
     "cli/quiet.py": "tests/cli/test_watch.py",

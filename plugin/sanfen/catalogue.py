@@ -100,6 +100,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "replay_saved": ("saved: {file} (try: sanfen rates {file})", "已存：{file}（试试：sanfen rates {file}）"),
     "replay_reading": ("reading", "读取中"),
     "nothing_found": ("nothing found", "没有找到"),
+    # adapters
+    "adapters_nothing": ("it tells nothing: relayed, and nothing to count", "没有内容：照常转发，不计数"),
+    "adapters_unread": ("cannot be read: {error}", "无法读取：{error}"),
+    "adapters_challenge": ("a challenge: answered with {answer}", "握手请求：回答 {answer}"),
+    "adapters_wrote": ("wrote {path}", "已写 {path}"),
+    "adapters_next": ("next: docs/adapters.md", "接下来看 docs/adapters.md"),
+    "adapters_unlisted": ("in neither staff nor bots: a customer", "不在 staff 与 bots 中：按顾客算"),
+    "adapters_channel": ("no channel {name}; there are: {names}", "没有渠道 {name}；有：{names}"),
     # route and test
     "route_none": ("no ladder of {policy} matches", "{policy} 没有匹配的升级阶梯"),
     "route_nobody": ("nobody", "没有人"),

@@ -41,6 +41,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "reconcile": ("the platform's own figures against ours", "与平台自己的数据对账"),
     "policies": ("list, show or compare policies", "列出、查看、比较规则"),
     "erase": ("forget what a customer said", "删除某个顾客说过的话"),
+    "adapters": ("what reads channels; what a payload becomes, and why", "渠道适配器；一个报文会变成什么，为什么"),
     "schema": ("JSON Schema of the configuration, for editors", "配置的 JSON Schema，供编辑器用"),
     "completion": ("a script that completes verbs and options in your shell", "生成命令行补全脚本"),
 }
