@@ -118,6 +118,7 @@ TESTED_ELSEWHERE = {
     "demo/script.py": "words and dice",
     "demo/show.py": "tests/e2e/test_demo.py",
     "demo/wire.py": "tests/e2e/test_demo.py: its signatures are verified by the service",
+    "engine/pending.py": "tests/engine/test_ingest.py",
     "engine/recover.py": "tests/engine/test_ingest.py",
     "errors.py": "a tree of names; every area tests the ones it raises",
     "gateway/onward.py": "tests/e2e/test_store_and_forward.py: real processes; its protocol: tests/store/test_onward.py",

@@ -173,7 +173,7 @@ class Engine:
         self, connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequence[Event]]]
     ) -> list[_Applied]:
         pending = self._pending(connection)
-        new = journal.unknown(connection, batch)
+        new = journal.unknown(connection, batch, pending.last)
         self._memory.load(connection, [event.key for one in new for event in one.events if type(event) is not Store])
         applied: list[_Applied] = []
         claims: list[tuple[Event, int]] = []
@@ -216,7 +216,7 @@ class Engine:
     def _scored(self, connection: sqlite3.Connection, delivery: Delivery, events: Sequence[Event]) -> _Applied:
         """Each event in a savepoint: one that cannot be scored stays journaled, and costs no other."""
         pending = self._pending(connection)
-        (new,) = journal.unknown(connection, [(delivery, events)])
+        (new,) = journal.unknown(connection, [(delivery, events)], pending.last)
         fresh = self._kept(pending, new, delivery.received_ms)
         pending.write()
         _note_claims(connection, [(event, said.at_ms) for event, said in zip(fresh, new.events, strict=True)])
@@ -405,6 +405,7 @@ class Engine:
     def _store_changed(self, pending: Pending, event: Store) -> tuple[list[tuple[int, Key]], bool]:
         """The shop's state holds for all its conversations: those still open, and those it reaches back to."""
         pending.write()
+        self._memory.store_changed(event.key.shop)
         due: list[tuple[int, Key]] = []
         escalated = False
         touches = set(projection.conversations_since(pending.connection, LIVE, event.key.shop, event.at_ms))

@@ -86,6 +86,7 @@ class Memory:
     def __init__(self, versions: Sequence[Version]) -> None:
         self.versions = list(versions)
         self._known: OrderedDict[Key, Live] = OrderedDict()
+        self._stores: dict[str, dict[int, Event]] = {}  # by shop, the changes of its state
 
     def get(self, key: Key) -> Live | None:
         """A conversation, if it is here."""
@@ -104,6 +105,11 @@ class Memory:
     def clear(self) -> None:
         """Let go of everything."""
         self._known.clear()
+        self._stores.clear()
+
+    def store_changed(self, shop: str) -> None:
+        """There is news of a shop's state."""
+        self._stores.pop(shop, None)
 
     def of_shop(self, shop: str) -> list[Key]:
         """What is here of a shop."""
@@ -123,7 +129,7 @@ class Memory:
         """Bring conversations here, those that are not by one look into the journal."""
         missing = self.missing(keys)
         if missing:
-            for key, events in journal.read_many(connection, missing).items():
+            for key, events in journal.read_many(connection, missing, self._stores).items():
                 self.put(key, self._fold(key, events)[0])
 
     def need(self, connection: sqlite3.Connection, key: Key) -> Live:
@@ -133,7 +139,7 @@ class Memory:
 
     def fold(self, connection: sqlite3.Connection, key: Key) -> tuple[Live, list[Folded]]:
         """A conversation from its journal, whatever is here."""
-        return self._fold(key, journal.read(connection, key))
+        return self._fold(key, journal.read_many(connection, [key], self._stores)[key])
 
     def _fold(self, key: Key, events: Sequence[Event]) -> tuple[Live, list[Folded]]:
         first_ms = events[0].at_ms if events else NEVER

@@ -9,7 +9,7 @@ from sanfen.core.plan import Plan
 from sanfen.core.policy import Policy
 from sanfen.core.score import Score
 from sanfen.store import journal, projection
-from sanfen.store.journal import Kept
+from sanfen.store.journal import Kept, Numbers
 from sanfen.store.projection import LIVE
 
 __all__ = ["Pending"]
@@ -22,15 +22,25 @@ class Pending:
         self.connection = connection
         self._keep_text = keep_text
         self._zone = zone
+        self._last: Numbers | None = None
         self.kept: list[Kept] = []
         self.keys: set[Key] = set()  # conversations with events in ``kept``
         self.rounds: dict[tuple[str, str], tuple[Round, Score, Plan]] = {}  # by policy and round
         self.verdicts: list[tuple[Policy, Judged]] = []
 
+    @property
+    def last(self) -> Numbers:
+        """The last numbers that were given in the journal."""
+        if self._last is None:
+            self._last = journal.last_numbers(self.connection)
+        return self._last
+
     def write(self) -> None:
         """Write it."""
         if self.kept:
-            journal.write(self.connection, self.kept, keep_text=self._keep_text, zone=self._zone)
+            self._last = journal.write(
+                self.connection, self.kept, self.last, keep_text=self._keep_text, zone=self._zone
+            )
             self.kept, self.keys = [], set()
         if self.rounds or self.verdicts:
             projection.save(self.connection, LIVE, self.rounds.values(), self.verdicts)

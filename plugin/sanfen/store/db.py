@@ -40,6 +40,7 @@ _IDLE_S = 0.05  # after this long without work the WAL is folded back, if there 
 _FEW_PAGES = 256
 _WAL_BYTES = 64 << 20  # what a reader made it grow to is given back down to this
 _CACHE_KIB = 32 << 10
+_STATEMENTS = 256  # that stay prepared: those of many rows come in several sizes
 
 _TROUBLE = (sqlite3.Error, UnicodeError)  # what a damaged schema says of itself may be no text
 _CAREFUL = ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0")  # a file may have been tampered with
@@ -325,7 +326,9 @@ def _connect_writer(path: Path, *, migrating: bool) -> sqlite3.Connection:
         # next program to look into it would fold the WAL back and remove it under us.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
+        )
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}", hint="check storage: and its rights") from None
     except sqlite3.Error as error:

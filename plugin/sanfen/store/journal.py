@@ -15,7 +15,8 @@ from sanfen.store.notes import Note
 from sanfen.wire import event_fields, read_event, system_fields
 
 __all__ = [
-    "Delivery", "Gap", "Kept", "amend", "append", "erase_customer", "export", "find", "forget_replays", "forget_text", "note_claim",
+    "Delivery", "Gap", "Kept", "amend", "append", "erase_customer", "export", "find", "forget_replays", "forget_text",
+    "last_numbers", "note_claim",
     "offset_min", "read", "read_many", "save_gaps", "store_events", "unknown", "write",
 ]  # fmt: skip
 
@@ -77,11 +78,16 @@ _MANY = (
     "ON e.shop = asked.shop AND e.channel = asked.channel AND e.conversation = asked.conversation WHERE kind <> 'store'"
 )
 _MOST_ASKED = 128
-_NUMBERS = (  # of the next event, of the last delivery
-    "SELECT coalesce((SELECT max(seq) FROM events), 0) + 1, coalesce((SELECT max(seq) FROM deliveries), 0)"
-)
+_NUMBERS = "SELECT coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(seq) FROM deliveries), 0)"
 _ORDER = "ORDER BY at_ms, seq"
 _QUARTER_MS = 900_000  # clocks change at a quarter of an hour
+
+
+class Numbers(NamedTuple):
+    """The last that were given."""
+
+    event: int
+    delivery: int
 
 
 class Kept(NamedTuple):
@@ -109,15 +115,25 @@ def append(
     Without ``keep_text`` neither messages' text nor the raw body is written; the events returned still have it.
     ``zone``: the shop's, for the local days of figures.
     """
-    kept = unknown(connection, [(delivery, events)])
-    first = write(connection, kept, keep_text=keep_text, zone=zone)
-    return list(enumerate(kept[0].events, first))
+    last = last_numbers(connection)
+    kept = unknown(connection, [(delivery, events)], last)
+    write(connection, kept, last, keep_text=keep_text, zone=zone)
+    return list(enumerate(kept[0].events, last.event + 1))
 
 
-def unknown(connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequence[Event]]]) -> list[Kept]:
+def last_numbers(connection: sqlite3.Connection) -> Numbers:
+    """The last that were given, 0 where none was."""
+    return Numbers(*connection.execute(_NUMBERS).fetchone())
+
+
+def unknown(
+    connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequence[Event]]], last: Numbers
+) -> list[Kept]:
     """What of these deliveries is not journaled yet; of several events with one id the first."""
     batch = notes.applied(connection, batch)
-    held = _held(connection, [delivery.number for delivery, _ in batch if delivery.number is not None])
+    # Numbers rise, so there are almost never any.
+    numbers = [one.number for one, _ in batch if one.number is not None and one.number <= last.delivery]
+    held = _held(connection, numbers)
     asked = [(event.key.shop, event.key.channel, event.id) for _, events in batch for event in events]
     seen = set(_asked(connection, _KNOWN, asked))
     out: list[Kept] = []
@@ -146,12 +162,12 @@ def unknown(connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequ
     return out
 
 
-def write(connection: sqlite3.Connection, batch: Sequence[Kept], *, keep_text: bool, zone: str) -> int:
-    """Keep deliveries and their new events, in order; returns the number of the first event. See ``append``."""
-    first: int
-    free: int
-    first, free = connection.execute(_NUMBERS).fetchone()
-    free = max([free, *(one.delivery.number or 0 for one in batch if one.delivery is not None)])
+def write(
+    connection: sqlite3.Connection, batch: Sequence[Kept], last: Numbers, *, keep_text: bool, zone: str
+) -> Numbers:
+    """Keep deliveries and their new events, in order; returns the last numbers now. See ``append``."""
+    first = last.event + 1
+    free = max([last.delivery, *(one.delivery.number or 0 for one in batch if one.delivery is not None)])
     deliveries: list[tuple[Any, ...]] = []
     events: list[tuple[Any, ...]] = []
     for delivery, carried, fresh, _ in batch:
@@ -169,7 +185,7 @@ def write(connection: sqlite3.Connection, batch: Sequence[Kept], *, keep_text: b
             _pass_on(connection, number, delivery, fresh)
     insert_many(connection, _DELIVERIES, deliveries)
     insert_many(connection, _EVENTS, events)
-    return first
+    return Numbers(last.event + len(events), free)
 
 
 def _pass_on(connection: sqlite3.Connection, number: int, delivery: Delivery, events: Sequence[Event]) -> None:
@@ -215,16 +231,14 @@ def note_claim(connection: sqlite3.Connection, event: Event, said_ms: int) -> No
 
 
 def _held(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Delivery]:
-    """The deliveries that have these numbers, without what they carried. Numbers rise, so there are almost never any."""
-    _, last = connection.execute(_NUMBERS).fetchone()
+    """The deliveries that have these numbers, without what they carried."""
     found: dict[int, Delivery] = {}
     for number in numbers:
-        if number <= last:
-            row = connection.execute(
-                "SELECT received_ms, channel, direction, method, path FROM deliveries WHERE seq = ?", (number,)
-            ).fetchone()
-            if row is not None:
-                found[number] = Delivery(row[0], row[1], row[2], row[3], row[4], b"", number=number)
+        row = connection.execute(
+            "SELECT received_ms, channel, direction, method, path FROM deliveries WHERE seq = ?", (number,)
+        ).fetchone()
+        if row is not None:
+            found[number] = Delivery(row[0], row[1], row[2], row[3], row[4], b"", number=number)
     return found
 
 
@@ -279,13 +293,17 @@ def read(connection: sqlite3.Connection, key: Key) -> list[Event]:
     return read_many(connection, [key])[key]
 
 
-def read_many(connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, list[Event]]:
-    """The same of many conversations."""
+def read_many(
+    connection: sqlite3.Connection, keys: Sequence[Key], stores: dict[str, dict[int, Event]] | None = None
+) -> dict[Key, list[Event]]:
+    """The same of many conversations. ``stores``: what ``store_events`` gave before, by shop; what it lacks is added."""
     found: dict[Key, dict[int, Event]] = {key: {} for key in keys}
     for row in _asked(connection, _MANY, list(found)):
         event = _event(row[1:])
         found[event.key][row[0]] = event
-    shops = {shop: store_events(connection, shop) for shop in {key.shop for key in keys}}
+    shops = {} if stores is None else stores
+    for shop in {key.shop for key in keys} - shops.keys():
+        shops[shop] = store_events(connection, shop)
     return {key: _in_order(own, shops[key.shop]) for key, own in found.items()}
 
 
