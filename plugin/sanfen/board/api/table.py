@@ -152,7 +152,7 @@ def _act(name: str, english: str, chinese: str, *body: Parameter) -> Endpoint:
     return Endpoint("POST", f"/rounds/{{id}}/{name}", handler, (english, chinese), (_ID,), (_BY, *body), shape=_DONE, missing=_NO_ROUND)  # fmt: skip
 
 
-_FOR = Parameter("for", ("for how long: 90s, 5m, 2h", "多久：90s、5m、2h"), "duration")
+_FOR = Parameter("for", ("for how long: 90s, 5m, 2h", "多久：90s、5m、2h"), "duration", least=1)
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/now", questions.now, ("Who waits now, and what the day looks like", "现在谁在等，今天怎么样"), shape=_NOW),
     _view("rounds"),
