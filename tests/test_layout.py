@@ -44,6 +44,7 @@ TESTED_ELSEWHERE = {
     "board/api/questions.py": "tests/board/api/test_routes.py: every endpoint, by HTTP",
     "board/api/service.py": "tests/board/api/test_routes.py: every endpoint, by HTTP",
     "board/api/table.py": "tests/board/api/test_routes.py: every endpoint, by HTTP",
+    "board/health.py": "tests/board/test_views.py",
     "board/guard.py": "tests/board/test_access.py, tests/board/test_login.py",
     "board/pages.py": "tests/board/test_acts.py, tests/board/test_views.py",
     "board/api/reports.py": "tests/board/test_views.py",

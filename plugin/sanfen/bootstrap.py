@@ -28,6 +28,7 @@ from sanfen.gateway.journaling import Counters
 from sanfen.gateway.limits import Limits
 from sanfen.gateway.onward import Onward
 from sanfen.gateway.pulling import Pulling
+from sanfen.meters import Meters
 from sanfen.notify.acting import Acting
 from sanfen.outbound import Guard
 from sanfen.plugins import Plugins
@@ -69,6 +70,8 @@ class Service:
         self._apps: list[web.Application] = []
         self._runners: list[web.AppRunner] = []
         self._counters: Counters | None = None
+        self.meters = Meters()
+        self._watching: asyncio.Task[None] | None = None
         self.acting = Acting({})
         self._onward: Onward | None = None
         self._pulling: Pulling | None = None
@@ -109,6 +112,11 @@ class Service:
         return found | {f"refused_{reason}": count for reason, count in self._counters.refused.items()}
 
     @property
+    def deliveries(self) -> dict[tuple[str, str], int]:
+        """The same by channel, under the words of the metrics."""
+        return {} if self._counters is None else dict(self._counters.by_channel)
+
+    @property
     def secrets(self) -> dict[tuple[str, str], int]:
         """How many deliveries each secret has signed since the start: when the old one has none left, it can go."""
         return {} if self._counters is None else dict(self._counters.secrets)
@@ -122,6 +130,7 @@ class Service:
         adapters = self._adapters(settings)
         board = build_board_app(self, settings, self.clock)
         self._changed = board[FEED].wake
+        self._watching = asyncio.get_running_loop().create_task(self.meters.watch())
         listening = standby and await self._stand_by(board)
         if self._scoring is None:
             try:
@@ -218,9 +227,9 @@ class Service:
 
     async def stop(self) -> None:
         """Stop taking traffic, finish what was taken within ten seconds, close the log. Safe to call twice."""
-        if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.gather(self._opening, return_exceptions=True)
+        for task in filter(None, (self._opening, self._watching)):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         scoring, self._scoring = self._scoring, None
         runners, self._runners = self._runners, []
         await asyncio.gather(
@@ -239,7 +248,16 @@ class Service:
         adapters = self._adapters(settings)
         self.acting.adopt(adapters, Guard(settings.outbound).inside())
         front = self.front
-        parts = (self.loaded, adapters, self._plugins, self.clock, self.acting, front.look, front.is_behind)
+        parts = (
+            self.loaded,
+            adapters,
+            self._plugins,
+            self.clock,
+            self.acting,
+            self.meters,
+            front.look,
+            front.is_behind,
+        )
         try:
             scoring = await Scoring.open(*parts, silent)
         except DamagedError as error:

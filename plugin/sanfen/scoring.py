@@ -12,6 +12,7 @@ import structlog
 from sanfen.abc import ChannelAdapter
 from sanfen.clock import Clock, SystemClock
 from sanfen.config.load import Loaded
+from sanfen.core.effects import Scored
 from sanfen.engine.chores import Chores
 from sanfen.engine.ingest import Engine, Terms
 from sanfen.engine.pulse import Pulse
@@ -20,6 +21,7 @@ from sanfen.engine.steps import Steps
 from sanfen.engine.timers import Ticker
 from sanfen.errors import StoreError
 from sanfen.links import Grant, sign
+from sanfen.meters import Meters
 from sanfen.notify.acting import Acting
 from sanfen.notify.worker import Worker
 from sanfen.outbound import Guard
@@ -66,6 +68,7 @@ class Scoring:
         plugins: Plugins,
         clock: Clock,
         acting: Acting,
+        meters: Meters,
         look: Callable[[], Awaitable[None]],
         aside: Callable[[], bool],
         silent: int | None,
@@ -86,6 +89,7 @@ class Scoring:
                 roster=terms.roster,
                 acting=acting,
                 link=partial(_link, settings.listen.url, key),
+                on_attempt=meters.attempted,
             )
             engine = Engine(
                 db,
@@ -97,6 +101,7 @@ class Scoring:
                 keep_text=settings.text_keep_ms > 0,
                 on_due=ticker.push,
                 on_escalated=worker.wake,
+                on_scored=partial(_count, meters),
             )
             steps = Steps(db, clock, ticker, aside) if isinstance(clock, SystemClock) else None
             if steps is not None:
@@ -149,6 +154,13 @@ def _terms(loaded: Loaded, adapters: Mapping[str, ChannelAdapter]) -> Terms:
     settings = loaded.settings
     roster = Roster(settings, [name for name, adapter in adapters.items() if adapter.can("note")])
     return Terms(loaded.policies, loaded.rules, settings.shop.timezone, settings.text_keep_ms > 0, roster)
+
+
+def _count(meters: Meters, policy: str, effect: Scored) -> None:
+    """Count an outcome, and the wait of a round that was answered with this event."""
+    one = effect.round
+    answered = one.closed_ms is not None and one.closed_ms == effect.at_ms
+    meters.scored(policy, str(effect.score.outcome), one.wait_ms if answered else None)
 
 
 def _link(url: str | None, key: bytes, row: Row, now_ms: int) -> str | None:

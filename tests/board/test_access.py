@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sanfen.board.views import Trouble, build_board_app
 from sanfen.config.load import Loaded
 from sanfen.config.settings import Settings, Token
 from sanfen.core.policy import Policy
+from sanfen.meters import Meters
 from sanfen.notify.acting import Acting
 from sanfen.store import journal
 from sanfen.store.db import Database
@@ -30,9 +32,10 @@ LOADED = Loaded(Settings(), (Policy("p"),), ())
 class Service:
     db: Database | None = None
     policy = "p"
-    front: Any = None
+    front: Any = SimpleNamespace(under_way=0)
     acting = Acting({})
-    traffic: dict[str, int] = {}  # noqa: RUF012  # never changed
+    deliveries: dict[tuple[str, str], int] = {}  # noqa: RUF012  # never changed
+    meters = Meters()
     secrets: dict[tuple[str, str], int] = {}  # noqa: RUF012
     trouble: Trouble | None = None
     is_standby = False
@@ -111,6 +114,19 @@ async def test_whoever_restarts_needs_no_token(aiohttp_client: Any, path: str) -
     client = await board(aiohttp_client, TOKEN)
 
     assert (await client.get(path)).status in (200, 503)
+
+
+async def test_whoever_restarts_is_told_no_more_than_that(aiohttp_client: Any) -> None:
+    """The cause may name files and programs."""
+    service = Service()
+    service.trouble = Trouble("the log is locked by another program: x (7)", 1, 2, 3)
+    settings = Settings(admin_tokens=(Token(TOKEN),))
+    client: TestClient[Any, Any] = await aiohttp_client(TestServer(build_board_app(service, settings, FakeClock())))
+    stranger = await (await client.get("/readyz")).json()
+    known = await (await client.get("/readyz", headers=BEARER)).json()
+
+    assert stranger.keys() == {"status", "reason"}
+    assert (known["cause"], known["kept"], known["lost"]) == (service.trouble.cause, 2, 3)
 
 
 @pytest.mark.parametrize(

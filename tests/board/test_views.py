@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sanfen.config.load import Loaded
 from sanfen.config.settings import Settings
 from sanfen.core.policy import Hours, Period, Policy
 from sanfen.engine.ingest import Engine
+from sanfen.meters import Meters
 from sanfen.notify.acting import Acting
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
@@ -26,10 +28,11 @@ HOSTILE = "<script>alert(1)</script>"
 class Service:
     def __init__(self, db: Database | None) -> None:
         self.db = db
-        self.front: Any = None
+        self.front: Any = SimpleNamespace(under_way=0)
         self.acting = Acting({})
         self.policy = "p"
-        self.traffic = {"received": 7}
+        self.deliveries: dict[tuple[str, str], int] = {("desk", "received"): 7}
+        self.meters = Meters()
         self.trouble: Trouble | None = None
         self.is_standby = False
         self.not_adopted: str | None = None
@@ -137,7 +140,7 @@ async def test_metrics_and_readiness(client: Client) -> None:
     text = await (await client.get("/metrics")).text()
 
     assert 'sanfen_rounds{outcome="met",policy="p"} 1.0' in text
-    assert 'sanfen_deliveries{what="received"} 7.0' in text
+    assert 'sanfen_deliveries_total{channel="desk",what="received"} 7.0' in text
     assert (await client.get("/readyz")).status == 200
 
 

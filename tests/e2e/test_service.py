@@ -121,6 +121,6 @@ async def test_bad_requests_get_one_clear_answer(sanfen: Sanfen, upstream: Upstr
     assert (await post(sanfen, "/in/nobody", ask, signed(ask, "q1")))[0] == 404
     async with aiohttp.ClientSession() as client, client.get(f"{sanfen.board}/metrics") as answer:
         metrics = await answer.text()
-    assert 'sanfen_deliveries{what="poison"} 1.0' in metrics
-    assert 'sanfen_deliveries{what="refused_mismatch"} 1.0' in metrics
+    assert 'sanfen_deliveries_total{channel="desk",what="poison"} 1.0' in metrics
+    assert 'sanfen_refused_total{channel="desk",reason="mismatch"} 1.0' in metrics
     assert "Traceback" not in sanfen.log

@@ -156,8 +156,12 @@ class Serve:
         """The metrics of deliveries, by name."""
         async with aiohttp.ClientSession() as client, client.get(f"{self.board_url}/metrics") as answer:
             text = await answer.text()
-        lines = [line for line in text.splitlines() if line.startswith("sanfen_deliveries{")]
-        return {line.partition('what="')[2].partition('"')[0]: int(float(line.rsplit(" ", 1)[1])) for line in lines}
+        counts: dict[str, int] = {}
+        for line in text.splitlines():
+            if line.startswith("sanfen_deliveries_total{"):
+                what = line.partition('what="')[2].partition('"')[0]
+                counts[what] = counts.get(what, 0) + int(float(line.rsplit(" ", 1)[1]))
+        return counts
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.storage}/sanfen.db?mode=ro", uri=True)) as connection:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sanfen.config.load import Loaded
 from sanfen.config.settings import Settings
 from sanfen.core.policy import Hours, Policy
 from sanfen.engine.ingest import Engine
+from sanfen.meters import Meters
 from sanfen.notify.acting import Acting
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
@@ -34,9 +36,10 @@ class Service:
     def __init__(self, db: Database) -> None:
         self.db = db
         self.policy = "p"
-        self.front: Any = None
+        self.front: Any = SimpleNamespace(under_way=0)
         self.acting = Acting({})
-        self.traffic: dict[str, int] = {}
+        self.deliveries: dict[tuple[str, str], int] = {}
+        self.meters = Meters()
         self.secrets: dict[tuple[str, str], int] = {}
         self.trouble: Trouble | None = None
         self.not_adopted: str | None = None

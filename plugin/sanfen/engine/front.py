@@ -94,6 +94,11 @@ class Front:
         return sum(one.deliveries for one in self.gaps.values())
 
     @property
+    def under_way(self) -> int:
+        """Deliveries neither journaled nor kept aside yet."""
+        return len(self._flights)
+
+    @property
     def is_mending(self) -> bool:
         """Whether something is being drained, or waits until it can be."""
         return self._mending is not None and not self._mending.done()

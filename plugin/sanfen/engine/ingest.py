@@ -87,6 +87,7 @@ class Engine:
         keep_text: bool = True,
         on_due: Callable[[int, Key], None] = lambda _due_ms, _key: None,
         on_escalated: Callable[[], None] = lambda: None,
+        on_scored: Callable[[str, Scored], None] = lambda _policy, _effect: None,
     ) -> None:
         self._db = db
         self._policies = tuple(policies)
@@ -99,6 +100,7 @@ class Engine:
         self._throttle = Throttle()
         self._on_due = on_due
         self._on_escalated = on_escalated
+        self._on_scored = on_scored
         self._unscored: set[Key] = set()  # conversations whose rows may lack an event
         self._refolded: set[Key] = set()  # conversations folded again by the delivery being applied
         self._lane: Lane[tuple[Delivery, Sequence[Event]], _Applied | Exception] = Lane(
@@ -328,6 +330,8 @@ class Engine:
             for effect in found:
                 if (type(effect) is Opened or type(effect) is Scored) and effect.round not in changed:
                     changed.append(effect.round)
+                if type(effect) is Scored and version.holds(effect.round.opened_ms):
+                    self._on_scored(plan.policy.id, effect)
             for one in changed:
                 if version.holds(one.opened_ms):
                     pending.rounds[plan.policy.id, one.id] = (one, score(one, plan, live.now_ms), plan)

@@ -173,7 +173,7 @@ class Hearing:
         return Heard([one for one in events if not isinstance(one, Alias | Pull)] if notes else events, notes)  # type: ignore[arg-type]
 
     def _unread(self, error: str) -> Heard:
-        self._counters.poison += 1
+        self._counters.add("poison", self.adapter.channel)
         return Heard(error=error)
 
     def _say(self, now_ms: int) -> None:

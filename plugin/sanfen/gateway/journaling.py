@@ -48,7 +48,20 @@ class Counters:
     undelivered: int = 0  # no answer from the upstream
     poison: int = 0  # authentic, but could not be read
     refused: Counter[str] = field(default_factory=Counter)  # not authentic, by reason
+    by_channel: Counter[tuple[str, str]] = field(
+        default_factory=Counter
+    )  # all of the above, as ``refused_REASON`` these
     secrets: Counter[tuple[str, str]] = field(default_factory=Counter)  # authentic, by channel and secret
+
+    def add(self, what: str, channel: str) -> None:
+        """One more."""
+        setattr(self, what, getattr(self, what) + 1)
+        self.by_channel[channel, what] += 1
+
+    def refuse(self, reason: str, channel: str) -> None:
+        """One more that was not authentic."""
+        self.refused[reason] += 1
+        self.by_channel[channel, f"refused_{reason}"] += 1
 
 
 class Journaling:
@@ -68,7 +81,7 @@ class Journaling:
 
     def submit(self, delivery: Delivery, events: Sequence[Event]) -> "asyncio.Future[Receipt]":
         """Queue a delivery, at once; never raises. ``settle`` must follow."""
-        self.counters.received += 1
+        self.counters.add("received", delivery.channel)
         try:
             return self._engine.submit(delivery, events)
         except Exception as error:  # noqa: BLE001  # the chat goes on without the journal
@@ -95,7 +108,7 @@ class Journaling:
             future.add_done_callback(partial(self._settled, channel))
             raise
         if not future.done():
-            self.counters.late += 1
+            self.counters.add("late", channel)
             self._say("neither journaled nor kept aside in time: answered all the same", channel)
             future.add_done_callback(partial(self._settled, channel))
             return None
@@ -117,12 +130,9 @@ class Journaling:
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
         if error is None:
             receipt = future.result()
-            if receipt.aside:
-                self.counters.aside += 1
-            else:
-                self.counters.journaled += 1
+            self.counters.add("aside" if receipt.aside else "journaled", channel)
             return receipt
-        self.counters.gap += 1
+        self.counters.add("gap", channel)
         self._say("a delivery is missing from the journal", channel, error)
         return None
 

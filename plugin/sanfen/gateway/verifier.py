@@ -38,7 +38,7 @@ class Verifier:
             refusal = error
         except Exception as error:  # noqa: BLE001  # an adapter that fails proves nothing
             refusal = VerifyError(f"the adapter failed: {type(error).__name__}", reason="adapter_failed")
-        self._counters.refused[refusal.reason] += 1
+        self._counters.refuse(refusal.reason, adapter.channel)
         swallowed = self._throttle.take(adapter.channel + refusal.reason, now_ms)
         if swallowed is not None:
             _log.warning(

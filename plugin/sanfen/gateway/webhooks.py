@@ -188,7 +188,7 @@ class Traffic:
             body = await answer.read(self._limits.buffered_bytes, deadline)
         except UpstreamError as error:
             trouble = error
-            self._journaling.counters.undelivered += 1
+            self._journaling.counters.add("undelivered", delivery.channel)
             self._journaling.note(delivery._replace(body=b"", error=f"not delivered: {error.reason}", notes=()))
         finally:
             if answer is not None and (body is not None or trouble is not None):
@@ -205,7 +205,7 @@ class Traffic:
                 await self._commit(one, channel, started)
         if trouble is not None or answer is None:
             return _no_answer(trouble, request, channel)
-        self._journaling.counters.forwarded += 1
+        self._journaling.counters.add("forwarded", delivery.channel)
         try:
             return await answer_of(request, answer, body, route.timeout_ms, watch.feed if watch else None)
         finally:

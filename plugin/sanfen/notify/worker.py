@@ -55,12 +55,14 @@ class Worker:
         roster: Roster | None = None,
         acting: Acting | None = None,
         link: Callable[[Row, int], str | None] = lambda _row, _now_ms: None,
+        on_attempt: Callable[[str, int], None] = lambda _result, _took_ms: None,
     ) -> None:
         self._db = db
         self._notifiers = notifiers
         self._clock = clock
         self._acting = acting or Acting({})
         self._link = link
+        self._on_attempt = on_attempt
         self._pace, self._breaker = Pace(), Breaker()
         self._silences: list[silences.Silence] = []
         self._awake = asyncio.Event()
@@ -269,6 +271,7 @@ class Worker:
     ) -> None:
         """Keep what became of rows; those that reached nobody go on to the fallback, in the same commit."""
         now_ms = self._clock.now_ms()
+        self._on_attempt(result, took_ms)
         shown = shown_way(self._notifiers, way)
         unreached = [row for row, to in ended if to.state in ("failed", "unsure")]
         if unreached:
