@@ -19,7 +19,7 @@ $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	@echo "setting up .venv with the test tools (once)"
-	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev --group judges
 	@touch $@ $(VENV)/.run
 
 dev: $(VENV)/.dev  ## everything for development
