@@ -24,7 +24,7 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 
 dev: $(VENV)/.dev  ## everything for development
 
-demo: $(VENV)/.run  ## a living shop: make demo ARGS="--speed 60"
+demo: $(VENV)/.run  ## a living shop: make demo ARGS="--speed 20"
 	@exec $(RUN)/sanfen demo $(ARGS)
 
 test: $(VENV)/.dev  ## all tests

@@ -117,7 +117,7 @@ TESTED_ELSEWHERE = {
     "demo/day.py": "tests/e2e/test_demo.py: the real command",
     "demo/people.py": "tests/e2e/test_demo.py",
     "demo/script.py": "words and dice",
-    "demo/show.py": "tests/e2e/test_demo.py",
+    "demo/history.py": "tests/e2e/test_demo.py",
     "demo/wire.py": "tests/e2e/test_demo.py: its signatures are verified by the service",
     "engine/pending.py": "tests/engine/test_ingest.py",
     "engine/recover.py": "tests/engine/test_ingest.py",

@@ -241,11 +241,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     # demo
     "demo_welcome": (
-        "三分 demo: the real service between simulated people, a shop day at {speed} times the speed. Ctrl-C ends it.",
-        "三分演示：真服务，模拟的人，一天以 {speed} 倍速过。Ctrl-C 结束。",
+        "三分 demo · shop 旗舰店 · policy taobao-2022-01, target 90 % · {agents} agents, {days} days, {rounds} scored rounds. Ctrl-C ends it.",
+        "三分演示 · 旗舰店 · 规则 taobao-2022-01，目标 90 % · {agents} 位客服，{days} 天，已计分 {rounds} 轮。Ctrl-C 结束。",
     ),
-    "demo_board": ("status page {url}   log {log}", "状态页 {url}   记录 {log}"),
-    "demo_told": ("told about {round}", "已收到提醒 {round}"),
+    "demo_board": ("board   {url}        (log: {log})", "看板    {url}        （记录：{log}）"),
+    "demo_try": (
+        'try     sanfen say "在吗" --from buyer:me        in a second terminal, then watch the clock',
+        '试试    sanfen say "在吗" --from buyer:me        在另一个终端里，然后看倒计时',
+    ),
     "demo_summary": (
         "3-minute rate {rate} of {decided} rounds: met {met}, late {late}, missed {missed}; excluded {excluded}, "
         "pending {pending}",

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from sanfen.core.classify import Rule, classify
-from sanfen.core.effects import Effect, Judged, Scored
+from sanfen.core.effects import Effect, Escalated, Judged, Scored
 from sanfen.core.events import Event, Key, Message, Mode, Recall, Sender, Store, Tag
 from sanfen.core.facts import Conversation, Round, Session
 from sanfen.core.metrics import Tally
@@ -58,6 +58,7 @@ def seldom_collected() -> Iterator[None]:
 
 RoundSink = Callable[[int, Round, Score], None]
 VerdictSink = Callable[[int, Judged], None]
+StepSink = Callable[[int, Escalated], None]
 
 
 class Rescore:
@@ -74,6 +75,7 @@ class Rescore:
         on_round: RoundSink | None = None,
         on_verdict: VerdictSink | None = None,
         on_event: Callable[[Event], None] | None = None,
+        on_step: StepSink | None = None,
     ) -> None:
         """``as_of_ms``: events after it are not seen. ``keep``: conversations that are never let go.
 
@@ -94,6 +96,7 @@ class Rescore:
         self._on_round = on_round
         self._on_verdict = on_verdict
         self._on_event = on_event
+        self._on_step = on_step
         self._states: dict[Key, _State] = {}
         self._stores: dict[str, str] = {}
 
@@ -165,6 +168,10 @@ class Rescore:
 
     def _take(self, number: int, plan: Plan, state: _State, effects: list[Effect]) -> None:
         """Close the rounds that became final; one that was told overdue and then answered comes twice."""
+        if self._on_step is not None:
+            for effect in effects:
+                if type(effect) is Escalated:
+                    self._on_step(number, effect)
         ended = {effect.round: effect.score for effect in effects if type(effect) is Scored}
         for one, scored in ended.items():
             if _final(one, plan):

@@ -78,8 +78,8 @@ OPTIONS: dict[str, str] = {
     "Marked as an automatic reply, as a platform marks its own.": "标为自动回复，像平台标记的那样。",
     "Only these: ask, reply, escalate, met, late, missed, excluded.": "只看这些：ask、reply、escalate、met、late、missed、excluded。",
     "Begin with what happened since then.": "从何时发生的事开始。",
-    "Status page.": "状态页。",
-    "Stop after so many real seconds; 0: at the end of the shop's day.": "多少秒后结束；0：店里的一天结束时。",
+    "The board; another if taken.": "看板端口；被占用时换一个。",
+    "Open no browser.": "不打开浏览器。",
     "One short line each, without what was said.": "每件事一短行，不显示消息文字。",
     # check, route, test, notify, quiet
     "How findings are printed.": "输出格式。",

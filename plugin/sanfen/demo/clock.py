@@ -7,15 +7,21 @@ __all__ = ["FastClock"]
 
 
 class FastClock:
-    """Starts at ``start_ms`` and runs ``speed`` times as fast as the machine's clock."""
+    """Stands at ``start_ms`` until it begins, then runs ``speed`` times as fast as the machine's clock."""
 
     def __init__(self, start_ms: int, speed: float) -> None:
         self._start_ms = start_ms
         self._speed = speed
+        self._zero_ns: int | None = None
+
+    def begin(self) -> None:
+        """Run."""
         self._zero_ns = time.monotonic_ns()
 
     def now_ms(self) -> int:
         """Epoch milliseconds of the simulated day."""
+        if self._zero_ns is None:
+            return self._start_ms
         return self._start_ms + int((time.monotonic_ns() - self._zero_ns) * self._speed) // 1_000_000
 
     def off_ms(self) -> int:
