@@ -1,11 +1,21 @@
 """The service between its upstream and its clients, for every test of the whole."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from tests.e2e.service import Sanfen, Upstream
+from tests.e2e.service import STARTED, Sanfen, Upstream
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_on() -> Iterator[None]:
+    """A test that fails before it has stopped its services leaves none running."""
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ import aiohttp
 from aiohttp import web
 from standardwebhooks import Webhook
 
-__all__ = ["SECRET", "Sanfen", "Upstream", "eventually", "free_port", "message", "post", "signed"]
+__all__ = ["SECRET", "STARTED", "Sanfen", "Upstream", "eventually", "free_port", "message", "post", "signed"]
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the channel, 24+").decode()
 NOTICE_SECRET = "whsec_" + base64.b64encode(b"a secret of the lead's phone").decode()
@@ -46,6 +46,10 @@ escalation:
   - name: default
     steps: [{{at: {first}, notify: [lead]}}]
 """
+
+
+STARTED: "list[subprocess.Popen[bytes]]" = []
+"""What a test has started. In its end the fixture ``nothing_goes_on`` ends what it has left running."""
 
 
 class Upstream:
@@ -104,6 +108,7 @@ class Sanfen:
         command = [sys.executable, "-Im", "sanfen.cli", "serve", "-c", str(self.config), *more]
         with self._output.open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        STARTED.append(self.process)
 
     async def start(self) -> None:
         self.spawn()

@@ -112,6 +112,22 @@ async def test_overdue_steps_of_answered_rounds_stay_quiet(tmp_path: Path) -> No
     again.db.close()
 
 
+async def test_what_falls_due_together_can_be_told_together(tmp_path: Path) -> None:
+    """Whoever looks into the outbox by an earlier time than the last row's would find a part of it."""
+
+    class Running(FakeClock):
+        def now_ms(self) -> int:
+            self._now_ms += 1
+            return self._now_ms
+
+    with open_shop(tmp_path / "log.db", (TAOBAO,), Running(START)) as shop:
+        for name in "ABC":
+            await shop.send(ask(START, name))
+        await shop.tick(START + 2 * MINUTE)
+
+        assert shop.rows("SELECT count(*), count(DISTINCT next_try_ms) FROM outbox") == [(3, 1)]
+
+
 async def test_the_deadline_passes_at_the_second(shop: Shop) -> None:
     shop.clock._now_ms = START
     await shop.send(ask(START))

@@ -98,6 +98,17 @@ async def test_a_question_that_is_only_kept_aside_waits_too(day: Day) -> None:
     assert day.shop.rows("SELECT step_ms FROM clock_steps") == [(MINUTE,)]
 
 
+async def test_a_question_that_comes_at_the_last_moment_waits_by_the_old_time(day: Day) -> None:
+    """While it is being written down that the wall clock is followed again."""
+    looks = iter([False, False, True])
+    steps = Steps(day.shop.db, day.clock, day.shop.ticker, lambda: next(looks))
+    day.machine.set_ms(120 * MINUTE)
+    await steps.look()
+
+    assert day.clock.now_ms() == START
+    assert day.shop.rows("SELECT ahead_ms FROM lease_rows") == [(day.clock.ahead_ms,)]
+
+
 async def test_a_restart_goes_on_with_the_same_time(day: Day) -> None:
     await day.shop.send(ask(START))
     day.machine.set_ms(-61 * MINUTE)

@@ -145,7 +145,7 @@ class Engine:
     # --- in the writer thread ---
 
     def _pending(self, connection: sqlite3.Connection) -> Pending:
-        return Pending(connection, keep_text=self._keep_text, zone=self._zone)
+        return Pending(connection, now_ms=self._clock.now_ms(), keep_text=self._keep_text, zone=self._zone)
 
     def _apply(
         self, connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequence[Event]]]
@@ -351,15 +351,15 @@ class Engine:
                 continue
             elif effect.round.answerable or not open_only:
                 pending.write()  # a notice tells what was asked
-                escalated |= self._enqueue(pending.connection, effect, policy.id) > 0
+                escalated |= self._enqueue(pending, effect, policy.id) > 0
         return escalated
 
-    def _enqueue(self, connection: sqlite3.Connection, effect: Escalated, policy: str) -> int:
-        now_ms = self._clock.now_ms()
+    def _enqueue(self, pending: Pending, effect: Escalated, policy: str) -> int:
+        now_ms = pending.now_ms  # what falls due together is told together
         targets = self._roster.told(effect.notify, effect.round.agent, now_ms, effect.round.key.channel)
         if targets and all(target.skipped for target in targets):
             _log.error("nobody is there to be told", ladder=effect.ladder, step=effect.step, wanted=effect.notify)
-        return outbox.enqueue(connection, effect, policy, targets, now_ms)
+        return outbox.enqueue(pending.connection, effect, policy, targets, now_ms)
 
     def _refold(self, pending: Pending, key: Key, cause: Event) -> tuple[list[tuple[int, Key]], bool]:
         """Fold the conversation again from its journal, write the rows that differ, and record what changed."""
@@ -388,8 +388,8 @@ class Engine:
         return live.due(key), escalated
 
     def _tick(self, connection: sqlite3.Connection, keys: list[Key]) -> _Applied:
-        now_ms = self._clock.now_ms()
         pending = self._pending(connection)
+        now_ms = pending.now_ms
         self._memory.load(connection, keys)
         due: list[tuple[int, Key]] = []
         escalated = False

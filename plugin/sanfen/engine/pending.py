@@ -16,10 +16,11 @@ __all__ = ["Pending"]
 
 
 class Pending:
-    """Write it before anything is read that could be among it, and at the job's end."""
+    """Write it before anything is read that could be among it, and at the job's end. ``now_ms``: the job's own time."""
 
-    def __init__(self, connection: sqlite3.Connection, *, keep_text: bool, zone: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, now_ms: int, keep_text: bool, zone: str) -> None:
         self.connection = connection
+        self.now_ms = now_ms
         self._keep_text = keep_text
         self._zone = zone
         self._last: Numbers | None = None

@@ -63,6 +63,10 @@ class Steps:
             if self._waits():  # somebody has asked meanwhile
                 return
             await self._do(clocks.release)
+            if self._waits():  # while that was committed: the time goes on as it did
+                ahead_ms = self._clock.ahead_ms
+                await self._do(lambda connection: clocks.hold(connection, self._boot, ahead_ms))
+                return
             self._clock.follow()
             self._known_ms = 0
             _log.warning("the wall clock is followed again", off_ms=off_ms)

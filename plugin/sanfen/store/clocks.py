@@ -4,7 +4,7 @@ import sqlite3
 
 from sanfen.store.projection import LIVE
 
-__all__ = ["held", "record", "release"]
+__all__ = ["held", "hold", "record", "release"]
 
 
 def record(connection: sqlite3.Connection, now_ms: int, step_ms: int, boot: str, ahead_ms: int) -> int:
@@ -13,8 +13,13 @@ def record(connection: sqlite3.Connection, now_ms: int, step_ms: int, boot: str,
         "UPDATE round_rows SET suspect = 1 WHERE score_set = ? AND next_ms IS NOT NULL", (LIVE,)
     ).rowcount
     connection.execute("INSERT INTO clock_rows (at_ms, step_ms, rounds) VALUES (?, ?, ?)", (now_ms, step_ms, rounds))
-    connection.execute("UPDATE lease_rows SET boot = ?, ahead_ms = ?", (boot, ahead_ms))
+    hold(connection, boot, ahead_ms)
     return rounds
+
+
+def hold(connection: sqlite3.Connection, boot: str, ahead_ms: int) -> None:
+    """Note the time to go on by, for whoever comes after us in this boot."""
+    connection.execute("UPDATE lease_rows SET boot = ?, ahead_ms = ?", (boot, ahead_ms))
 
 
 def release(connection: sqlite3.Connection) -> None:
