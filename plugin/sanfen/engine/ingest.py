@@ -280,8 +280,7 @@ class Engine:
             for (since_ms, old), until_ms in zip(known, ends, strict=True):
                 used = policy if until_ms == NEVER else replace(old, ladders=policy.ladders)
                 found.append(Version(plan_of(used), since_ms or -NEVER, until_ms))
-        self._memory.versions = found
-        self._memory.clear()
+        self._memory.adopt(found)
 
     def _prepared(self, pending: Pending, event: Event, received_ms: int) -> Event:
         """The event classified, its conversation in memory; one from the far future gets the time of receipt."""

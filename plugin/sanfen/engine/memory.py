@@ -1,6 +1,7 @@
 """Conversations in memory: what folding their journal gives, kept while they are in use. For the writer thread only."""
 
 import sqlite3
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -28,6 +29,10 @@ class Version(NamedTuple):
     def holds(self, at_ms: int) -> bool:
         """Whether a round opened at an instant belongs to it."""
         return self.since_ms <= at_ms < self.until_ms
+
+
+def _until(version: Version) -> int:
+    return version.until_ms
 
 
 class Run(NamedTuple):
@@ -84,9 +89,15 @@ class Memory:
     """The conversations heard of last. What is not here is folded again from the journal, and nobody notices."""
 
     def __init__(self, versions: Sequence[Version]) -> None:
-        self.versions = list(versions)
+        self._versions: list[Version] = []  # the first to end first
         self._known: OrderedDict[Key, Live] = OrderedDict()
         self._stores: dict[str, dict[int, Event]] = {}  # by shop, the changes of its state
+        self.adopt(versions)
+
+    def adopt(self, versions: Iterable[Version]) -> None:
+        """Fold by these from now on."""
+        self._versions = sorted(versions, key=_until)
+        self.clear()
 
     def get(self, key: Key) -> Live | None:
         """A conversation, if it is here."""
@@ -144,13 +155,11 @@ class Memory:
     def _fold(self, key: Key, events: Sequence[Event]) -> tuple[Live, list[Folded]]:
         first_ms = events[0].at_ms if events else NEVER
         folds: list[Folded] = []
-        left_ms = -NEVER
-        for version in self.versions:
-            if version.until_ms == NEVER or first_ms < version.until_ms:
-                fold = Fold(Conversation(key), version.plan)
-                folds.append(Folded(version, [effect for event in events for effect in fold.feed(event)], fold))
-            else:
-                left_ms = max(left_ms, version.until_ms)
+        left = min(bisect_right(self._versions, first_ms, key=_until), bisect_left(self._versions, NEVER, key=_until))
+        left_ms = self._versions[left - 1].until_ms if left else -NEVER
+        for version in self._versions[left:]:
+            fold = Fold(Conversation(key), version.plan)
+            folds.append(Folded(version, [effect for event in events for effect in fold.feed(event)], fold))
         live = Live([Run(version, fold.state) for version, _, fold in folds], left_ms)
         live.now_ms = max((event.at_ms for event in events), default=-NEVER)
         live.settle()

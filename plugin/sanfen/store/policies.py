@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -47,11 +48,19 @@ def epochs(connection: sqlite3.Connection, score_set: str, policy: str) -> list[
         (score_set, policy),
     )
     for since_ms, facts in rows:
-        try:
-            out.append(Epoch(since_ms, _POLICY.validate_json(facts)))
-        except ValidationError:
-            continue
+        found = _read(facts)
+        if found is not None:
+            out.append(Epoch(since_ms, found))
     return out
+
+
+@lru_cache(maxsize=256)
+def _read(facts: str) -> Policy | None:
+    """Remembered: who goes to and fro between two versions a thousand times has two policies."""
+    try:
+        return _POLICY.validate_json(facts)
+    except ValidationError:
+        return None
 
 
 def of_version(connection: sqlite3.Connection, score_set: str, policy: str, version: str) -> Policy | None:
