@@ -277,9 +277,12 @@ class Engine:
         for policy in self._policies:
             known = versions.epochs(connection, LIVE, policy.id)
             ends = [epoch.since_ms for epoch in known[1:]] + [NEVER]
+            plans: dict[int, Plan] = {}  # however often somebody went to and fro, there are few
             for (since_ms, old), until_ms in zip(known, ends, strict=True):
-                used = policy if until_ms == NEVER else replace(old, ladders=policy.ladders)
-                found.append(Version(plan_of(used), since_ms or -NEVER, until_ms))
+                plan = plans.get(id(old)) if until_ms != NEVER else plan_of(policy)
+                if plan is None:
+                    plan = plans[id(old)] = plan_of(replace(old, ladders=policy.ladders))
+                found.append(Version(plan, since_ms or -NEVER, until_ms))
         self._memory.adopt(found)
 
     def _prepared(self, pending: Pending, event: Event, received_ms: int) -> Event:
