@@ -1,6 +1,7 @@
 """Every instant falls in exactly one local day, and hours are counted on instants."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from random import Random
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -37,6 +38,34 @@ def test_shanghai_had_summer_time() -> None:
         day = calendar.day(day.end_ms)
 
     assert lengths == {DAY, DAY - 3_600_000, DAY + 3_600_000}
+
+
+def test_no_instant_is_never_and_never_fits_a_database() -> None:
+    assert ms(9999, 12, 31) < NEVER < 1 << 63
+
+
+def test_days_are_found_whatever_was_asked_before() -> None:
+    """Days far apart, in any order, at their first and their last millisecond."""
+    order, wanted = Random(7), [(2023, 1, number) for number in range(1, 32)] + [(1990, 5, 5), (2099, 6, 6)]
+    for zone in ("UTC", "America/Havana"):
+        calendar = Calendar(zone, None, frozenset())
+        for moment in order.choices(wanted, k=300):
+            start = ms(*moment, zone=zone)
+            day = calendar.day(order.choice([start, start + DAY - 1, start + order.randrange(DAY)]))
+
+            assert (day.start_ms, day.end_ms, day.date) == (start, start + DAY, date(*moment).isoformat())
+
+
+def test_a_date_that_comes_twice_begins_once() -> None:
+    """Havana goes back from 01:00 to 00:00, São Paulo went back from 24:00 to 23:00."""
+    havana, paulo = (Calendar(zone, None, frozenset()) for zone in ("America/Havana", "America/Sao_Paulo"))
+    first, again = ms(2024, 11, 3, 4), ms(2024, 11, 3, 5)  # midnight, and once more
+    before, after = ms(2019, 2, 17, 1, 59), ms(2019, 2, 17, 2)  # 23:59, then 23:00
+
+    assert havana.day(again) == havana.day(first)
+    assert havana.day(again).start_ms == first
+    assert paulo.day(before).date == paulo.day(after).date == "2019-02-16"
+    assert paulo.day(after).end_ms - paulo.day(after).start_ms == 25 * 3_600_000
 
 
 @pytest.mark.parametrize(
@@ -86,6 +115,42 @@ def test_a_shop_that_never_opens() -> None:
     calendar = Calendar("UTC", Hours(540, 1080, days=frozenset()), frozenset())
 
     assert calendar.next_opening(0) == calendar.after_open(0, 1) == NEVER
+    assert calendar.due((DueRule(workdays=1, at_min=60),), 0) == (NEVER, False)
+    assert calendar.due((DueRule(workdays=0, at_min=60),), 0) == (3_600_000, False)
+
+
+def test_a_shop_that_opens_once_in_ten_years() -> None:
+    """A search goes on for 3,700 days, today among them."""
+    holidays = frozenset((date(1970, 1, 1) + timedelta(days=number)).isoformat() for number in range(3700))
+    closed = Hours(540, 1080, holidays="closed")
+    last = max(holidays)
+
+    assert Calendar("UTC", closed, holidays).next_opening(0) == NEVER
+    assert Calendar("UTC", closed, holidays - {last}).next_opening(0) == 3699 * DAY + 540 * 60_000
+
+
+def test_open_hours_that_go_on_all_day_and_hours_that_are_not_there() -> None:
+    always = Calendar("UTC", Hours(540, 540), frozenset())
+    skipped = Calendar("Europe/Berlin", Hours(150, 180), frozenset())  # 02:30 to 03:00: clocks go from 02:00 to 03:00
+
+    assert always.open_between(0, 10 * DAY) == 10 * DAY
+    assert always.next_opening(5) == 5
+    assert skipped.next_opening(ms(2024, 3, 31, 0, 30)) == ms(2024, 4, 1, 0, 30)
+    assert skipped.open_between(ms(2024, 3, 31), ms(2024, 4, 2)) == 1_800_000
+
+
+def test_time_is_counted_to_the_instant() -> None:
+    """Open 09:00 to 18:00 on the first days there were."""
+    calendar, hour = Calendar("UTC", Hours(540, 1080), frozenset()), 3_600_000
+
+    assert calendar.after_open(0, 9 * hour) == 18 * hour
+    assert calendar.after_open(0, 9 * hour + 1) == DAY + 9 * hour + 1
+    assert calendar.after_open(10 * hour, 9 * hour) == DAY + 10 * hour
+    assert calendar.after_open(18 * hour, 0) == DAY + 9 * hour
+    assert calendar.open_between(0, 9 * hour + 1) == 1
+    assert calendar.open_between(17 * hour, DAY + 10 * hour) == 2 * hour
+    assert calendar.next_opening(18 * hour - 1) == 18 * hour - 1
+    assert calendar.next_opening(18 * hour) == DAY + 9 * hour
 
 
 @pytest.mark.parametrize(
@@ -98,7 +163,11 @@ def test_a_shop_that_never_opens() -> None:
         (DueRule(workdays=2, at_min=720), (2023, 1, 10, 12, 0)),
         (DueRule(batch_min=1080, at_min=1140), (2023, 1, 6, 19, 0)),
         (DueRule(batch_min=1020, at_min=1140), (2023, 1, 7, 19, 0)),
+        (DueRule(batch_min=1021, at_min=0), (2023, 1, 6, 0, 0)),
+        (DueRule(batch_min=1020, at_min=0), (2023, 1, 7, 0, 0)),
         (DueRule(weekday=4, at_min=720), (2023, 1, 13, 12, 0)),
+        (DueRule(weekday=5, at_min=0), (2023, 1, 7, 0, 0)),
+        (DueRule(weekday=3, at_min=1440), (2023, 1, 13, 0, 0)),
     ],
 )
 def test_deadlines_of_a_friday_at_five(rule: DueRule, wanted: tuple[int, ...]) -> None:
@@ -126,4 +195,4 @@ def test_the_first_rule_whose_condition_holds() -> None:
 
     assert calendar.due(rules, ms(2023, 1, 7, 12))[0] == ms(2023, 1, 7, 12) + 1
     assert calendar.due(rules, ms(2023, 1, 6, 20))[0] == ms(2023, 1, 6, 20) + 2
-    assert calendar.due(rules, ms(2023, 1, 6, 12))[0] == NEVER
+    assert calendar.due(rules, ms(2023, 1, 6, 12)) == (NEVER, False)

@@ -5,8 +5,10 @@ also where clocks change at midnight. Clock arithmetic is done on instants, neve
 """
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -17,7 +19,6 @@ __all__ = ["NEVER", "Calendar", "Day", "calendar_of"]
 NEVER = 1 << 62
 """Later than any instant: a deadline that does not come."""
 
-_HOUR = 3_600_000
 _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR_DAYS = 3700  # how far a search for an open hour looks before it gives up
@@ -36,23 +37,22 @@ class Day(NamedTuple):
 
 
 class Calendar:
-    """Days of one zone under one set of hours. Days once computed are remembered."""
+    """Days of one zone under one set of hours. Days once computed are remembered. Threads may share it."""
 
     def __init__(self, tz: str, hours: Hours | None, holidays: frozenset[str]) -> None:
         self._zone = ZoneInfo(tz)
         self._hours = hours or Hours()
         self._holidays = holidays
-        self._by_bucket: dict[int, Day] = {}
-        self._by_date: dict[date, Day] = {}
+        self._days: list[Day] = []  # in order of time
 
     def day(self, at_ms: int) -> Day:
         """The local day that holds the instant ``at_ms``."""
-        found = self._by_bucket.get(at_ms // _HOUR)
-        if found is None or not found.start_ms <= at_ms < found.end_ms:
-            found = self._find(at_ms)
-            if len(self._by_bucket) > 100_000:
-                self._by_bucket.clear()
-            self._by_bucket[at_ms // _HOUR] = found
+        days = self._days
+        place = bisect_right(days, (at_ms, NEVER))  # a day is a tuple that begins so
+        if place and at_ms < days[place - 1].end_ms:
+            return days[place - 1]
+        found = self._find(at_ms)
+        self._days = [*days[:place], found, *days[place:]]  # a new list: another thread may be looking at the old one
         return found
 
     def is_open(self, at_ms: int) -> bool:
@@ -61,30 +61,27 @@ class Calendar:
 
     def minute(self, at_ms: int) -> int:
         """The local clock time of an instant, in minutes after midnight."""
-        local = (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(self._zone)
+        local = self._local(at_ms)
         return local.hour * 60 + local.minute
 
     def next_opening(self, at_ms: int) -> int:
         """The first open instant at or after ``at_ms``; ``NEVER`` if none comes."""
-        day = self.day(at_ms)
-        for _ in range(_FAR_DAYS):
+        for day in self._onward(at_ms):
             for start, end in day.spans:
                 if at_ms < end:
                     return max(start, at_ms)
-            day = self.day(day.end_ms)
         return NEVER
 
     def after_open(self, at_ms: int, duration_ms: int) -> int:
         """The instant at which ``duration_ms`` of open time have passed since ``at_ms``; ``NEVER`` if they never do."""
-        day, left = self.day(at_ms), duration_ms
-        for _ in range(_FAR_DAYS):
+        left = duration_ms
+        for day in self._onward(at_ms):
             for start, end in day.spans:
                 begin = max(start, at_ms)
                 if begin < end:
-                    if left <= end - begin:
+                    if begin + left <= end:
                         return begin + left
                     left -= end - begin
-            day = self.day(day.end_ms)
         return NEVER
 
     def open_between(self, start_ms: int, end_ms: int) -> int:
@@ -94,6 +91,13 @@ class Calendar:
             total += sum(max(0, min(end, end_ms) - max(start, start_ms)) for start, end in day.spans)
             day = self.day(day.end_ms)
         return total
+
+    def _onward(self, at_ms: int) -> Iterator[Day]:
+        """The day of an instant and those that follow, as far as a search goes."""
+        day = self.day(at_ms)
+        for _ in range(_FAR_DAYS):
+            yield day
+            day = self.day(day.end_ms)
 
     def due(self, rules: tuple[DueRule, ...], clock_ms: int) -> tuple[int, bool]:
         """The deadline of a clock started at ``clock_ms``, and whether its wait counts open time only."""
@@ -109,43 +113,35 @@ class Calendar:
     def _due(self, rule: DueRule, clock_ms: int, day: Day) -> int:
         if rule.after_ms is not None:
             return clock_ms + rule.after_ms if rule.clock == "wall" else self.after_open(clock_ms, rule.after_ms)
+        coming = self._onward(day.end_ms)
+        target: Day | None = day
         if rule.batch_min is not None:
-            late = clock_ms >= self._at(day, rule.batch_min)
-            return self._at(self.day(day.end_ms) if late else day, rule.at_min or 0)
-        if rule.weekday is not None:
-            target = self.day(day.end_ms)
-            while target.weekday != rule.weekday:
-                target = self.day(target.end_ms)
-            return self._at(target, rule.at_min or 0)
-        target, left = day, rule.workdays or 0
-        for _ in range(_FAR_DAYS):
-            if left == 0:
-                break
-            target = self.day(target.end_ms)
-            left -= target.works
+            target = day if clock_ms < self._at(day, rule.batch_min) else next(coming)
+        elif rule.weekday is not None:
+            target = next(one for one in coming if one.weekday == rule.weekday)
+        elif rule.workdays:
+            target = next(islice((one for one in coming if one.works), rule.workdays - 1, None), None)
+        if target is None:
+            return NEVER
         if rule.at_min is not None:
             return self._at(target, rule.at_min)
-        same = (_EPOCH + timedelta(milliseconds=clock_ms)).astimezone(self._zone).time()
-        local = datetime.combine(date.fromisoformat(target.date), same, self._zone)
-        return min(max(_ms(local), target.start_ms), target.end_ms)
+        same = self._local(clock_ms).time()
+        return self._inside(target, datetime.combine(date.fromisoformat(target.date), same, self._zone))
 
     def _at(self, day: Day, minute: int) -> int:
         """The instant of a local clock time of a day; 1440 is its end."""
-        if minute >= 1440:
-            return day.end_ms
-        local = datetime.fromisoformat(day.date).replace(tzinfo=self._zone) + timedelta(minutes=minute)
+        return self._inside(
+            day, datetime.fromisoformat(day.date).replace(tzinfo=self._zone) + timedelta(minutes=minute)
+        )
+
+    def _inside(self, day: Day, local: datetime) -> int:
         return min(max(_ms(local), day.start_ms), day.end_ms)
 
     def _find(self, at_ms: int) -> Day:
-        local = (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(self._zone).date()
-        if at_ms < self._start(local):
-            local -= timedelta(days=1)
-        elif at_ms >= self._start(local + timedelta(days=1)):
-            local += timedelta(days=1)
-        found = self._by_date.get(local)
-        if found is None:
-            found = self._by_date[local] = self._build(local)
-        return found
+        found = self._local(at_ms).date()
+        if self._start(found + _DAY) < at_ms:  # clocks went back over midnight: it is the date before once more
+            found += _DAY
+        return self._build(found)
 
     def _build(self, local: date) -> Day:
         name, works = local.isoformat(), bool(self._hours_of(local))
@@ -173,10 +169,10 @@ class Calendar:
             return first  # the usual day, or midnight twice: the earlier one
         # Midnight was skipped: the clock change lies between the two readings, and the day starts with it.
         instants = range(other, first)
-        return other + bisect_right(instants, False, key=lambda ms: self._local_date(ms) >= local)
+        return other + bisect_right(instants, False, key=lambda ms: self._local(ms).date() >= local)
 
-    def _local_date(self, at_ms: int) -> date:
-        return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(self._zone).date()
+    def _local(self, at_ms: int) -> datetime:
+        return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(self._zone)
 
 
 def _ms(moment: datetime) -> int:
