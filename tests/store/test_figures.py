@@ -292,6 +292,28 @@ def test_what_crediting_is_asked_with(
     assert [row["agent"] for row in rows if row["aftersale_owner_num"]] == ["d"]
 
 
+def test_a_reply_of_the_next_hour_is_one(db: Database, run: Callable[..., Any]) -> None:
+    """Asked at 10:59:50 and answered at 11:00:10; asked at 23:59:50 and answered on the next day."""
+    key, late = Key("s", "c", "k"), Key("s", "c", "late")
+    made = list[Event]()
+    for who, asked_ms in ((key, START + 3_590_000), (late, START + 14 * 3_600_000 - 10_000)):
+        made.append(Message(asked_ms, who, f"q{asked_ms}", "customer", who.conversation))
+        made.append(Message(asked_ms + 20_000, who, f"a{asked_ms}", "merchant", who.conversation, "human", "a"))
+    run(lambda connection: journal.append(connection, Delivery(0, "c", "in", "POST", "", b""), made, zone=ZONE))
+    with closing(db.reader()) as reader:
+        hours = figures(reader, by=["hour"])
+        (day,) = figures(reader, last_day="2023-01-07")
+        (both,) = figures(reader)
+
+    assert [(row["hour"], row["consult_num"], row["no_reply_num"]) for row in hours] == [
+        (0, 0, 0),
+        (10, 1, 0),
+        (11, 0, 0),
+        (23, 1, 1),
+    ]
+    assert (day["consult_num"], day["no_reply_num"], both["no_reply_num"]) == (2, 1, 0)
+
+
 def test_questions_that_cannot_be_answered(db: Database) -> None:
     with closing(db.reader()) as reader:
         with pytest.raises(InputError, match="cannot group by 'moon'"):

@@ -64,6 +64,7 @@ class Marked(NamedTuple):
     starts: bool  # the first question of its session
     agent: str
     wait_ms: int | None  # of a question: until the next valid reply
+    replied: str  # of a question: the local day of that reply
     same: bool  # that reply came in the same session
 
 
@@ -81,25 +82,26 @@ def mark(lines: Sequence[Line], gap_ms: int = 600_000) -> list[Marked]:
             for place in waiting:
                 asked = out[place]
                 wait_ms = line.at_ms - asked.line.at_ms
-                out[place] = asked._replace(agent=line.agent or "", wait_ms=wait_ms, same=asked.session == session)
+                same = asked.session == session
+                out[place] = asked._replace(agent=line.agent or "", wait_ms=wait_ms, replied=line.day, same=same)
             waiting = []
         starts = line.asks and asked_in != session
         opens = line.asks and not waiting
         if line.asks:
             asked_in = session
             waiting.append(len(out))
-        out.append(Marked(line, session, opens, starts, holder, None, same=False))
+        out.append(Marked(line, session, opens, starts, holder, None, "", same=False))
     return out
 
 
 class _Customer:
     """One customer in one group."""
 
-    __slots__ = ("ad", "asked", "days", "first_ms", "last_ms", "stranger", "valid")
+    __slots__ = ("ad", "asked", "days", "first_ms", "last_ms", "replied", "stranger", "valid")
 
     def __init__(self) -> None:
         self.asked = self.valid = 0
-        self.ad = self.stranger = False
+        self.ad = self.replied = self.stranger = False
         self.first_ms: int | None = None  # of the valid replies
         self.last_ms = 0
         self.days: dict[str, list[int]] = {}  # day: first question's instant, slow waits
@@ -151,6 +153,7 @@ class Desk:
             sums["seller_word_num"] += line.chars or 0
         elif line.asks:
             customer.asked += 1
+            customer.replied |= one.replied == line.day  # in the group or, where those are hours, in a later one
             customer.ad |= line.ad
             sums["buyer_msg_num"] += 1
             if not line.ad:
@@ -183,7 +186,7 @@ class Desk:
         """Every figure by name; costs in seconds. ``within_60s``: the share of rounds answered within so many seconds."""
         sums, settings = self._sums, self._settings
         asked = {key: one for key, one in self._customers.items() if one.asked}
-        unreplied = sum(not one.valid for one in asked.values())
+        unreplied = sum(not one.valid and not one.replied for one in asked.values())
         slow = sum(slow >= settings.slow_times for one in asked.values() for _, slow in one.days.values())
         recent_ms = settings.order_days * _DAY_MS
         after = {key for key, one in asked.items() if one.after_sale(self._orders.get(key, ()), recent_ms)}
