@@ -94,13 +94,14 @@ def section(name: str) -> str:
     out = [f"## `{name}`\n\n{title.zh} · {title.en}\n\n", f"{first.removeprefix('# ')}\n\n"]
     when = "undated" if status.as_of in (None, "unknown") else status.as_of
     out.append(f"Confidence: {status.confidence} ({when}). {status.note or ''}".rstrip() + "\n\n")
+    out.append(f"Time zone: {model.tz}\n\n")
     out += [source(one.at, one.date, one.says) for one in model.sources]
     return "".join(out) + "\n"
 
 
 def page() -> str:
     lines = [
-        "| preset | rule | confidence | counted | deadline | hours | zone | period | targets |\n|---|---|---|---|---|---|---|---|---|\n"
+        "| preset | rule | confidence | counted | deadline | hours | period | targets |\n|---|---|---|---|---|---|---|---|\n"
     ]
     for name in presets.names():
         model = presets.model(name)
@@ -108,6 +109,5 @@ def page() -> str:
         assert model.title is not None
         counted, *others = row(model)
         cells = [f"[`{name}`](#{name})", model.title.zh or "", model.status.confidence, counted, *others]
-        cells.insert(6, model.tz)
         lines.append(f"| {' | '.join(cells)} |\n")
     return "".join(lines) + "\n" + "".join(section(name) for name in presets.names()).rstrip() + "\n"
