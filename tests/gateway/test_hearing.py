@@ -194,7 +194,7 @@ async def test_addresses_are_rewritten_and_the_rest_is_not(
     first, second = upstream.requests
     assert json.loads(first.body)["url"].endswith("/in/desk")
     assert second.body == b'{"x":  1}'
-    assert made.engine.deliveries[0].body == b'{"url": "https://bot.example/hook"}'
+    assert not made.engine.deliveries, "what such a call tells, its answer tells"
 
 
 async def test_a_poke_is_noted(gateway: Any, upstream: Any, client: aiohttp.ClientSession) -> None:

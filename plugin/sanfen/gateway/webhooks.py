@@ -166,7 +166,8 @@ class Traffic:
         large = len(delivery.body) > self._limits.body_bytes
         kept = delivery._replace(body=b"") if large or foreign else delivery
         future: asyncio.Future[Receipt] | None = None
-        if heard.events or delivery.body or delivery.error:  # a bare poll has nothing to keep
+        told_later = delivery.direction == "out" and going.channel.hearing.hears_answers("out")
+        if not heard.is_nothing or (delivery.body and not told_later):  # a poll, or a call, has nothing to keep
             future = self._journaling.submit(kept, heard.events)
         return await self._send(going, delivery, future)
 
