@@ -37,6 +37,7 @@ from sanfen.store.db import Readable, Watched
 from sanfen.store.files import put_aside
 from sanfen.store.lease import Lease
 from sanfen.store.spill import Spill
+from sanfen.tracing import trace
 
 __all__ = ["Service"]
 
@@ -72,6 +73,7 @@ class Service:
         self._counters: Counters | None = None
         self.meters = Meters()
         self._watching: asyncio.Task[None] | None = None
+        self._untrace: Callable[[], None] = lambda: None
         self.acting = Acting({})
         self._onward: Onward | None = None
         self._pulling: Pulling | None = None
@@ -128,6 +130,8 @@ class Service:
         """
         settings = self.loaded.settings
         adapters = self._adapters(settings)
+        if settings.tracing == "otlp":
+            self._untrace = trace()
         board = build_board_app(self, settings, self.clock)
         self._changed = board[FEED].wake
         self._watching = asyncio.get_running_loop().create_task(self.meters.watch())
@@ -203,7 +207,7 @@ class Service:
     def _same_place(self, settings: Settings) -> None:
         """Raises ConfigError if what a running service cannot change was changed."""
         old = self.loaded.settings
-        for name in ("listen", "storage", "spill", "plugins", "outbound"):
+        for name in ("listen", "storage", "spill", "plugins", "outbound", "tracing"):
             if getattr(settings, name) != getattr(old, name):
                 raise ConfigError(
                     f"{name}: cannot change while the service runs", hint="restart it, or write the old value back"
@@ -239,6 +243,7 @@ class Service:
         if scoring is not None:
             await asyncio.to_thread(scoring.db.close)
         await asyncio.to_thread(self._spill.close)
+        await asyncio.to_thread(self._untrace)
 
     # --- the log, and its losses ---
 

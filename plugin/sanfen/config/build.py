@@ -77,6 +77,7 @@ def build_settings(config: Config, path: Path) -> Settings:
         quiet=tuple(quiet_of(one, shop.timezone) for one in config.quiet),
         admin_tokens=_tokens(config.admin, shop.timezone),
         session_ms=config.admin.session,
+        tracing=config.tracing,
         outbound=config.outbound.allow,
         plugins=config.plugins,
         directory=_directory(config),

@@ -482,6 +482,8 @@ class Config(_Model):
     spill: str | None = None
     """Where deliveries wait while the log cannot take them, best on another disk; absent: beside the log."""
     text: TextModel = TextModel()
+    tracing: Literal["off", "otlp"] = "off"
+    """otlp: traces go to OTEL_EXPORTER_OTLP_ENDPOINT; needs sanfen[otel]."""
     policy: str = "taobao-2022-01"
     """The policy that rounds are judged and escalated by: a preset, or a name under policies."""
     also: Names = ()

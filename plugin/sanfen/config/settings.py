@@ -175,6 +175,7 @@ class Settings:
     quiet: tuple[Quiet, ...] = ()
     admin_tokens: tuple[Token, ...] = ()  # leads' before viewers'
     session_ms: int = 12 * 3_600_000  # how long a browser stays logged in
+    tracing: Literal["off", "otlp"] = "off"
     outbound: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     directory: Directory = NOBODY
