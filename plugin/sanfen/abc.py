@@ -269,6 +269,10 @@ class ChannelAdapter(ABC):
         """The request that does it, by what the options say of the channel's API; None: this channel cannot."""
         return None
 
+    def refusal(self, answer: Answer) -> str | None:  # noqa: ARG002  # most say it by the status
+        """Why the API did not do it although its status is 2xx, in its words; None: it did."""
+        return None
+
     def place(self, received_ms: int) -> Place:
         """Where a request came in: what events are built with."""
         return Place(self.shop, self.channel, received_ms)

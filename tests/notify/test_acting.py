@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from tests.served import served
 
-from sanfen.abc import Action, Call, ChannelAdapter, DeliveryError, Direction, Event, Request
+from sanfen.abc import Action, Answer, Call, ChannelAdapter, DeliveryError, Direction, Event, Request
 from sanfen.notify.acting import Acting
 
 
@@ -26,6 +26,9 @@ class Desk(ChannelAdapter):
         body = f"{action.kind} {action.conversation} {action.agent or action.text}"
         return Call("POST", self.options["api"], {"x-key": "k"}, body.encode())
 
+    def refusal(self, answer: Answer) -> str | None:
+        return "errcode 95013" if b"95013" in answer.body else None
+
 
 class Api:
     def __init__(self) -> None:
@@ -40,7 +43,8 @@ class Api:
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
-        return web.Response(status=step, text="in its own words", headers={"Location": "/elsewhere"})
+        words = "errcode 95013" if step == 299 else "in its own words"
+        return web.Response(status=step, text=words, headers={"Location": "/elsewhere"})
 
 
 @pytest.fixture
@@ -100,3 +104,12 @@ async def test_nobody_listens() -> None:
 async def test_a_channel_without_an_api() -> None:
     with pytest.raises(DeliveryError, match="channel nowhere has no way to assign"):
         await Acting({}).act("nowhere", ASSIGN)
+
+
+async def test_a_200_that_says_no(acting: Acting, api: Api) -> None:
+    """Some APIs say in the body that nothing was done."""
+    api.script = [299]
+    with pytest.raises(DeliveryError, match="errcode 95013") as caught:
+        await acting.act("desk", Action("assign", "c", agent="a"))
+
+    assert (caught.value.reason, caught.value.retryable) == ("channel_refused", False)

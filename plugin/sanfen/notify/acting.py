@@ -28,7 +28,11 @@ class Acting:
             word = f"channel {channel} has no way to {action.kind}: its adapter or its options give none"
             raise DeliveryError(word, reason="channel_cannot", retryable=False)
         answer = await self._calls.send(call)
-        return _judge(call, answer.status, answer.body.decode("utf-8", "replace"))
+        said = _judge(call, answer.status, answer.body.decode("utf-8", "replace"))
+        refused = adapter.refusal(answer) if adapter is not None else None
+        if refused is not None:
+            raise DeliveryError(refused, reason="channel_refused", retryable=False)
+        return said
 
     async def close(self) -> None:
         """Close the connections."""

@@ -225,6 +225,9 @@ def test_the_challenge() -> None:
     for wrong in ("hub.verify_token=vx&hub.challenge=1", "hub.challenge=1", "hub.verify_token=&hub.challenge=1"):
         with pytest.raises(VerifyError):
             one.verify(asked._replace(query=wrong), "in", RECEIVED_MS)
+    channel(handshake="forward", verify_token="").verify(
+        asked._replace(query="hub.verify_token=theirs"), "in", RECEIVED_MS
+    )
     with pytest.raises(VerifyError):
         channel(verify_token="").verify(asked._replace(query="hub.verify_token="), "in", RECEIVED_MS)
 

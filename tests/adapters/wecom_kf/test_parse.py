@@ -107,6 +107,7 @@ def test_a_token_first_then_page_by_page() -> None:
 def test_a_token_that_is_over_is_fetched_again() -> None:
     one, poke = channel(), Pull("wk1")
     one.pulled(poke, answer({"errcode": 0, "access_token": "A1", "expires_in": 7200}), None, RECEIVED_MS)
+    one.pulled(poke, answer(page()), "c1", RECEIVED_MS)
     stale = one.pulled(poke, answer({"errcode": 42001}), "c1", RECEIVED_MS)
     after, later = one.pull(poke, "c1", RECEIVED_MS), channel()
     later.pulled(poke, answer({"errcode": 0, "access_token": "A1", "expires_in": 7200}), None, RECEIVED_MS)
@@ -221,3 +222,31 @@ def test_a_conversation_is_given_to_a_person() -> None:
 def test_what_wecom_does_not_send(said: dict[str, Any]) -> None:
     with pytest.raises(ParseError):
         channel().pulled(Pull("wk1"), answer(raw(said)), None, RECEIVED_MS)
+
+
+def test_a_token_that_never_works_is_no_endless_round() -> None:
+    one = channel()
+    one.pulled(Pull("wk1"), answer({"errcode": 0, "access_token": "A1", "expires_in": 7200}), None, RECEIVED_MS)
+
+    with pytest.raises(ParseError, match="errcode 42001"):
+        one.pulled(Pull("wk1"), answer({"errcode": 42001}), None, RECEIVED_MS)
+
+
+@pytest.mark.parametrize("lasts", [None, "7200", [], -1, 0])
+def test_a_token_without_an_end_is_used_for_a_minute(lasts: Any) -> None:
+    """Were it fetched again at once, there would be no end to it."""
+    one = channel()
+    one.pulled(Pull("wk1"), answer({"access_token": "A1", "expires_in": lasts}), None, RECEIVED_MS)
+    now, later = (one.pull(Pull("wk1"), None, RECEIVED_MS + after_ms) for after_ms in (0, 60_000))
+
+    assert now is not None
+    assert "sync_msg" in now.url
+    assert later is not None
+    assert "gettoken" in later.url
+
+
+def test_wecom_says_no_in_a_200() -> None:
+    assert (
+        channel().refusal(answer({"errcode": 95013, "errmsg": "conversation end"})) == "errcode 95013: conversation end"
+    )
+    assert channel().refusal(answer({"errcode": 0})) is None

@@ -34,7 +34,7 @@ class MetaChannel(ChannelAdapter):
             if request.headers.get("authorization", "").startswith("Bearer ") or "access_token" in query:
                 return None
             raise VerifyError("no access token", reason="unsigned", hint="send the call as the Graph API wants it")
-        if not self._signed:
+        if not self._signed or (request.method == "GET" and self.options.get("handshake") == "forward"):
             return None
         if request.method == "GET":
             offered = query.get("hub.verify_token", [""])[0].encode("utf-8", "surrogateescape")

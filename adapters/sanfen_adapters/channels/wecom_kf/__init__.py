@@ -30,6 +30,7 @@ __all__ = ["WecomKfChannel"]
 _API = "https://qyapi.weixin.qq.com"
 _STALE = (40001, 40014, 42001)  # errcodes of an access token that is over
 _EARLY_MS = 300_000
+_LEAST_MS = 60_000  # a token is used for so long, whatever WeCom says of its end: else one would be fetched without end
 
 
 class WecomKfChannel(ChannelAdapter):
@@ -49,7 +50,7 @@ class WecomKfChannel(ChannelAdapter):
         self._aes = aes_key(str(options["aes_key"]), channel) if options.get("aes_key") else None
         self._corp = str(options.get("corp_id", ""))
         self._api = str(options.get("api", _API)).rstrip("/")
-        self._token, self._until_ms = "", 0
+        self._token, self._until_ms, self._fresh = "", 0, False  # fresh: no page was had with it yet
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
         """A callback is signed; a call of the interface carries a token, which WeCom itself judges. Raises VerifyError."""
@@ -104,7 +105,7 @@ class WecomKfChannel(ChannelAdapter):
         """A page's facts, or nothing yet if it was the token. Raises ParseError."""
         said = json_object(answer.body)
         code = said.get("errcode", 0)
-        if code in _STALE:
+        if code in _STALE and not self._fresh:
             self._until_ms = 0
             return Pulled(more=True)
         if answer.status != 200 or code != 0:
@@ -114,8 +115,11 @@ class WecomKfChannel(ChannelAdapter):
             )
         if "access_token" in said:
             self._token = str(said["access_token"])
-            self._until_ms = received_ms + int(said.get("expires_in") or 0) * 1000 - _EARLY_MS
+            lasts_s = said.get("expires_in")
+            self._until_ms = received_ms + max(lasts_s * 1000 - _EARLY_MS if isinstance(lasts_s, int) else 0, _LEAST_MS)
+            self._fresh = True
             return Pulled(more=True)
+        self._fresh = False
         return Pulled(page(said, self.place(received_ms)), said.get("next_cursor") or None, bool(said.get("has_more")))
 
     def can(self, kind: Literal["assign", "note"]) -> bool:
@@ -129,6 +133,12 @@ class WecomKfChannel(ChannelAdapter):
             return None
         whom = {"open_kfid": account, "external_userid": customer, "service_state": 3, "servicer_userid": action.agent}
         return self._call("service_state/trans", whom)
+
+    def refusal(self, answer: Answer) -> str | None:
+        """WeCom says no by ``errcode``."""
+        said = json_object(answer.body)
+        code = said.get("errcode")
+        return None if code == 0 else f"errcode {str(code)[:12]}: {str(said.get('errmsg'))[:80]}"
 
     def _call(self, path: str, body: Mapping[str, Any]) -> Call:
         url = f"{self._api}/cgi-bin/kf/{path}?access_token={quote(self._token, safe='')}"
