@@ -13,6 +13,8 @@ ROOTS = {"plugin": "sanfen", "adapters": "sanfen_adapters", "config": "sanfen_pr
 
 # Files over their limit: how far they may grow, and why they are not split.
 LARGER = {
+    "README.md": (165, "the first ten minutes stand in it line by line"),
+    "README.zh-CN.md": (165, "as its English twin"),
     "plugin/sanfen/config/schema.py": (540, "the shape of the whole file stands in one place, as its reader sees it"),
     "docs/cli.md": (450, "generated: every verb with its options"),
     "plugin/sanfen/core/rounds.py": (330, "every transition of a round stands in one file"),
@@ -157,6 +159,7 @@ NOT_MIRRORED = {
     "engine/test_peer_ladders.py": "what other products say of chains and notices",
     "store/test_cookbook.py": "the queries of docs/sql-cookbook.md",
     "test_docs.py": "the documents",
+    "test_readme.py": "the first ten minutes of the readmes, as written",
     "test_tutorial.py": "docs/tutorial.md, command by command",
     "test_layout.py": "the tree itself",
 }

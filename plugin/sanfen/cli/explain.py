@@ -30,7 +30,7 @@ def command(
     unmask: bool,
     as_json: bool,
 ) -> None:
-    """Why a round got its outcome. Exit 1 if there is no such round."""
+    """Why a round got its outcome. ROUND: its id, or a customer whose last one is meant. Exit 1 if there is no such round."""
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
     from sanfen.cli.asking import asked  # noqa: PLC0415
     from sanfen.cli.story import lines  # noqa: PLC0415
@@ -40,6 +40,7 @@ def command(
 
     language = spoken()
     with asked(log) as connection:
+        round_id = queries.last_round_of(connection, round_id) or round_id
         held = {name for _, name in queries.policies(connection, score_set)}
         own = next((name for name in names if name in held), None)
         others = [presets.policy(name) for name in names if name not in held]

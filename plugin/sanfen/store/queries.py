@@ -18,6 +18,7 @@ __all__ = [
     "counted",
     "escalations",
     "freest",
+    "last_round_of",
     "mask",
     "open_of",
     "outcomes",
@@ -196,6 +197,15 @@ def round_of(
         f"SELECT * FROM rounds {clause} ORDER BY score_set <> 'live', policy LIMIT 1", values
     ).fetchone()
     return None if row is None else dict(row) | {"evidence": json.loads(row["evidence"])}
+
+
+def last_round_of(connection: sqlite3.Connection, customer: str) -> str | None:
+    """The id of a customer's last round, also of one who is named by the conversation. None if there is none."""
+    row = connection.execute(
+        "SELECT id FROM round_rows WHERE customer = ? OR conversation = ? ORDER BY opened_ms DESC LIMIT 1",
+        (customer, customer),
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def scored_by(connection: sqlite3.Connection, text: str) -> tuple[str, str]:
