@@ -29,7 +29,7 @@ RECEIVED_MS = 1_795_309_140_000
 
 # Folders of fixtures that no adapter reads yet, and those that none ever will.
 NOT_YET = {
-    "dingtalk", "douyin", "feishu", "line", "matrix_as", "slack", "twilio", "wechat_oa",
+    "dingtalk", "douyin", "feishu", "line", "slack", "twilio", "wechat_oa",
 }  # fmt: skip
 NEVER = {
     "discord": "its messages come over a websocket",
