@@ -32,6 +32,7 @@ from sanfen.meters import Meters
 from sanfen.notify.acting import Acting
 from sanfen.outbound import Guard
 from sanfen.plugins import Plugins
+from sanfen.process import inherited
 from sanfen.scoring import Scoring
 from sanfen.store.db import Readable, Watched
 from sanfen.store.files import put_aside
@@ -354,7 +355,8 @@ class Service:
         try:
             while True:
                 try:
-                    await web.TCPSite(runner, host, port).start()
+                    ready = inherited(host, port)
+                    await (web.SockSite(runner, ready) if ready else web.TCPSite(runner, host, port)).start()
                     break
                 except OSError:
                     if not patient:

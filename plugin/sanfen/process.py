@@ -6,7 +6,9 @@ import resource
 import socket
 import sys
 
-__all__ = ["Supervisor", "harden"]
+__all__ = ["Supervisor", "harden", "inherited"]
+
+_FIRST_FD = 3
 
 
 def harden() -> None:
@@ -25,6 +27,26 @@ def harden() -> None:
     os.umask(0o077)
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, most))
+
+
+def inherited(host: str, port: int) -> socket.socket | None:
+    """The socket on which whoever started us already listens at this address (systemd's LISTEN_FDS); None: there is none.
+
+    It outlives us: who connects between two runs waits in its queue, and is served by the next one.
+    """
+    count = os.environ.get("LISTEN_FDS", "")
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or not count.isdecimal():
+        return None
+    wanted = {found[4] for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    for number in range(_FIRST_FD, _FIRST_FD + int(count)):
+        try:
+            one = socket.socket(fileno=os.dup(number))
+        except OSError:
+            continue
+        if one.getsockname() in wanted:
+            return one
+        one.close()
+    return None
 
 
 class Supervisor:

@@ -102,13 +102,24 @@ class Sanfen:
         self.url = f"http://127.0.0.1:{self.port}"
         self._output = folder / f"serve-{self.port}.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.listener: socket.socket | None = None
 
     def spawn(self, *more: str) -> None:
         environment = os.environ | {"CHANNEL_SECRET": SECRET, "NOTICE_SECRET": NOTICE_SECRET, **self.env}
         command = [sys.executable, "-Im", "sanfen.cli", "serve", "-c", str(self.config), *more]
+        kept: tuple[int, ...] = ()
+        if self.listener is not None:  # as systemd hands it over: descriptor 3, and the number of the process
+            kept = (self.listener.fileno(),)
+            given = f'exec 3<&{kept[0]}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
+            command = ["/bin/bash", "-c", given, "sanfen", *command]
         with self._output.open("ab") as log:
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, pass_fds=kept)
         STARTED.append(self.process)
+
+    def keep_listening(self) -> socket.socket:
+        """Hold the traffic's port from now on, for one run after the other; the caller closes it."""
+        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
+        return self.listener
 
     async def start(self) -> None:
         self.spawn()

@@ -15,7 +15,6 @@ from typing import Any, Self
 
 import aiohttp
 import yaml
-
 from tests.e2e.service import eventually, free_port
 
 __all__ = ["Agent", "Bridge", "Customer", "Homeserver", "Irc", "program"]

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import aiohttp
 import pytest
-
 from tests.e2e.matrix.servers import Agent, Bridge, Customer, Homeserver, Irc
 from tests.e2e.service import Sanfen, Upstream, eventually
 
@@ -57,6 +56,7 @@ async def shop(tmp_path: Path, upstream: Upstream) -> AsyncIterator[Shop]:
         sanfen.config.write_text(text, encoding="utf-8")
         await stack.enter_async_context(irc.running())
         await stack.enter_async_context(homeserver.running())
+        stack.enter_context(sanfen.keep_listening())
         await sanfen.start()
         stack.push_async_callback(sanfen.stop)
         client = await stack.enter_async_context(aiohttp.ClientSession())
@@ -112,6 +112,7 @@ async def test_a_customer_on_irc_and_an_agent_on_matrix(shop: Shop) -> None:
 
 
 async def test_ten_seconds_without_us_lose_nothing(shop: Shop) -> None:
+    """What the homeserver tells it tells again; the bridge, which asks once, waits at the port that systemd keeps."""
     buyer = await Customer.connect(shop.irc.port, "buyer1")
     buyer.say("desk", "在吗")
     room = await shop.agent.hears("在吗")
