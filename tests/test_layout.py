@@ -282,7 +282,9 @@ def test_source_roots_hold_only_their_package() -> None:
     """No ``__init__.py`` and no stray module beside the package; config/ also holds what an operator copies."""
     for root, package in ROOTS.items():
         held = {path.relative_to(ROOT / root).parts for path in tracked() if path.is_relative_to(ROOT / root)}
-        copied = (".yaml", ".json", ".service", ".conf", "Caddyfile", "Containerfile") if root == "config" else ()
+        copied = (
+            (".yaml", ".json", ".service", ".socket", ".conf", "Caddyfile", "Containerfile") if root == "config" else ()
+        )
         extra = [
             parts[0] for parts in held if parts[0] != package and not (len(parts) == 1 and parts[0].endswith(copied))
         ]
