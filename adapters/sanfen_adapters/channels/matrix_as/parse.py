@@ -47,7 +47,7 @@ def sent(request: Request, answer: Answer, place: Place, customers: Pattern[str]
 
 
 def _read(event: Mapping[str, Any], place: Place, customers: Pattern[str] | None) -> Sequence[Event]:
-    kind, content = event.get("type"), event.get("content")
+    kind, content = str(event.get("type")), event.get("content")
     where = (event.get("room_id"), event.get("event_id"), event.get("origin_server_ts"))
     if kind == "m.room.redaction":
         return [place.recall(*where, message=event.get("redacts") or dig(content, "redacts"))]
