@@ -22,7 +22,7 @@ from sanfen.config.load import Loaded, load
 from sanfen.config.settings import Settings
 from sanfen.engine.front import Front
 from sanfen.errors import ConfigError, DamagedError, InUseError, StoreError
-from sanfen.gateway.app import COUNTERS, DOORS, ONWARD, PULLING, build_traffic_app
+from sanfen.gateway.app import COUNTERS, DOORS, ONWARD, PULLING, Doors, build_traffic_app
 from sanfen.gateway.door import Runner, server_options
 from sanfen.gateway.journaling import Counters
 from sanfen.gateway.limits import Limits
@@ -87,6 +87,14 @@ class Service:
     def db(self) -> Readable | None:
         """The log to read from, or None while there is none."""
         return self._watched if self._scoring is None else self._scoring.db
+
+    @property
+    def doors(self) -> Doors:
+        """What hears the channels, once it has started. Raises RuntimeError before."""
+        for app in self._apps:
+            if DOORS in app:
+                return app[DOORS]
+        raise RuntimeError("the service has not started")
 
     @property
     def is_standby(self) -> bool:

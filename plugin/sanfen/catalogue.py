@@ -106,6 +106,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "adapters_challenge": ("a challenge: answered with {answer}", "握手请求：回答 {answer}"),
     "adapters_wrote": ("wrote {path}", "已写 {path}"),
     "adapters_next": ("next: docs/adapters.md", "接下来看 docs/adapters.md"),
+    "dry_question": ("a question", "提问"),
+    "dry_event": ("an event", "事件"),
     "adapters_unlisted": ("in neither staff nor bots: a customer", "不在 staff 与 bots 中：按顾客算"),
     "adapters_channel": ("no channel {name}; there are: {names}", "没有渠道 {name}；有：{names}"),
     # route and test

@@ -68,7 +68,7 @@ def test_a_trial_tells_nobody(sanfen: Sanfen, shop: Path) -> None:
     for _ in range(100):
         with closing(open_reader(log)) as connection:
             rows = [tuple(row) for row in connection.execute("SELECT state, reason FROM escalations")]
-        if rows and rows[0][0] != "waiting":
+        if rows and rows[0][0] not in ("waiting", "sending"):
             break
         time.sleep(0.05)  # until the step was served; bounded
     text = shop.read_text(encoding="utf-8")
@@ -76,6 +76,19 @@ def test_a_trial_tells_nobody(sanfen: Sanfen, shop: Path) -> None:
     assert rows == [("inhibited", "dry_run")]
     assert "dry run: everything is judged and shown, nobody is told" in text
     assert "/in/desk  kept and scored, not passed on" in text
+
+
+def test_a_trial_prints_a_line_for_each_message(sanfen: Sanfen, shop: Path) -> None:
+    """Direction, who, verdict, evidence and how long it took, as it passes."""
+    sanfen("say", "在吗", "--from", "buyer:me")
+    sanfen("say", "稍等", "--from", "agent:小美", "--to", "me", "--auto")
+    sanfen("say", "有货的", "--from", "agent:小美", "--to", "me")
+    found = [line.split() for line in shop.read_text(encoding="utf-8").splitlines() if line.endswith(" ms")]
+
+    assert [row[1:3] for row in found] == [["customer", "me"], ["merchant", "小美"], ["merchant", "小美"]]
+    assert [row[3] for row in found] == ["a", "no:", "yes"]  # a question; no, and why; yes
+    assert "field" in found[1]
+    assert "field" in found[2]
 
 
 def test_the_doctor_looks_at_a_service(sanfen: Sanfen, shop: Path) -> None:

@@ -5,15 +5,28 @@ from typing import Any
 
 from sanfen.abc import Alias, Fact, Pull
 from sanfen.catalogue import t
+from sanfen.config.load import Loaded
 from sanfen.core.classify import Directory, Rule, classify, judge, placed
 from sanfen.core.events import SOMEBODY, Message, Sender
 from sanfen.core.policy import Policy
 from sanfen.wire import instant_text, system_fields
 
-__all__ = ["COLUMNS", "row"]
+__all__ = ["COLUMNS", "line", "row"]
 
 COLUMNS = ("what", "who", "conversation", "id", "at", "mode", "counts", "evidence", "why", "text")
 _LONGEST = 24
+
+
+def line(direction: str, fact: Fact, spent_ms: float, loaded: Loaded, language: str) -> str:
+    """One message in one line: direction, who, verdict, evidence, how long it took to keep it."""
+    said = row(fact, loaded.policies[0], loaded.rules, loaded.settings.directory, language)
+    counts = said.get("counts") or t("dry_question" if said["what"] == "customer" else "dry_event", language)
+    known = " ".join(f"{said.get(name) or ''}" for name in ("mode", "evidence")).strip()
+    why = f"({said['why']})" if said.get("why") else ""
+    parts = (direction, said["what"], said.get("who") or "-", counts, known, why, f"{spent_ms:.0f} ms")
+    return "  ".join(
+        str(part).ljust(width) for part, width in zip(parts, (3, 9, 16, 24, 16, 0, 0), strict=True) if part
+    )
 
 
 def row(fact: Fact, policy: Policy, rules: tuple[Rule, ...], directory: Directory, language: str) -> Mapping[str, Any]:

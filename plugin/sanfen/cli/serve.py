@@ -5,9 +5,10 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +52,21 @@ def command(config: Path, listen: str | None, board: str | None, *, standby: boo
     loaded = read(config)
     for finding in loaded.warnings:
         _say(finding.render())
+    service = Service(loaded, read=read)
+    if dry_run:
+        service.front.on_kept = partial(_tell, service)
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        code = runner.run(_serve(Service(loaded, read=read), config, standby=standby))
+        code = runner.run(_serve(service, config, standby=standby))
     if code:
         sys.exit(code)
+
+
+def _tell(service: "Service", delivery: Any, events: Sequence[Any], spent_ms: float) -> None:
+    """What passes, a line for each message."""
+    from sanfen.cli.said import line  # noqa: PLC0415  # for a dry run only
+
+    for event in events:
+        _say(line(delivery.direction, event, spent_ms, service.loaded, spoken()))
 
 
 def _fast_loop() -> "Callable[[], asyncio.AbstractEventLoop] | None":

@@ -145,6 +145,8 @@ def known_rules(config: Config) -> tuple[Rule, ...]:
     if auto.within is not None:
         out.append(nobody._replace(name="auto_replies.within", within_ms=auto.within))
     out += assisted
+    if auto.repeats is not None:
+        out.append(nobody._replace(name="auto_replies.repeats", repeats=auto.repeats))
     staff = _directory(config).staff
     if staff:
         out.append(Rule("staff", mode=Mode.human, modes=frozenset({Mode.unknown}), agents=staff))

@@ -33,6 +33,7 @@ CODES: dict[str, str] = {
     "W109": "A step gives the conversation away where that is itself a miss.",
     "W110": "A secret written in the file. Write ${NAME} and put it in the environment, or ${file:PATH}.",
     "W112": "The target may take longer than the channel waits.",
+    "W113": "The answers of this channel are messages: its deliveries are passed on at once, whatever delivery: says.",
     "W111": "Messages are taken without a signature: anybody who reaches the port can write them.",
 }
 """What each code means; ``sanfen check --explain CODE`` shows it."""

@@ -317,6 +317,8 @@ class AutoModel(_Model):
     """Regular expressions, searched."""
     within: Duration | None = None
     """A reply that came in less than this after the customer's message: 1s, where a channel knows seconds only."""
+    repeats: Whole | None = None
+    """A text of six characters or more, said on one channel so often in 24 hours, from then on."""
 
     @field_validator("pattern")
     @classmethod

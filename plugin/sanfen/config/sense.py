@@ -41,6 +41,7 @@ def doubts(document: Document, config: Config, policies: Sequence[Policy]) -> li
         *ladders.doubts(document, config, policies),
         *_target(document, config),
         *_unreachable(document, config),
+        *_stored(document, config),
     ]
 
 
@@ -146,6 +147,19 @@ def _unreachable(document: Document, config: Config) -> Iterator[Finding]:
             message = f"ladders below {ladder.name!r} never match: it takes every round"
             yield document.finding("W104", message, ("escalation", index + 1), help_="move it to the end")
             break
+
+
+def _stored(document: Document, config: Config) -> Iterator[Finding]:
+    """Channels that are to be answered before their workflow is asked, though that is what answers."""
+    try:
+        known = _ways(config.plugins).channels
+    except ConfigError:
+        return  # said already
+    for name, channel in config.channels.items():
+        kind = known.get(channel.adapter)
+        if channel.delivery != "relay" and kind is not None and kind.ack == "passthrough":
+            message = f"the workflow's answer is a message on channel {name!r}: it cannot be answered before"
+            yield document.finding("W113", message, ("channels", name, "delivery"), help_="write delivery: relay")
 
 
 def _takes_all(ladder: LadderModel) -> bool:

@@ -38,6 +38,7 @@ class Rule(NamedTuple):
     text: Pattern[str] | None = None
     min_length: int | None = None
     max_length: int | None = None
+    repeats: int | None = None  # the same text was said at least so often on the channel, in 24 hours
     within_ms: int | None = None  # typed in less than this since the customer's last message
     bot: str | None = None  # the bot's name to record
     place: str = ""  # file:line, for explanations
@@ -50,7 +51,9 @@ class Rule(NamedTuple):
     @property
     def grade(self) -> Evidence:
         """The weakest kind of evidence the rule leans on."""
-        if self.text or self.min_length is not None or self.max_length is not None or self.within_ms is not None:
+        if self.text or any(
+            one is not None for one in (self.min_length, self.max_length, self.within_ms, self.repeats)
+        ):
             return Evidence.text
         if self.agents:
             return Evidence.directory
@@ -101,12 +104,15 @@ class Verdict(NamedTuple):
         return self.effect == "answers"
 
 
-def classify(message: Message, rules: tuple[Rule, ...], since_ms: int | None = None) -> Message:
-    """The message with its mode resolved. ``since_ms``: milliseconds since the customer's last message, if any."""
+def classify(message: Message, rules: tuple[Rule, ...], since_ms: int | None = None, repeats: int = 0) -> Message:
+    """The message with its mode resolved. ``since_ms``: milliseconds since the customer's last message, if any.
+
+    ``repeats``: how often its text was said on its channel in 24 hours, this time among them; 0: nobody counts.
+    """
     if message.sender != Sender.merchant:
         return message
     for rule in rules:
-        if _matches(rule, message, since_ms):
+        if (rule.repeats is None or repeats >= rule.repeats) and _matches(rule, message, since_ms):
             mode = _resolve(rule, message.mode)
             grade = message.evidence if mode == message.mode != Mode.unknown else rule.grade
             at_ms, key, name, sender, customer, _, agent, bot, customer_type, text, tags, _, credential, _ = message

@@ -71,6 +71,9 @@ class Front:
         self._mending: asyncio.Task[None] | None = None
         self._throttle = Throttle()
         self.on_stored: Callable[[], None] = lambda: None  # called when there is something to pass on, or to fetch
+        self.on_kept: Callable[[Delivery, Sequence[Event], float], None] | None = (
+            None  # and how many milliseconds it took
+        )
         self.cause: str | None = None  # why deliveries are kept aside; None: the journal takes them
         self.since_ms = 0
         self.gaps: dict[str, Gap] = {}  # by channel, not in the log yet
@@ -190,6 +193,8 @@ class Front:
         self._flights.pop(flight.delivery.number or 0, None)
         if not flight.future.done():
             flight.future.set_result(receipt)
+        if self.on_kept is not None:
+            self.on_kept(flight.delivery, flight.events, (asyncio.get_running_loop().time() - flight.started) * 1000)
         if flight.delivery.onward is not None or flight.delivery.notes:
             self.on_stored()
 

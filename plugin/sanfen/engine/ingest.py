@@ -30,6 +30,7 @@ from sanfen.core.rounds import advance, tick
 from sanfen.core.score import Score, score
 from sanfen.engine.memory import Live, Memory, Run, Version
 from sanfen.engine.pending import Pending
+from sanfen.engine.repeats import Repeats
 from sanfen.errors import DamagedError
 from sanfen.log import Throttle
 from sanfen.roster import Roster
@@ -93,6 +94,7 @@ class Engine:
         self._policies = tuple(policies)
         self._memory = Memory([Version(plan_of(policy)) for policy in policies])
         self._rules = rules
+        self._repeats = Repeats(rules)
         self._clock = clock
         self._roster = roster or Roster(Settings())
         self._zone = zone
@@ -271,6 +273,7 @@ class Engine:
     def _adopt(self, connection: sqlite3.Connection, terms: Terms | None) -> None:
         if terms is not None:
             self._policies, self._rules, self._zone, self._keep_text, self._roster = terms
+            self._repeats.adopt(self._rules)
         versions.remember(connection, LIVE, self._policies, self._clock.now_ms())
         projection.let_go(connection, LIVE, [policy.id for policy in self._policies])
         found: list[Version] = []
@@ -299,7 +302,8 @@ class Engine:
         live = self._load(pending, event.key)
         if type(event) is Message and event.sender == Sender.merchant and self._rules:
             asked_ms = live.runs[-1].state.last_customer_ms
-            return classify(event, self._rules, None if asked_ms is None else event.at_ms - asked_ms)
+            since_ms = None if asked_ms is None else event.at_ms - asked_ms
+            return classify(event, self._rules, since_ms, self._repeats.count(event))
         return event
 
     def _project(self, pending: Pending, event: Event) -> tuple[list[tuple[int, Key]], bool]:

@@ -21,7 +21,7 @@ from sanfen.gateway.pulling import Pulling
 from sanfen.gateway.relay import Route, leave_no_mark
 from sanfen.gateway.webhooks import Traffic
 
-__all__ = ["COUNTERS", "DOORS", "ONWARD", "PULLING", "build_traffic_app"]
+__all__ = ["COUNTERS", "DOORS", "ONWARD", "PULLING", "Doors", "build_traffic_app"]
 
 COUNTERS = web.AppKey("counters", Counters)
 """Where the application keeps its counters."""
@@ -45,7 +45,7 @@ def build_traffic_app(
     app[COUNTERS] = Counters()
     app.on_response_prepare.append(leave_no_mark)
     journaling = Journaling(engine, clock, app[COUNTERS])
-    app[DOORS] = front = _Doors(journaling, clock, limits)
+    app[DOORS] = front = Doors(journaling, clock, limits)
     front.adopt(settings, adapters)
     app[ONWARD] = Onward(front.route_of, clock)
     app[PULLING] = Pulling(front.hearings, journaling, clock)
@@ -54,13 +54,14 @@ def build_traffic_app(
     return app
 
 
-class _Doors:
+class Doors:
     """Decides by the raw path; the framework's router decodes, and what is passed on must stay as it came."""
 
     _traffic: Traffic
     _events: Events
 
     def __init__(self, journaling: Journaling, clock: Clock, limits: Limits) -> None:
+        self.journaling = journaling
         self._parts = (journaling, clock, limits)
         self._most = limits.in_flight
         self._serving = 0
@@ -107,7 +108,7 @@ class _Doors:
         raise Refused(404, "nothing is here", "the addresses are /in/{channel}, /out/{channel} and /events")
 
 
-DOORS = web.AppKey("doors", _Doors)
+DOORS = web.AppKey("doors", Doors)
 """What serves by the settings, and can go over to others."""
 
 
