@@ -31,6 +31,7 @@ WIDER = {
     "plugin/sanfen/gateway": "one module for each thing that is done to a request",
     "plugin/sanfen/core": "one module for each word of the rules",
     "plugin/sanfen/store": "one module for each table or file the log is made of",
+    "docs/pictures": "every screen of the board as it looks: make pictures",
     "docs": "one page for each question a reader comes with",
     "config/sanfen_presets": "one file for each rule a platform published",
 }

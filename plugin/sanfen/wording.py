@@ -53,7 +53,7 @@ BOARD: dict[str, tuple[str, str]] = {
     "board_zone_urgent": ("under {limit}", "不足 {limit}"),
     "board_zone_soon": ("under {limit}", "不足 {limit}"),
     "board_zone_calm": ("in time", "从容"),
-    "board_zone_over": ("passed, unanswered", "已过时限未答"),
+    "board_zone_over": ("overdue", "已超时"),
     "board_zone_all": ("all who wait", "所有在等的"),
     "board_rate_of": ("Rate, {first} to {last}", "响应率，{first} 至 {last}"),
     "board_left": ("more may be late", "轮还可超时"),

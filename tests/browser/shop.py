@@ -24,7 +24,9 @@ from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
 from sanfen.testing import FakeClock
 
-__all__ = ["NOW", "WAITING", "Board", "ask", "history", "opened"]
+__all__ = ["NOW", "SECRETS", "WAITING", "Board", "ask", "configured", "history", "opened"]
+
+SECRETS = {"SHOP_SECRET": "whsec_" + "QUJD" * 8}
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NOW = int(datetime(2026, 11, 22, 21, 4, 10, tzinfo=ZONE).timestamp() * 1000)
@@ -43,7 +45,7 @@ channels:
   taobao:
     adapter: generic
     secret: ${{SHOP_SECRET}}
-classify:
+{forward}classify:
   - name: platform-flag
     match: {{mode: [auto, bot]}}
     verdict: invalid
@@ -141,9 +143,9 @@ async def history(path: Path, loaded: Loaded, *, days: int = 30, waiting: tuple[
         keep_text=loaded.settings.text_keep_ms > 0,
     )  # fmt: skip
     await engine.adopt()
-    for back in range(days - 1, -1, -1):
+    for back in range(max(days, 1) - 1, -1, -1):
         clock._now_ms = NOW - back * 86_400_000 + (0 if back == 0 else 10_000_000)  # the end of that day
-        visits = [*_day(back, dice), *(_waiting(waiting) if back == 0 else ())]
+        visits = [*(_day(back, dice) if days else ()), *(_waiting(waiting) if back == 0 else ())]
         await asyncio.gather(*(engine.submit(*_delivered(said)) for said in visits))
         await engine.tick({one.key for said in visits for one in said})
     await asyncio.wrap_future(db.write(lambda connection: _tell(connection, dice)))
@@ -205,9 +207,12 @@ async def opened(
             await service.stop()
 
 
-def configured(folder: Path, robot: str, *, text: bool = True) -> Loaded:
-    """The shop's configuration, on ports of its own."""
+def configured(folder: Path, robot: str, *, text: bool = True, forward: str | None = None) -> Loaded:
+    """The shop's configuration, on ports of its own. ``forward``: where customers' messages are passed on to."""
     path = folder / "sanfen.yaml"
+    onward = "" if forward is None else f'    from_customer: {{forward: "{forward}/in"}}\n'
     kept = "" if text else "text: {keep: 0}\n"
-    path.write_text(_CONFIG.format(hooks=_free_port(), board=_free_port(), robot=robot, text=kept), encoding="utf-8")
-    return load(path, env={"SHOP_SECRET": "whsec_" + "QUJD" * 8})
+    path.write_text(
+        _CONFIG.format(hooks=_free_port(), board=_free_port(), robot=robot, text=kept, forward=onward), encoding="utf-8"
+    )
+    return load(path, env=SECRETS)

@@ -22,7 +22,7 @@ from sanfen.store.gaps import marked
 from sanfen.store.projection import LIVE
 from sanfen.wire import instant_text
 
-__all__ = ["WHO", "asked_policies", "assessed", "budgets", "known", "rates"]
+__all__ = ["WHO", "asked_policies", "assessed", "budgets", "budgets_left", "known", "rates"]
 
 WHO = ("shop", "channel", "agent")
 """What a policy's period can be grouped by."""
@@ -167,9 +167,7 @@ def budgets(
     ``standing``: the units of several rounds that are lost already or can still go either way, by name.
     """
     today = _today(policy, now_ms)
-    first, _ = running_span(policy, today)
-    since = min(first, today) - timedelta(days=_BEFORE_DAYS)
-    wanted = {**filters, "score_set": score_set, "policy": policy.id, "first_day": since.isoformat()}
+    wanted = _of_budget(policy, score_set, today, filters)
     later = _goes_on(connection, {**wanted, "first_day": today.isoformat()}, now_ms)
     if _by_days(policy) and not later:  # the roll-up knows; of single rounds only those of the last day are asked
         days = _rolled_up(connection, wanted)
@@ -178,15 +176,43 @@ def budgets(
     else:
         tally = _tally(connection, policy, wanted, now_ms if later else None)
         days = _days(tally)
-    out = []
-    for target, found in zip(policy.targets, budget(policy, days, today), strict=True):
-        row = found._asdict() | {"wanted": float(found.wanted), "value": _number(found.value)}
-        row |= {"policy": policy.id, "score_set": score_set, "leaves": found.leaves._asdict()}
+    out = _budget_rows(policy, score_set, days, today)
+    for target, row in zip(policy.targets, out, strict=True):
         for name, span_ms in (("burn_hour", _HOUR_MS), ("burn_day", 24 * _HOUR_MS)):
             part = _since(tally, now_ms - span_ms, now_ms)
             row[name] = _number(burn_rate(part, target, policy.report))
-        out.append(row | {"today": tally.standings(today.isoformat()), "standing": _standing(tally, today.isoformat())})
+        row |= {"today": tally.standings(today.isoformat()), "standing": _standing(tally, today.isoformat())}
     return marked(connection, out, filters)
+
+
+def budgets_left(
+    connection: sqlite3.Connection, policy: Policy, score_set: str, now_ms: int, **filters: str | None
+) -> list[dict[str, Any]]:
+    """The same without burn rates and today's units, for whoever asks often."""
+    today = _today(policy, now_ms)
+    wanted = _of_budget(policy, score_set, today, filters)
+    later = _goes_on(connection, {**wanted, "first_day": today.isoformat()}, now_ms)
+    if _by_days(policy) and not later:
+        days = _rolled_up(connection, wanted)
+    else:
+        days = _days(_tally(connection, policy, wanted, now_ms if later else None))
+    return marked(connection, _budget_rows(policy, score_set, days, today), filters)
+
+
+def _of_budget(policy: Policy, score_set: str, today: date, filters: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Which rounds a budget looks at: those of its period, and some before for the pace."""
+    first, _ = running_span(policy, today)
+    since = min(first, today) - timedelta(days=_BEFORE_DAYS)
+    return {**filters, "score_set": score_set, "policy": policy.id, "first_day": since.isoformat()}
+
+
+def _budget_rows(policy: Policy, score_set: str, days: Mapping[str, Day], today: date) -> list[dict[str, Any]]:
+    return [
+        found._asdict()
+        | {"wanted": float(found.wanted), "value": _number(found.value), "leaves": found.leaves._asdict()}
+        | {"policy": policy.id, "score_set": score_set}
+        for found in budget(policy, days, today)
+    ]
 
 
 def _standing(tally: Tally, day: str) -> list[dict[str, Any]]:

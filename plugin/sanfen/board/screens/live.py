@@ -24,6 +24,7 @@ from sanfen.store.present import Waiting, waiting, zone_of
 __all__ = ["Live"]
 
 _FRESH_S = 0.8  # the day's figures are read anew after this
+_PERIOD_S = 5.0  # those of the whole period
 
 _log = structlog.get_logger("sanfen.board")
 
@@ -37,6 +38,7 @@ class Live:
         self._throttle = Throttle()
         self._plan: tuple[Policy, Plan] | None = None
         self._parts: tuple[float, _Parts] | None = None
+        self._period: tuple[float, dict[str, Any]] = (0.0, {})
         self.feed = Feed(self._take, self._word)
 
     def routes(self) -> list[web.RouteDef]:
@@ -68,7 +70,8 @@ class Live:
         moment, now_s = self._desk.moment(), asyncio.get_running_loop().time()
         fresh = before is not None and self._parts is not None and now_s - self._parts[0] < _FRESH_S
         try:
-            found, facts = await self._pages.ask(lambda c: self._look(c, moment, with_day=not fresh))
+            period = self._period[1] if before is not None and now_s - self._period[0] < _PERIOD_S else None
+            found, facts = await self._pages.ask(lambda c: self._look(c, moment, period, with_day=not fresh))
         except (SanfenError, sqlite3.Error, web.HTTPException) as error:
             if self._throttle.take("blind", moment.now_ms) is not None:
                 _log.warning("the board cannot be shown", error=str(error))
@@ -78,16 +81,18 @@ class Live:
         for one in found:
             old = known.get(one.id)
             rows[one.id] = old if old is not None and old.one == one else Entry(one, self._steps(one, moment))
+        if facts is not None and period is None:
+            self._period = now_s, facts["period"]
         if facts is not None or self._parts is None:
             self._parts = now_s, _Parts(self, facts or {}, moment)
         return Picture(moment.now_ms, rows, self._parts[1])
 
     @staticmethod
     def _look(
-        connection: sqlite3.Connection, moment: Moment, *, with_day: bool
+        connection: sqlite3.Connection, moment: Moment, period: dict[str, Any] | None, *, with_day: bool
     ) -> tuple[list[Waiting], dict[str, Any] | None]:
         found = waiting(connection, moment.policy.id, moment.day, moment.now_ms)
-        return found, now.day_of(connection, moment, found) if with_day else None
+        return found, now.day_of(connection, moment, found, period) if with_day else None
 
     def _steps(self, one: Waiting, moment: Moment) -> int:
         """How many steps its ladder has."""

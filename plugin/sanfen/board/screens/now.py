@@ -22,8 +22,13 @@ _PERIOD_DAYS = 30
 _FEWEST = 11  # hours beside the first, so that a day that has just begun is no single broad bar
 
 
-def day_of(connection: sqlite3.Connection, moment: Moment, waiting: Sequence[Waiting]) -> dict[str, Any]:
-    """Today's counts, agents and hours, the running period, who was told last."""
+def day_of(
+    connection: sqlite3.Connection,
+    moment: Moment,
+    waiting: Sequence[Waiting],
+    period: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Today's counts, agents and hours, the running period (``period``, if it is known already), who was told last."""
     asked: dict[str, str | None] = {"score_set": LIVE, "policy": moment.policy.id}
     today = asked | {"first_day": moment.day, "last_day": moment.day}
     counts = queries.outcomes(connection, **today)
@@ -33,7 +38,7 @@ def day_of(connection: sqlite3.Connection, moment: Moment, waiting: Sequence[Wai
         "incomplete": missing(connection).touches(moment.day, moment.day),
         "agents": _agents(queries.rates(connection, by=("agent",), **today), waiting, moment),
         "hours": queries.rates(connection, by=("hour",), **today),
-        "period": period_of(connection, moment),
+        "period": period or period_of(connection, moment),
         "zones": _zones(waiting, moment.now_ms),
         "told": [
             row | {"at": local(row["due_ms"], moment.zone)[11:19]}
@@ -55,7 +60,7 @@ def ticks_of(one: Waiting, steps: int) -> list[bool]:
 
 def period_of(connection: sqlite3.Connection, moment: Moment) -> dict[str, Any]:
     """The running period of the first target with a budget; without one, the last thirty days."""
-    for row in units.budgets(connection, moment.policy, LIVE, moment.now_ms):
+    for row in units.budgets_left(connection, moment.policy, LIVE, moment.now_ms):
         if row["left"] is not None:
             return row
     first = (date.fromisoformat(moment.day) - timedelta(days=_PERIOD_DAYS - 1)).isoformat()

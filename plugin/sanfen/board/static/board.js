@@ -185,7 +185,7 @@
     };
   };
   const watch = () => {
-    const silent = Math.floor((performance.now() - heard) / 1000), away = silent >= 3;
+    const silent = Math.round((performance.now() - heard) / 1000), away = performance.now() - heard > 2600; // seen within 3 s
     at("main").classList.toggle("stale", away || blind);
     at("lost").hidden = !away;
     if (away) put(at("lost"), say.lost.replace("{seconds}", silent));
@@ -275,7 +275,7 @@
     going = 0;
     if (KEYS[event.key]) { event.preventDefault(); KEYS[event.key](); }
   });
-  if (location.hash === "#filter") document.querySelector(".filter input")?.focus();
+  if (location.hash === "#filter") window.addEventListener("load", () => setTimeout(() => document.querySelector(".filter input")?.focus(), 0));
 
   // --- the wall stays awake ---
   const stay = () => { if (body.classList.contains("wall") && !document.hidden) navigator.wakeLock?.request("screen").catch(() => {}); };
