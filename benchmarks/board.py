@@ -16,12 +16,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+if find_spec("playwright") is None or not Path("/usr/bin/chromium").exists():
+    print("needs a browser: make chromium test-browser ARGS=--co")
+    sys.exit(0)
+
 import aiohttp  # noqa: E402
+from playwright.async_api import Page, async_playwright  # noqa: E402
 from tests.browser.pages import ARGUMENTS, CHROMIUM, live  # noqa: E402
 from tests.browser.shop import SECRETS, configured, history  # noqa: E402
 from tests.served import served  # noqa: E402
@@ -62,7 +68,6 @@ def told(name: str, taken: Sequence[float]) -> float:
 
 async def run(options: argparse.Namespace) -> None:
     """Measure, and print a line for each way."""
-    from playwright.async_api import async_playwright  # noqa: PLC0415
 
     async def desk(_: aiohttp.web.BaseRequest) -> aiohttp.web.Response:
         return aiohttp.web.json_response({})
@@ -108,7 +113,7 @@ async def run(options: argparse.Namespace) -> None:
             )
 
 
-async def ask(page: object, board: str, hooks: str, options: argparse.Namespace) -> tuple[list[float], list[float]]:
+async def ask(page: Page, board: str, hooks: str, options: argparse.Namespace) -> tuple[list[float], list[float]]:
     """Questions at a steady rate; for each, milliseconds until it is shown, and until it is answered."""
     sent: dict[str, float] = {}
     answered: list[float] = []
@@ -136,8 +141,8 @@ async def ask(page: object, board: str, hooks: str, options: argparse.Namespace)
             tasks.append(asyncio.create_task(one(number)))
             await asyncio.sleep(1 / options.rate)
         await asyncio.gather(*tasks)
-    await page.wait_for_function(f"() => Object.keys(window.seen).length >= {options.messages}")  # type: ignore[attr-defined]
-    seen = await page.evaluate("() => window.seen")  # type: ignore[attr-defined]
+    await page.wait_for_function(f"() => Object.keys(window.seen).length >= {options.messages}")
+    seen = await page.evaluate("() => window.seen")
     return [seen[text] - at for text, at in sent.items()], answered
 
 
@@ -146,7 +151,4 @@ if __name__ == "__main__":
     parser.add_argument("--open", type=int, default=500)
     parser.add_argument("--messages", type=int, default=300)
     parser.add_argument("--rate", type=float, default=10)
-    if not Path(CHROMIUM).exists():
-        print("there is no chromium: make chromium")
-        sys.exit(0)
     asyncio.run(run(parser.parse_args()))
