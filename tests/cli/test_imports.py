@@ -281,7 +281,10 @@ def test_what_is_wrong_with_a_workbook(tmp_path: Path, rows: list[list[Any]], wo
         ("a.json", b"[1, 2", "a.json:1: not JSON"),
         ("a.json", b'[{"time": 1}\n,]', "a.json:2: not JSON"),
         ("a.json", b"[" * 30 + b"{}" + b"]" * 30, "nested deeper than 20 levels"),
-        ("a.json", b'[{"x": 1}]', "message 1: from is missing"),
+        ("a.json", b'[{"x": 1}]', "message 1: cannot tell the columns from x"),
+        ("a.json", b"[]", "message 1: cannot tell the columns from nothing"),
+        ("a.jsonl", b'{"x": 1}', "a.jsonl:1: cannot tell the columns from x"),
+        ("a.txt", b"10:00 hello\n", "a.txt:1"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read(tmp_path: Path, name: str, content: bytes, words: str) -> None:
@@ -349,44 +352,11 @@ def test_a_guess_written_down_reads_back(tmp_path: Path) -> None:
     assert again.zone == "Asia/Shanghai"
 
 
-def test_against_the_platforms_own_figures(sanfen: Sanfen, tmp_path: Path) -> None:
-    """甲 waits 38 s, 乙 gets only an auto-reply, 丙 is answered by a person: they say 乙 and 丙 were not."""
-    rows = [
-        ["2026-11-21 10:00:00", "买家", "buyer甲", "在吗"], ["2026-11-21 10:00:38", "客服", "buyer甲", "在"],
-        ["2026-11-21 10:01:00", "买家", "buyer乙", "在吗"], ["2026-11-21 10:01:00", "客服", "buyer乙", "欢迎"],
-        ["2026-11-21 10:02:00", "买家", "buyer丙", "在吗"], ["2026-11-21 10:02:38", "客服", "buyer丙", "在"],
-    ]  # fmt: skip
-    export = workbook(tmp_path / "a.xlsx", [[*HEAD, "客服"], *([*row, "示例店铺:小王"] for row in rows)])
-    rules = tmp_path / "map.yaml"
-    rules.write_text("auto_replies: {exact: [欢迎]}\nunknown: human\n", encoding="utf-8")
-    log = tmp_path / "scored.db"
-    scored = sanfen("replay", export, "--map", rules, "--tz", "Asia/Shanghai", "--out", log)
-    done = sanfen("reconcile", log, EXPORTS / "noreplynum_get.json", EXPORTS / "avgwaittime_get.json", "--json")
-    by_figure = {row["figure"]: row for row in done.json}
+@pytest.mark.parametrize("encoding", ["utf-16", "gb18030", "utf-8-sig"])
+def test_a_text_of_cells(tmp_path: Path, encoding: str) -> None:
+    """Excel saves "Unicode text" as tabs in UTF-16, under .txt."""
+    path = tmp_path / "a.txt"
+    text = "\r\n".join("\t".join(row) for row in (HEAD, ["2026/11/21 10:05", "买家", "甲", "在吗"]))
+    path.write_bytes(text.encode(encoding))
 
-    assert (scored.code, done.code) == (0, 1)
-    assert (by_figure["no_reply_num"]["theirs"], by_figure["no_reply_num"]["ours"]) == (2, 1)
-    assert by_figure["no_reply_num"]["answered_here"] == ["cntaobaobuyer丙"]
-    assert by_figure["total_reply_mean"]["same"]
-
-
-def test_their_figures_as_a_table(sanfen: Sanfen, tmp_path: Path) -> None:
-    export = workbook(
-        tmp_path / "a.xlsx",
-        [
-            [*HEAD, "客服"],
-            ["2026-11-21 10:00:00", "买家", "甲", "x", "小王"],
-            ["2026-11-21 10:00:40", "客服", "甲", "y", "小王"],
-        ],
-    )
-    log = tmp_path / "scored.db"
-    sanfen("replay", export, "--unknown", "human", "--tz", "Asia/Shanghai", "--out", log)
-    table = tmp_path / "theirs.csv"
-    table.write_bytes("日期,客服,未回复人数,平均响应时间\n2026/11/21,小王,0,40秒\n".encode("gb18030"))
-    same = sanfen("reconcile", log, table)
-    table.write_text("日期,客服,未回复人数\n2026/11/21,小王,many\n", encoding="utf-8")
-    wrong = sanfen("reconcile", log, table)
-
-    assert (same.code, same.out.count("same")) == (0, 3)
-    assert (wrong.code, wrong.out) == (2, "")
-    assert "no_reply_num is not a number: 'many'" in wrong.err
+    assert [(event.at_ms, event.customer, event.text) for event in read(path)] == [(1_795_226_700_000, "甲", "在吗")]

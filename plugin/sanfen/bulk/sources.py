@@ -6,10 +6,9 @@ that is not one object a line, is read whole.
 """
 
 import csv
-import gzip
 import heapq
-import io
 import json
+import re
 import shutil
 import sqlite3
 import sys
@@ -22,7 +21,7 @@ from typing import IO, Any, Self
 from zoneinfo import ZoneInfo
 
 from sanfen.bulk.columns import Column, Columns, guess
-from sanfen.bulk.tables import Row, headed, is_workbook, objects, separated, sheets
+from sanfen.bulk.tables import Row, headed, is_workbook, objects, open_text, separated, sheets
 from sanfen.core.events import Event
 from sanfen.errors import InputError, ParseError
 from sanfen.store.db import open_reader
@@ -151,8 +150,16 @@ class Log:
     def _wrong(self, place: int | str, error: ParseError) -> InputError:
         """What is wrong with a row: file, place, column, mend."""
         column = self._used.column_of(error.message.split(maxsplit=1)[0]) if self._used else None
-        where = f"{self.name}:{place}" if isinstance(place, int) else f"{self.name}, {place}"
-        return InputError(f"{where}: {error.message}" + (f", in column {column}" if column else ""), hint=error.hint)
+        said = error.message + (f", in column {column}" if column else "")
+        return InputError(f"{self._where(place)}: {said}", hint=error.hint)
+
+    def _untold(self, place: int | str, names: list[str]) -> InputError:
+        """A table that is nobody's we know."""
+        said = ", ".join(names)[:200] or "nothing"
+        return InputError(f"{self._where(place)}: cannot tell the columns from {said}", hint=_NAME_THEM)
+
+    def _where(self, place: int | str) -> str:
+        return f"{self.name}:{place}" if isinstance(place, int) else f"{self.name}, {place}"
 
     def rows(self) -> Iterator[tuple[int | str, dict[str, Any]]]:
         """The rows as fields, with where they stand. Raises InputError, also where the file cannot be read on."""
@@ -180,10 +187,12 @@ class Log:
             yield from self._workbook()
             return
         kind = Path(self.path.name.removesuffix(".gz")).suffix.lower()
-        with self._text() as lines:
+        with open_text(self._file, self.name) as lines:
             first = lines.read(1)
             lines.seek(0)
-            if kind == ".txt" or (kind not in _TABLES and first and is_transcript(first, self.path.name)):
+            if kind == ".txt" and self._is_table(lines):
+                yield from self._separated(lines, kind)
+            elif kind == ".txt" or (kind not in _TABLES and first and is_transcript(first, self.path.name)):
                 yield from read_transcript(lines.read(_LONGEST_LINE), self.name)
             elif first == "<":
                 raise InputError(
@@ -196,23 +205,8 @@ class Log:
             else:
                 yield from self._document(lines)
 
-    def _text(self) -> IO[str]:
-        raw: Any = gzip.open(self._file, "rb") if self._zipped() else self._file.open("rb")  # noqa: SIM115  # wrapped below
-        with ExitStack() as stack:
-            stack.callback(raw.close)
-            head = raw.read(65536)
-            raw.seek(0)
-            stack.pop_all()
-        if b"\0" in head:
-            raw.close()
-            raise InputError(f"{self.name} is no text", hint="export it as JSONL or CSV in UTF-8")
-        return io.TextIOWrapper(raw, encoding=_encoding(head), errors="strict", newline="")
-
     def _is_log(self) -> bool:
         return self._head(16) == b"SQLite format 3\0"
-
-    def _zipped(self) -> bool:
-        return self._head(2) == b"\x1f\x8b"
 
     def _head(self, size: int) -> bytes:
         with self._file.open("rb") as raw:
@@ -235,10 +229,18 @@ class Log:
             ours = "at" in fields and "from" in fields
             if not known:
                 columns, known = None if ours else self._guess(objects(fields)), True
+                if columns is None and not {"at", "from"} & fields.keys():
+                    raise self._untold(number, list(fields))
             if columns is None or (ours and columns.rules.get("at") != Column(("at",))):
                 yield number, fields
             else:
                 yield from self._mapped(((number, one) for one in objects(fields)), columns, sparse=True)
+
+    def _is_table(self, lines: IO[str]) -> bool:
+        """Whether a text begins with a heading and not as a transcript."""
+        head = lines.readline(_LONGEST_LINE)
+        lines.seek(0)
+        return self._heading([name.strip() for name in re.split(r"[\t,]", head)]) is not None
 
     def _is_document(self, lines: IO[str]) -> bool:
         """Whether a JSON file is one value, and not one object a line."""
@@ -265,9 +267,9 @@ class Log:
         rows = ((f"message {number}", one) for number, one in enumerate(objects(tree), 1))
         columns = self._columns or self._guess(objects(tree))
         if columns is None:
-            yield from rows
-        else:
-            yield from self._mapped(rows, columns, sparse=True)
+            place, first = next(rows, ("message 1", {}))
+            raise self._untold(place, list(first))
+        yield from self._mapped(rows, columns, sparse=True)
 
     def _guess(self, rows: Iterable[Mapping[str, Any]]) -> Columns | None:
         """The columns of the first object that tells them; None: our own names, or none that are known."""
@@ -314,9 +316,7 @@ class Log:
                 missing = self._columns.needs(table) if self._columns else []
                 if missing:
                     raise InputError(f"{self.name}:1: no column {missing[0]!r}", hint="columns: " + ", ".join(table))
-                raise InputError(
-                    f"{self.name}:1: cannot tell the columns from {', '.join(table)[:200]}", hint=_NAME_THEM
-                )
+                raise self._untold(1, table)
             yield from self._cells(table.names, table.rows, table.columns)
         except csv.Error as error:
             raise InputError(
@@ -362,17 +362,6 @@ def merged(logs: list[Log]) -> Iterator[Event]:
 
 
 _NAME_THEM = "name them: --map MAP.yaml with lines such as at: 发送时间"
-
-
-def _encoding(head: bytes) -> str:
-    """UTF-8 if the beginning can be that, else the usual Chinese one."""
-    for cut in range(4):
-        try:
-            head[: len(head) - cut].decode("utf-8-sig")
-        except UnicodeDecodeError:
-            continue
-        return "utf-8-sig"
-    return "gb18030"
 
 
 def _no_constant(name: str) -> None:

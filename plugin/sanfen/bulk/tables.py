@@ -1,21 +1,26 @@
 """Rows of named cells out of what exports are made of: workbooks, separated values, nested JSON."""
 
 import csv
+import gzip
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from sanfen.bulk.columns import Columns
 from sanfen.errors import InputError
 
-__all__ = ["Row", "headed", "is_workbook", "objects", "separated", "sheets"]
+__all__ = ["Row", "headed", "is_workbook", "objects", "open_text", "separated", "sheets"]
 
 Row = tuple[int | str, list[Any]]
 """Where a row stands, a line's number or words for it, and its cells."""
 
 _TITLES = 10  # lines above the heading that may be titles
 _DEEPEST = 20
+_ZIPPED = b"\x1f\x8b"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
@@ -46,6 +51,34 @@ def separated(lines: Iterable[str], delimiter: str) -> Iterator[Row]:
     rows = csv.reader(lines, delimiter=delimiter)
     for row in rows:
         yield rows.line_num, row
+
+
+def open_text(path: Path, name: str) -> IO[str]:
+    """A text in whatever encoding Chinese tools write, unzipped. Raises InputError where it is none."""
+    with path.open("rb") as look:
+        zipped = look.read(2) == _ZIPPED
+    raw: Any = gzip.open(path, "rb") if zipped else path.open("rb")  # noqa: SIM115  # wrapped below
+    with ExitStack() as stack:
+        stack.callback(raw.close)
+        head = raw.read(65536)
+        raw.seek(0)
+        if b"\0" in head and not head.startswith(_UTF_16):
+            raise InputError(f"{name} is no text", hint="export it as JSONL or CSV in UTF-8")
+        stack.pop_all()
+    return io.TextIOWrapper(raw, encoding=_encoding(head), errors="strict", newline="")
+
+
+def _encoding(head: bytes) -> str:
+    """UTF-8 if the beginning can be that, else the usual Chinese one; UTF-16 by its mark, as Excel saves text."""
+    if head.startswith(_UTF_16):
+        return "utf-16"
+    for cut in range(4):
+        try:
+            head[: len(head) - cut].decode("utf-8-sig")
+        except UnicodeDecodeError:
+            continue
+        return "utf-8-sig"
+    return "gb18030"
 
 
 def is_workbook(head: bytes) -> bool:
