@@ -44,7 +44,7 @@ async def test_every_load_opens_its_feed(browser: Browser, still: Board) -> None
             await live(page, still.url)
 
         assert len(asked) == LOADS
-        assert page.complaints == []  # type: ignore[attr-defined]
+        assert page.complaints == []  # type: ignore[attr-defined, unused-ignore]
 
 
 async def test_a_dead_service_is_seen_and_a_new_one_too(browser: Browser, tmp_path: Path) -> None:

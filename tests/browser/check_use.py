@@ -57,7 +57,7 @@ async def test_see_take_why_and_back_by_keys(browser: Browser, desk: Board) -> N
         assert await page.locator("h1").text_content()
         await page.keyboard.press("Escape")
         await page.wait_for_url(desk.url + "/")
-        assert page.complaints == []  # type: ignore[attr-defined]
+        assert page.complaints == []  # type: ignore[attr-defined, unused-ignore]
 
 
 async def test_what_was_taken_is_handed_back(browser: Browser, desk: Board) -> None:
@@ -185,7 +185,7 @@ async def test_axe_finds_nothing(browser: Browser, still: Board, language: str, 
             ]
 
         assert found == []
-        assert page.complaints == []  # type: ignore[attr-defined]
+        assert page.complaints == []  # type: ignore[attr-defined, unused-ignore]
 
 
 @pytest.fixture

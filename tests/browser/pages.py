@@ -31,7 +31,7 @@ async def opened_page(
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-    page.complaints = complaints  # type: ignore[attr-defined]
+    page.complaints = complaints  # type: ignore[attr-defined, unused-ignore]
     yield page
     await context.close()
 
