@@ -163,7 +163,7 @@ async def test_every_answer_says_how_it_may_be_used(aiohttp_client: Any, path: s
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
         assert "unsafe" not in answer.headers["Content-Security-Policy"]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
         assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
         assert "Set-Cookie" not in answer.headers
 

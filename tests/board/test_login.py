@@ -200,6 +200,19 @@ async def test_guessing_is_slow_and_costs_nobody_else(browse: Browse) -> None:
     assert (await browser.login(LEAD)).status == 303
 
 
+async def test_the_login_pages_own_form_is_let_in(browse: Browse) -> None:
+    """As browsers send it. A policy of no-referrer would make them say that its origin is null."""
+    browser = await browse()
+    page = await browser.client.get("/login")
+    own = {"Origin": str(browser.client.make_url("")).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
+    data = {"token": LEAD.reveal()}
+
+    assert page.headers["Referrer-Policy"] == "same-origin"
+    for headers, status in ((own, 303), ({"Origin": own["Origin"]}, 303), ({"Origin": "null"}, 403)):
+        answer = await browser.client.post("/login", data=data, headers=headers, allow_redirects=False)
+        assert answer.status == status
+
+
 async def test_another_site_cannot_log_somebody_in(browse: Browse) -> None:
     browser = await browse()
     data = {"token": LEAD.reveal()}
