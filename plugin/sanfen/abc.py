@@ -245,6 +245,10 @@ class ChannelAdapter(ABC):
         """
         return None
 
+    def shown(self, path: str) -> str:
+        """A request's path as the log may keep it: without the token, where a channel's paths hold one."""
+        return path
+
     def pulls(self) -> Sequence[Pull]:
         """What to fetch at the start, and then every ``pull_every_ms``."""
         return ()

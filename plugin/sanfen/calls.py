@@ -1,8 +1,9 @@
 """Requests of our own to a channel's API, only where the operator's guard lets us connect to."""
 
-from urllib.parse import urlsplit
+import socket
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from sanfen.abc import Answer, Call
 from sanfen.errors import DeliveryError, DeniedError
@@ -23,7 +24,9 @@ class Calls:
 
     async def send(self, call: Call) -> Answer:
         """The answer, whatever its status. Raises DeliveryError."""
-        await self._allowed(call.url)
+        refusal = self.guard.refusal(call.url)
+        if refusal is not None:
+            raise DeliveryError(refusal, reason="denied", retryable=False)
         connected = False
         try:
             async with self._session().request(
@@ -33,6 +36,9 @@ class Calls:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return Answer(answer.status, headers, await self._read(answer.content))
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+            cause = getattr(error, "os_error", None)
+            if isinstance(cause, DeniedError):
+                raise DeliveryError(str(cause), reason="denied", retryable=False) from None
             raise DeliveryError(f"cannot connect: {error}", reason="refused", retryable=True) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = "answer_lost" if connected else "lost"
@@ -46,18 +52,6 @@ class Calls:
             left -= len(chunk)
         return b"".join(parts)
 
-    async def _allowed(self, url: str) -> None:
-        """Raises DeliveryError where the operator's guard forbids the address."""
-        reason = self.guard.refusal(url)
-        if reason is None:
-            parts = urlsplit(url)
-            try:
-                await self.guard.resolve(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-            except (DeniedError, OSError) as error:
-                reason = str(error)
-        if reason is not None:
-            raise DeliveryError(reason, reason="denied", retryable=False)
-
     async def close(self) -> None:
         """Close the connections."""
         if self._client is not None:
@@ -69,7 +63,28 @@ class Calls:
             self._client = aiohttp.ClientSession(
                 timeout=_TIMEOUT,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                connector=aiohttp.TCPConnector(force_close=True, limit=16),
+                connector=aiohttp.TCPConnector(force_close=True, limit=16, resolver=_Resolver(self)),
                 trust_env=False,
             )
         return self._client
+
+
+class _Resolver(AbstractResolver):
+    """Names lead only where the guard of this moment allows; asked for every connection."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Addresses of a host. Raises DeniedError, OSError."""
+        found = await self._calls.guard.resolve(host, port)
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
+            for kind, address in found
+            if family in (kind, socket.AF_UNSPEC)
+        ]
+
+    async def close(self) -> None:
+        """There is nothing to close."""

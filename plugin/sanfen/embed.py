@@ -109,9 +109,10 @@ class Embedded:
     async def _keep(
         self, wire: Request, direction: Direction, heard: Heard, now_ms: int, method: str, body: bytes
     ) -> None:
-        path = f"/{direction}/{self.channel}/{wire.path}"
+        doors = self.service.doors
+        path = doors.hearings()[self.channel].shown(f"/{direction}/{self.channel}/{wire.path}")
         delivery = Delivery(now_ms, self.channel, direction, method, path, body, heard.error, notes=heard.notes)
-        journaling = self.service.doors.journaling
+        journaling = doors.journaling
         await journaling.settle(journaling.submit(delivery, heard.events), self.channel, self._budget_ms)
 
     async def _guarded(self, what: Callable[[], Awaitable[Any]]) -> Any:

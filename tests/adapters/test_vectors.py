@@ -1,6 +1,7 @@
 """The schemes' published and observed examples: each verifies, and nothing near it does."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from sanfen.abc import ParseError, Request, VerifyError
+from sanfen.abc import ConfigError, ParseError, Request, VerifyError
 from sanfen_adapters import signatures
 from sanfen_adapters.ciphers import aes_key, decrypt_feishu, decrypt_wecom, flat_xml
 from sanfen_adapters.signatures import SCHEMES, Scheme, check
@@ -186,3 +187,33 @@ def test_feishu_decrypts() -> None:
 def test_xml_from_strangers(body: bytes) -> None:
     with pytest.raises(ParseError):
         flat_xml(body)
+
+
+@pytest.mark.parametrize("encoded", ["", "short", "签" * 43, "=" * 43])
+def test_an_aes_key_is_43_characters(encoded: str) -> None:
+    """Said at start."""
+    with pytest.raises(ConfigError, match=r"channels\.desk"):
+        aes_key(encoded, "desk")
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers", None)
+
+    with pytest.raises(ParseError, match=r"sanfen\[channels\]"):
+        decrypt_feishu("key", json.loads(BY_ID["feishu-doc-decrypt"]["body"])["encrypt"])
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2026-11-22T01:00:00", ""])
+def test_a_time_that_is_none(at: str) -> None:
+    """Where a window is set, a signature without a readable time is refused."""
+    one = Signed(BY_ID["zendesk-webhook"])
+    one.scheme = one.scheme._replace(window_s=300)
+
+    assert not one.refused(now_ms=1_795_309_200_000)
+    assert one.refused(headers=dict(one.request.headers) | {one.scheme.timestamp.partition(":")[2]: at})  # type: ignore[union-attr]
+
+
+def test_a_form_of_too_many_fields_is_no_form() -> None:
+    one = Signed(BY_ID["twilio-doc"])
+
+    assert one.refused(body=one.request.body + b"&a=1" * 1001)

@@ -108,6 +108,7 @@ async def test_python_telegram_bot_polls_through_us(tmp_path: Path) -> None:
         await talk(parts)
 
         assert parts.rows("SELECT DISTINCT status FROM rounds") == [("pending",)]
+        assert "ptb" not in str(parts.rows("SELECT path FROM deliveries")), "a token is kept nowhere"
         assert parts.rows("SELECT count(*) FROM deliveries WHERE method = 'POST'") == [(0,)], "polls are not kept"
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
@@ -130,6 +131,23 @@ async def test_an_answer_that_cannot_be_read_is_passed_on_and_kept(
         assert (answer.status, await answer.read()) == (200, body)
     assert [one.error is None for one in made.engine.deliveries] == [True, False]
     assert made.counters.poison == 1
+
+
+async def test_an_answer_is_unpacked_no_further_than_is_read(
+    gateway: Any, upstream: Any, client: aiohttp.ClientSession
+) -> None:
+    """A few kilobytes that would be a hundred megabytes: passed on as they are, and not read."""
+    packed = gzip.compress(b'{"answer": "' + b"x" * 100_000_000 + b'"}', 9)
+    upstream.answer = answer_of(packed, "Content-Type: application/json\r\nContent-Encoding: gzip")
+    made = await gateway()
+
+    tracemalloc.start()
+    status, body = await ask(client, f"{made.url}/in/desk")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (status, body == packed) == (200, True)
+    assert len(made.engine.events) == 1
+    assert peak < 20_000_000
 
 
 async def test_a_stream_is_scored_at_its_first_line(gateway: Any, upstream: Any, client: aiohttp.ClientSession) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 from tests.served import served
 
@@ -173,4 +174,19 @@ async def test_addresses_are_guarded(tmp_path: Path) -> None:
     await desk.until(lambda: bool(desk.rows("SELECT reason FROM pull_rows WHERE reason IS NOT NULL")))
 
     assert "169.254.169.254" in desk.rows("SELECT reason FROM pull_rows")[0][0]
+    await desk.stop()
+
+
+async def test_a_name_is_looked_at_when_it_is_connected_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it led to before: there is no moment between the look and the connection."""
+    desk = Desk(tmp_path, "api.example.com:80")
+
+    async def inside(host: str, port: int, **_: Any) -> list[Any]:
+        return [(2, 1, 6, "", ("169.254.169.254", port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", inside)
+    await desk.poke()
+    await desk.until(lambda: bool(desk.rows("SELECT reason FROM pull_rows WHERE reason IS NOT NULL")))
+
+    assert "not public" in desk.rows("SELECT reason FROM pull_rows")[0][0]
     await desk.stop()

@@ -68,12 +68,21 @@ class Hearing:
         answers = _does(adapter, "answered") or _does(adapter, "tap")
         self._answers: dict[Direction, bool] = {"in": answers and adapter.ack == "passthrough", "out": answers}
         self._local_ids = getattr(adapter, "ids", "channel") == "conversation"
+        self._hides = _does(adapter, "shown")
         self._rewrites = _does(adapter, "rewrite")
         self._greets = _does(adapter, "handshake") and adapter.options.get("handshake") != "forward"
 
     def hears_answers(self, direction: Direction) -> bool:
         """Whether the answers to what goes this way tell something."""
         return self._answers[direction]
+
+    def shown(self, path: str) -> str:
+        """A path as the log keeps it."""
+        try:
+            return self.adapter.shown(path) if self._hides else path
+        except Exception:  # noqa: BLE001  # better none than one with a token
+            self._say(0)
+            return ""
 
     def request(self, wire: Request, direction: Direction, received_ms: int) -> Heard:
         """What a request tells."""

@@ -112,7 +112,7 @@ class Traffic:
         if reply is not None:
             return web.Response(status=reply.status, body=reply.body, headers={"Content-Type": reply.content_type})
         heard = hearing.request(wire, direction, received_ms)
-        where = (channel.settings.name, direction, request.method, target.journal_path())
+        where = (channel.settings.name, direction, request.method, hearing.shown(target.journal_path()))
         delivery = Delivery(received_ms, *where, body, heard.error, replay_key=replay_key, notes=heard.notes)
         route = channel.routes[direction]
         if route is None:

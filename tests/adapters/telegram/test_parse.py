@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import FormData
 
-from sanfen.abc import Answer, Here, Message, Place, Recall, Request, VerifyError, fingerprint
+from sanfen.abc import Answer, Here, Message, ParseError, Place, Recall, Request, VerifyError, fingerprint
 from sanfen.core.events import SOMEBODY
 from sanfen_adapters.channels.telegram import TelegramChannel
 from sanfen_adapters.channels.telegram.parse import update
@@ -146,6 +146,14 @@ def test_a_call_needs_a_token_in_its_path() -> None:
             channel().verify(request._replace(path=path), "out", 0)
 
 
+@pytest.mark.parametrize(
+    "path", ["/out/tg/bot111:secret/getMe", "/out/tg/bot111%3Asecret/getMe", "/out/tg/file/bot1:secret/a"]
+)
+def test_the_log_keeps_no_token(path: str) -> None:
+    assert "secret" not in channel().shown(path)
+    assert channel().shown("/in/tg/hook") == "/in/tg/hook"
+
+
 def written(**fields: str) -> tuple[bytes, str]:
     """As a multipart client writes it."""
     form = FormData(fields, default_to_multipart=True)
@@ -181,6 +189,46 @@ def test_a_webhook_is_registered_at_our_address(body: bytes, kind: str) -> None:
     assert "https://sanfen.example.com/in/tg/hook/a?x=1" in text
     assert "bot.example" not in text
     assert "secret_token" in text
+
+
+def test_the_address_may_stand_in_the_query() -> None:
+    request = Request(
+        "GET", CALL + "setWebhook", "url=https%3A%2F%2Fbot.example%2Fhook&drop_pending_updates=1", {}, b""
+    )
+    made = channel().rewrite(request, "out", HERE)
+
+    assert made is not None
+    assert made.query == "url=https%3A%2F%2Fsanfen.example.com%2Fin%2Ftg%2Fhook&drop_pending_updates=1"
+    assert made.body == b""
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"chat_id=1001&text=%E6%9C%89"),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\n\xe6\x9c\x89\r\n--x--',
+        ),
+        ("application/json", '{"chat_id": 1001, "text": "有"}'.encode()),
+    ],
+)
+def test_what_an_answer_leaves_out_the_call_says(kind: str, body: bytes) -> None:
+    """copyMessage answers with nothing but an id; a form, a multipart body and JSON say the rest."""
+    query = "chat_id=1001"
+    request = Request("POST", CALL + "copyMessage", query, {"content-type": kind}, body)
+    (event,) = channel().answered(
+        request, Answer(200, {}, b'{"ok": true, "result": {"message_id": 9}}'), "out", RECEIVED_MS
+    )
+
+    assert isinstance(event, Message)
+    assert (event.key.conversation, event.id, event.text, event.at_ms) == ("1001", "9", "有", RECEIVED_MS)
+
+
+def test_a_chat_without_an_id_is_said() -> None:
+    with pytest.raises(ParseError, match="chat's id"):
+        update({"message": message(text="x", chat={})}, PLACE)
+    assert channel().answered(Request("POST", "", "", {}, b""), Answer(200, {}, b"[1]"), "in", RECEIVED_MS) == ()
 
 
 def test_other_calls_stay_as_they_are() -> None:

@@ -13,6 +13,7 @@ from sanfen_adapters.signatures import TELEGRAM, check, keys
 __all__ = ["TelegramChannel"]
 
 _URL = re.compile(rb'(name="?url"?(?:;[^\r\n]*)?\r\n(?:[^\r\n]+\r\n)*\r\n)(.*?)(\r\n--)', re.DOTALL)
+_TOKEN = re.compile(r"(bot[0-9]{1,20})(?::|%3A)[^/]*", re.IGNORECASE)
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -44,6 +45,10 @@ class TelegramChannel(ChannelAdapter):
         """What a call sent or fetched; or the method call in a bot's answer to its webhook. Raises ParseError."""
         place = self.place(received_ms)
         return sent(request, answer, place) if direction == "out" else replied(answer, place)
+
+    def shown(self, path: str) -> str:
+        """Without the bot's token."""
+        return _TOKEN.sub(r"\1:…", path)
 
     def rewrite(self, request: Request, direction: Direction, here: Here) -> Request | None:
         """SetWebhook gets our address, with the path of the bot's own, which the request is passed on under."""
