@@ -3,6 +3,7 @@
 ``python tests/test_docs.py`` writes the generated parts anew.
 """
 
+import ast
 import re
 import sys
 from collections.abc import Iterator
@@ -171,6 +172,67 @@ def test_everything_public_is_documented() -> None:
     assert not [scheme for scheme in Plugins().ways if scheme != "*" and f"`{scheme}" not in text["notifiers.md"]]
     for outcome in ("met 达标", "late 晚答", "missed 未答", "pending 待答", "excluded 不计"):
         assert outcome in text["glossary.md"]
+
+
+PAGES = [*DOCS.parent.glob("*.md"), *DOCS.glob("**/*.md")]
+
+
+def written_commands(path: Path) -> Iterator[list[str]]:
+    """What stands behind ``sanfen`` in a page's code, up to what the shell takes for itself."""
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    for block in [
+        *re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE),
+        *re.findall(r"`([^`\n]+)`", text),
+    ]:
+        for line in block.splitlines():
+            found = re.match(r"\s*(?:\$ )?sanfen (?:--lang \w+ )?([a-z-].*)", line)
+            if found:
+                yield re.split(r"\s(?:[|#>&]|2>)", found[1])[0].split()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_commands_in_documents_exist(path: Path) -> None:
+    """Verb, and every option behind it; what the arguments are is the tutorial's business."""
+    unknown = []
+    for words in written_commands(path):
+        command: click.Command | None = cli
+        rest = [word for word in words if word.startswith("-") or isinstance(command, click.Group)]
+        while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+            command = command.get_command(click.Context(command), rest.pop(0))
+        options = (
+            set() if command is None else {opt for one in command.params for opt in (*one.opts, *one.secondary_opts)}
+        )
+        given = {word.split("=")[0].strip("'\"") for word in rest if word.startswith("--")}
+        if command is None or given - options - {"--help"}:
+            unknown.append(" ".join(words))
+
+    assert not unknown
+
+
+def test_metrics_named_elsewhere_are_shown() -> None:
+    known = set(re.findall(r"`(sanfen_\w+)`", (DOCS / "metrics.md").read_text(encoding="utf-8")))
+    named = {name for path in PAGES for name in re.findall(r"`(sanfen_\w+)[`{]", path.read_text(encoding="utf-8"))}
+
+    assert named - known == {"sanfen_adapters", "sanfen_presets"}
+
+
+def lines_of_the_log() -> Iterator[str]:
+    """The sentences that the service's own log says."""
+    for path in [*(DOCS.parent / "plugin").rglob("*.py"), *(DOCS.parent / "adapters").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and re.fullmatch(
+                r"_log\.(info|warning|error|exception|critical)", ast.unparse(node.func)
+            ):
+                said = node.args[0]
+                if isinstance(said, ast.Constant):
+                    yield str(said.value)
+
+
+def test_lines_of_the_log_are_explained() -> None:
+    text = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    missing = [line for line in lines_of_the_log() if f"`{line}`" not in text]
+
+    assert not missing, "docs/troubleshooting.md says of each line what it means and what to do: add a row"
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])

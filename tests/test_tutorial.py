@@ -60,6 +60,7 @@ def test_the_tutorial_runs_as_written(tmp_path: Path) -> None:
         "HOME": str(tmp_path),
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
+        "COLUMNS": "120",
     }
     shell = subprocess.Popen(
         ["bash"], cwd=tmp_path, env=environment, text=True, stdin=-1, stdout=-1, stderr=subprocess.STDOUT
