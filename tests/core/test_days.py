@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sanfen.core.days import NEVER, Calendar
+from sanfen.core.days import NEVER, Calendar, Day
 from sanfen.core.policy import DueRule, Hours
 
 DAY = 86_400_000
@@ -49,15 +49,17 @@ def test_days_are_found_whatever_was_asked_before() -> None:
     order, wanted = Random(7), [(2023, 1, number) for number in range(1, 32)] + [(1990, 5, 5), (2099, 6, 6)]
     for zone in ("UTC", "America/Havana"):
         calendar = Calendar(zone, None, frozenset())
+        known: dict[tuple[int, ...], Day] = {}
         for moment in order.choices(wanted, k=300):
             start = ms(*moment, zone=zone)
             day = calendar.day(order.choice([start, start + DAY - 1, start + order.randrange(DAY)]))
+            assert known.setdefault(moment, day) is day
 
             assert (day.start_ms, day.end_ms, day.date) == (start, start + DAY, date(*moment).isoformat())
 
 
 def test_a_date_that_comes_twice_begins_once() -> None:
-    """Havana goes back from 01:00 to 00:00, São Paulo went back from 24:00 to 23:00."""
+    """Havana goes back from 01:00 to 00:00, São Paulo went back from 24:00 to 23:00, St. John's from 00:01 to 23:01."""
     havana, paulo = (Calendar(zone, None, frozenset()) for zone in ("America/Havana", "America/Sao_Paulo"))
     first, again = ms(2024, 11, 3, 4), ms(2024, 11, 3, 5)  # midnight, and once more
     before, after = ms(2019, 2, 17, 1, 59), ms(2019, 2, 17, 2)  # 23:59, then 23:00
@@ -66,6 +68,10 @@ def test_a_date_that_comes_twice_begins_once() -> None:
     assert havana.day(again).start_ms == first
     assert paulo.day(before).date == paulo.day(after).date == "2019-02-16"
     assert paulo.day(after).end_ms - paulo.day(after).start_ms == 25 * 3_600_000
+    johns = Calendar("America/St_Johns", None, frozenset())
+    begun, once_more = ms(2006, 10, 29, 2, 30), ms(2006, 10, 29, 3, 29)  # midnight, and the second 23:59
+    assert johns.day(once_more) == johns.day(begun)
+    assert (johns.day(begun).start_ms, johns.day(begun).date) == (begun, "2006-10-29")
 
 
 @pytest.mark.parametrize(
@@ -132,11 +138,13 @@ def test_a_shop_that_opens_once_in_ten_years() -> None:
 def test_open_hours_that_go_on_all_day_and_hours_that_are_not_there() -> None:
     always = Calendar("UTC", Hours(540, 540), frozenset())
     skipped = Calendar("Europe/Berlin", Hours(150, 180), frozenset())  # 02:30 to 03:00: clocks go from 02:00 to 03:00
+    whole = Calendar("Europe/Berlin", Hours(120, 180), frozenset())
 
     assert always.open_between(0, 10 * DAY) == 10 * DAY
     assert always.next_opening(5) == 5
     assert skipped.next_opening(ms(2024, 3, 31, 0, 30)) == ms(2024, 4, 1, 0, 30)
     assert skipped.open_between(ms(2024, 3, 31), ms(2024, 4, 2)) == 1_800_000
+    assert whole.next_opening(ms(2024, 3, 31, 0, 30)) == ms(2024, 4, 1)
 
 
 def test_time_is_counted_to_the_instant() -> None:
@@ -161,6 +169,7 @@ def test_time_is_counted_to_the_instant() -> None:
         (DueRule(workdays=0, at_min=1440), (2023, 1, 7, 0, 0)),
         (DueRule(workdays=1), (2023, 1, 9, 17, 0)),
         (DueRule(workdays=2, at_min=720), (2023, 1, 10, 12, 0)),
+        (DueRule(workdays=3, at_min=720), (2023, 1, 11, 12, 0)),
         (DueRule(batch_min=1080, at_min=1140), (2023, 1, 6, 19, 0)),
         (DueRule(batch_min=1020, at_min=1140), (2023, 1, 7, 19, 0)),
         (DueRule(batch_min=1021, at_min=0), (2023, 1, 6, 0, 0)),

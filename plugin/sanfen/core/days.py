@@ -165,11 +165,11 @@ class Calendar:
         """The first instant of a local date; of a date that was skipped, the first instant after it."""
         midnight = datetime(local.year, local.month, local.day, tzinfo=self._zone)
         first, other = _ms(midnight), _ms(midnight.replace(fold=1))
-        if first <= other:
+        # Where midnight was skipped the clock change lies between the two readings, and the day starts with it.
+        skipped = range(other, first)
+        if not skipped:
             return first  # the usual day, or midnight twice: the earlier one
-        # Midnight was skipped: the clock change lies between the two readings, and the day starts with it.
-        instants = range(other, first)
-        return other + bisect_right(instants, False, key=lambda ms: self._local(ms).date() >= local)
+        return other + bisect_right(skipped, False, key=lambda ms: self._local(ms).date() >= local)
 
     def _local(self, at_ms: int) -> datetime:
         return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(self._zone)
