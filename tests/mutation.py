@@ -34,7 +34,7 @@ ITS_OWN = {
         "tests/core/test_zones.py::test_days_one_can_look_up",
         *(f"tests/core/test_zones.py::test_each_second_counts_once_across_every_change[{zone}]" for zone in ZONES),
     ),
-    "policy": ("tests/core/test_policy.py",),
+    "policy": ("tests/core/test_policy.py", "tests/config/test_ladders.py"),
 }
 EXPLAINED = Path(__file__).with_name("mutants.txt")
 ENOUGH = 0.95

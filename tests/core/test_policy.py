@@ -37,6 +37,14 @@ def test_a_ladder_without_conditions_takes_every_round() -> None:
     assert (Ladder("l", ()).shops, Ladder("l", ()).channels) == (frozenset(), frozenset())
 
 
+@pytest.mark.parametrize(
+    ("given", "moves"),
+    [({}, False), ({"agents": frozenset("a")}, True), ({"tags": frozenset("t")}, True), ({"hours": (0, 1)}, False)],
+)
+def test_who_holds_it_and_its_tags_can_change_a_rounds_ladder(given: dict[str, Any], moves: bool) -> None:
+    assert Ladder("l", (), **given).moves is moves
+
+
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: type(part).__name__)
 def test_nobody_changes_a_policy_in_use(part: Any) -> None:
     with pytest.raises(FrozenInstanceError):
