@@ -173,6 +173,16 @@ async def test_a_stream_is_scored_at_its_first_line(gateway: Any, upstream: Any,
     assert made.engine.events[-1].id == "s2"
 
 
+async def test_a_stream_that_comes_whole_is_read_the_same(
+    gateway: Any, upstream: Any, client: aiohttp.ClientSession
+) -> None:
+    upstream.answer = answer_of(b"first\nsecond\n", "Content-Type: text/event-stream")
+    made = await gateway()
+
+    assert await ask(client, f"{made.url}/in/desk") == (200, b"first\nsecond\n")
+    assert [one.id for one in made.engine.events] == ["q1", "s1", "s2"]
+
+
 async def test_an_answer_of_unknown_length_is_read_at_its_end(
     gateway: Any, upstream: Any, client: aiohttp.ClientSession
 ) -> None:

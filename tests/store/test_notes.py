@@ -13,6 +13,7 @@ from sanfen.store import journal, notes
 from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
 from sanfen.store.notes import Moved, Note
+from sanfen.store.spill import Aside, Spill
 
 NOW_MS = 1_795_309_140_000
 PLACE = Place("shop", "line", NOW_MS)
@@ -98,3 +99,14 @@ def test_notes_are_written_down_and_read_again() -> None:
     said = (Alias("rt", "U1", 5), Pull("desk", "t"), Moved("desk", "c", 1, more=False))
 
     assert notes.unpacked(notes.packed(said)) == said
+
+
+def test_notes_of_a_delivery_that_is_kept_aside_are_kept_aside(tmp_path: Path) -> None:
+    said = (Alias("rt", "U1", 5), Pull("desk", "t"))
+    delivery = Delivery(NOW_MS, "line", "in", "POST", "/in/line", b"{}", number=7, notes=said)
+    spill = Spill(tmp_path / "aside", "one")
+    spill.append(delivery, [PLACE.ask("U1", "q1", NOW_MS)]).result()
+    (batch,) = spill.batches()
+    spill.close()
+
+    assert [one.delivery for one in batch if isinstance(one, Aside)] == [delivery]

@@ -68,6 +68,7 @@ class Hearing:
         answers = _does(adapter, "answered") or _does(adapter, "tap")
         self._answers: dict[Direction, bool] = {"in": answers and adapter.ack == "passthrough", "out": answers}
         self._local_ids = getattr(adapter, "ids", "channel") == "conversation"
+        self._taps = _does(adapter, "tap")
         self._hides = _does(adapter, "shown")
         self._rewrites = _does(adapter, "rewrite")
         self._greets = _does(adapter, "handshake") and adapter.options.get("handshake") != "forward"
@@ -131,7 +132,14 @@ class Hearing:
             if plain is None:
                 return self._unread("an answer whose compression is broken: passed on, not read")
             answer = answer._replace(body=plain)
-        return self._heard(lambda: self.adapter.answered(wire, answer, direction, received_ms), received_ms)
+        return self._heard(lambda: self._told(wire, answer, direction, received_ms), received_ms)
+
+    def _told(self, wire: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Fact]:
+        """By the tap that would read it while it is written, if there is one for such an answer."""
+        tap = self.adapter.tap(wire, answer._replace(body=b""), direction) if self._taps else None
+        if tap is None:
+            return self.adapter.answered(wire, answer, direction, received_ms)
+        return [*tap.feed(answer.body, received_ms), *tap.end(received_ms)]
 
     def pull(self, pull: Pull, cursor: str | None, now_ms: int) -> Call | None:
         """The request that fetches the next page. Raises DeliveryError."""

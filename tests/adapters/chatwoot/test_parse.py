@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sanfen.abc import Action, Answer, Event, Message, ParseError, Place, Request, VerifyError, fingerprint
+from sanfen.abc import Action, Answer, Event, Message, ParseError, Place, Recall, Request, VerifyError, fingerprint
 from sanfen_adapters.channels.chatwoot import ChatwootChannel
 from sanfen_adapters.channels.chatwoot.parse import parse
 
@@ -97,6 +97,15 @@ def test_a_delivery_that_comes_again_is_the_same_event() -> None:
 
     assert first.id == again.id
     assert named.id == "transfer.1/12.3f0c"
+
+
+def test_a_deleted_message_is_taken_back_and_an_edited_one_is_not() -> None:
+    body = fixture("incoming_contact")["body"] | {"event": "message_updated"}
+    (event,) = events(body | {"content_attributes": {"deleted": True}})
+
+    assert isinstance(event, Recall)
+    assert (event.message, event.key.conversation) == ("9001", "1/12")
+    assert events(body) == []
 
 
 def test_older_servers_send_seconds() -> None:

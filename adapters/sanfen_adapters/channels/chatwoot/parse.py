@@ -23,6 +23,9 @@ def parse(request: Request, place: Place) -> Sequence[Event]:
     match body.get("event"):
         case "message_created":
             return _message(body, place)
+        case "message_updated" if dig(body, "content_attributes", "deleted"):
+            talk, name = _conversation(body, dig(body, "conversation")), _id(body.get("id"))
+            return [place.recall(talk, f"recall.{name}", None, message=name)]
         case "conversation_updated":
             return _assigned(body, place, _mark(request))
         case "conversation_status_changed" if body.get("status") == "resolved":
