@@ -99,10 +99,16 @@ async def test_a_page_of_the_list_after_the_other(reader: Reader) -> None:
 
 
 async def test_what_the_list_links_to_answers(reader: Reader) -> None:
-    page = await reader.get("/rounds?status=late&first_day=2026-11-21")
-    for url in re.findall(r'href="(/api/v1/rounds[^"]*)"', page):
-        await reader.get(unescape(url))
-    assert "JSON" not in await reader.get("/rounds?hour=12")  # the API does not know this filter
+    for filters in (
+        "status=late&first_day=2026-11-21",
+        "status=met,late&hour=12&weekday=1&wait_from_ms=1000",
+        "agent=-",
+    ):
+        links = re.findall(r'href="(/api/v1/rounds[^"]*)"', await reader.get(f"/rounds?{filters}"))
+        assert len(links) == 2
+        for url in links:
+            await reader.get(unescape(url))
+    assert "JSON" not in await reader.get("/rounds?waiting=all")  # the API does not know this filter
 
 
 async def test_a_round_explains_itself(reader: Reader) -> None:

@@ -4,6 +4,7 @@ A page ends with a mark: the value its last row is ordered by, and how many rows
 not shift the pages that follow, and no customer's name stands in an address.
 """
 
+import json
 import re
 import sqlite3
 from collections.abc import Mapping
@@ -12,10 +13,20 @@ from typing import Any, NamedTuple
 from sanfen.errors import InputError
 from sanfen.store.queries import check_day
 
-__all__ = ["EQUAL", "MARK", "VIEWS", "Page", "View", "listed"]
+__all__ = ["EQUAL", "MARK", "OF_ROUNDS", "VIEWS", "Page", "View", "listed"]
 
 EQUAL = ("score_set", "policy", "shop", "channel", "agent", "status", "reason", "conversation", "customer", "round", "person", "state")  # fmt: skip
 """What rows can be narrowed by where their view has a column of that name."""
+
+OF_ROUNDS = {
+    "status": "status IN (SELECT value FROM json_each(?))",
+    "hour": "hour = ?",
+    "weekday": "CAST(strftime('%w', day) AS INTEGER) = ?",  # 0 is Sunday
+    "wait_from_ms": "wait_ms >= ?",
+    "wait_to_ms": "wait_ms < ?",
+    "about": "? IN (id, customer, conversation)",
+}
+"""What rounds can be narrowed by besides."""
 
 MARK = r"^(-?[0-9]{1,16}|[0-9]{4}-[0-9]{2}-[0-9]{2})\.([0-9]{1,9})$"
 """What the mark of a page looks like."""
@@ -77,7 +88,7 @@ def listed(
     """
     view = VIEWS[name]
     order = "coalesce(wait_ms, -1)" if longest else view.order
-    asked = _filters(view, filters)
+    asked = _filters(name, view, filters)
     seen = 0
     mark: int | str | None = None
     if after is not None:
@@ -99,12 +110,16 @@ def listed(
     return Page(found[:limit], f"{last}.{same + (seen if last == mark else 0)}")
 
 
-def _filters(view: View, filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _filters(of: str, view: View, filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
     out: list[tuple[str, Any]] = []
     for name, value in filters.items():
-        if value is None:
+        if value is None or value == ():
             continue
-        if name in EQUAL and name in view.narrow:
+        if of == "rounds" and name in OF_ROUNDS:
+            out.append((OF_ROUNDS[name], json.dumps(value) if isinstance(value, tuple) else value))
+        elif name == "agent" and name in view.narrow:
+            out.append(("coalesce(agent, '') = ?", value))
+        elif name in EQUAL and name in view.narrow:
             out.append((f"{name} = ?", value))
         elif name in ("first_day", "last_day") and view.has_days:
             check_day(value)

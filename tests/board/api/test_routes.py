@@ -233,6 +233,12 @@ async def test_a_body_is_checked_the_same_way(log: Log, body: dict[str, Any], ti
 
 async def test_narrowing(log: Log) -> None:
     assert {row["agent"] for row in await log.rows("/rounds?agent=lily")} == {"lily"}
+    assert {row["agent"] for row in await log.rows("/rounds?agent=")} == {None}
+    assert {row["status"] for row in await log.rows("/rounds?status=met,missed")} == {"met", "missed"}
+    assert {row["status"] for row in await log.rows("/rounds?status=met&status=late")} == {"met"}
+    assert await log.rows("/rounds?hour=9") == await log.rows("/rounds?weekday=0") == []
+    assert len(await log.rows("/rounds?hour=10&weekday=6&about=tb_customer1&policy=taobao")) == 1
+    assert len(await log.rows("/rounds?wait_from_ms=30000&wait_to_ms=30001&policy=taobao")) == 3
     assert len(await log.rows("/rounds?conversation=tb_customer1&policy=taobao")) == 1
     assert len(await log.rows(f"/messages?since_ms={START}&until_ms={START + 1}&policy=")) in (0, 1)
     assert [row["round"] for row in await log.rows(f"/escalations?round={log.round}")] == [log.round] * len(

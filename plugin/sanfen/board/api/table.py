@@ -26,7 +26,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "person": ("only of this person", "只看这个人"),
     "state": ("only in this state", "只看这个状态"),
 }
-_STATUS = Parameter("status", ("only this outcome", "只看这个结果"), "choice", _OUTCOMES)
+_STATUS = Parameter("status", ("only these outcomes, comma between", "只看这些结果，逗号分隔"), "choices", _OUTCOMES)
+_OF_ROUNDS = (
+    Parameter("hour", ("opened in this local hour, 0 to 23", "在这个小时开始，0 至 23"), "whole", most=23),
+    Parameter("weekday", ("opened on this day of the week; 0 is Sunday", "星期几开始，0 为星期日"), "whole", most=6),
+    Parameter("wait_from_ms", ("waited at least so long, milliseconds", "等待不少于（毫秒）"), "whole"),
+    Parameter("wait_to_ms", ("waited less than this, milliseconds", "等待少于（毫秒）"), "whole"),
+    Parameter("about", ("the id of a round, or a customer or conversation in full", "轮次编号，或顾客、会话全名")),
+)
 _DAYS = (
     Parameter("first_day", ("first local day, 2026-11-01", "起始日期，如 2026-11-01"), "day"),
     Parameter("last_day", ("last local day", "结束日期"), "day"),
@@ -99,7 +106,7 @@ def _view(name: str) -> Endpoint:
     view = VIEWS[name]
     narrow = tuple(_STATUS if one == "status" else Parameter(one, _TEXTS[one]) for one in view.narrow if one != "day")
     span = (*(_DAYS if view.has_days else ()), *(_SPAN if view.order != "day" else ()))
-    more = (_LONGEST,) if name == "rounds" else ()
+    more = (*_OF_ROUNDS, _LONGEST) if name == "rounds" else ()
     return Endpoint(
         "GET", f"/{name}", questions.view_of(name), _VIEW_SAYS[name], (*narrow, *span, *more, *_PAGE), name=name,
         columns=_COLUMNS[name], is_paged=True,

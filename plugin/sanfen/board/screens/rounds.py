@@ -13,6 +13,7 @@ from sanfen.board.screens.desk import Desk, Moment, because
 from sanfen.core.reasons import Reason, sentence
 from sanfen.errors import InputError
 from sanfen.store import queries
+from sanfen.store.listing import OF_ROUNDS
 from sanfen.store.present import ZONES, waiting, zone_of
 from sanfen.store.projection import LIVE
 
@@ -34,6 +35,7 @@ _OF_API = {
     "conversation",
     "first_day",
     "last_day",
+    *OF_ROUNDS,
 }
 NOBODY = "-"
 """The agent of rounds that nobody holds, in an address."""
@@ -75,7 +77,8 @@ class Rounds:
 
 def _of_api(filters: Mapping[str, str]) -> str | None:
     """The same question to the API; None if it cannot be asked there."""
-    return urlencode(filters) if filters.keys() <= _OF_API and "," not in filters.get("status", "") else None
+    asked = {"agent" if name == "unheld" else name: value for name, value in filters.items()}
+    return urlencode(asked) if asked.keys() <= _OF_API else None
 
 
 def _found(connection: sqlite3.Connection, moment: Moment, given: Mapping[str, str], number: int) -> dict[str, Any]:
