@@ -6,6 +6,7 @@ make fuzz-api       (schemathesis lives in a venv of its own: .venv/fuzz)
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -27,7 +28,7 @@ CHECKS = ["--checks", "all", "--exclude-checks", "positive_data_acceptance"]
 def main() -> int:
     doors = Doors(CONFIG)
     threading.Thread(target=doors.loop.run_forever, daemon=True).start()
-    tool, *more = sys.argv[1:]
+    tool, *more = str(Path(sys.argv[1]).absolute()), *sys.argv[2:]
     url = f"http://127.0.0.1:{doors.board}/openapi.json"
     command = [
         tool,
@@ -42,7 +43,8 @@ def main() -> int:
         *more,
     ]
     environment = os.environ | {"COLUMNS": "160", "SCHEMATHESIS_NO_UPDATE_CHECK": "1"}
-    return subprocess.run(command, check=False, timeout=LONGEST_S, env=environment).returncode
+    with tempfile.TemporaryDirectory() as folder:  # it leaves a cache where it stands
+        return subprocess.run(command, check=False, timeout=LONGEST_S, env=environment, cwd=folder).returncode
 
 
 if __name__ == "__main__":
