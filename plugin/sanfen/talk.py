@@ -103,4 +103,67 @@ TALK: dict[str, tuple[str, str]] = {
     "doctor_way": ("{way}  try it: sanfen notify {name}", "{way}  试一下：sanfen notify {name}"),
     "doctor_people": ("people", "通知人"),
     "doctor_nobody": ("nobody can be told", "没有人可以通知"),
+    # the week's report
+    "report_title": ("rounds answered in time", "按时回复的轮次"),
+    "report_head": ("{policy}, {first} to {last}", "{policy}，{first} 至 {last}"),
+    "report_rate": (
+        "{rate} of {rounds} rounds in time{word}: {met} met, {late} late, {missed} missed; {excluded} left out",
+        "{rounds} 轮中 {rate} 按时{word}：达标 {met}，晚答 {late}，未答 {missed}；不计 {excluded}",
+    ),
+    "report_above": (", target {target} reached", "，达到目标 {target}"),
+    "report_below": (", below the target {target} ▼", "，低于目标 {target} ▼"),
+    "report_before": ("the week before: {rate} ({points} points since)", "上一周：{rate}（变化 {points} 个百分点）"),
+    "report_talk": (
+        "{customers} customers, {unreplied} without any reply by a person; first reply after {first}, mean {total}",
+        "{customers} 位顾客咨询，{unreplied} 位没有得到人工回复；首次响应 {first}，平均响应 {total}",
+    ),
+    "report_spread": (
+        "agents from {low} {low_rate} to {high} {high_rate}",
+        "客服从 {low} {low_rate} 到 {high} {high_rate}",
+    ),
+    "report_hour": ("the weakest hour: {hour}:00, {rate}", "最弱的时段：{hour}:00，{rate}"),
+    "report_budget": (
+        "budget {first} to {last}: {used} of {allowed} misses used, {left} left; {word}",
+        "额度 {first} 至 {last}：允许 {allowed}，已用 {used}，还剩 {left}；{word}",
+    ),
+    "report_told": (
+        "people were told {told} times; {lost} notices were lost or unsure",
+        "共通知 {told} 次；{lost} 次未送达或不确定",
+    ),
+    "report_trend": ("Rate by day", "每天的响应率"),
+    "report_trend_note": (
+        "Line: the rate of each day, with the target. Columns: late and missed rounds.",
+        "折线：每天的响应率和目标。柱：晚答和未答的轮数。",
+    ),
+    "report_heat": ("Rate by hour, %", "各时段响应率，%"),
+    "report_heat_note": (
+        "The number is the rate, the dot's size the rounds; below the target it is bold and red.",
+        "数字是响应率，圆点大小是轮数；低于目标的加粗并显示为红色。",
+    ),
+    "report_days": ("Mon|Tue|Wed|Thu|Fri|Sat|Sun", "周一|周二|周三|周四|周五|周六|周日"),
+    "report_agents": ("Agents", "客服"),
+    "report_agents_heads": (
+        "agent|rounds|met|late|missed|left out|rate|± week before|mean wait|9 in 10 within|longest",
+        "客服|轮数|达标|晚答|未答|不计|响应率|较上周|平均等待|九成以内|最长",
+    ),
+    "report_by_shop": ("Shops and channels", "店铺和渠道"),
+    "report_by_shop_heads": (
+        "shop|channel|rounds|met|late|missed|left out|rate|mean wait",
+        "店铺|渠道|轮数|达标|晚答|未答|不计|响应率|平均等待",
+    ),
+    "report_worst": ("The worst rounds, and why", "最差的轮次及原因"),
+    "report_worst_heads": ("asked|customer|agent|question|wait|why|round", "提问|顾客|客服|问题|等待|原因|轮次"),
+    "report_escalations": ("Who was told", "通知了谁"),
+    "report_escalations_heads": ("person|told|lost or unsure|mean time", "通知人|已送达|未送达或不确定|平均用时"),
+    "report_excluded": ("Left out, and why", "不计的轮次及原因"),
+    "report_excluded_heads": ("reason|rounds", "原因|轮数"),
+    "report_footer": (
+        "the same numbers: sanfen rates, sanfen rounds, sanfen explain",
+        "同样的数字：sanfen rates、sanfen rounds、sanfen explain",
+    ),
+    "report_notice": ("{shop}: the week {week}", "{shop} {week} 周报"),
+    "report_send_config": (
+        "--send needs the configuration with the people: -c FILE",
+        "--send 需要写有通知人的配置：-c 文件",
+    ),
 }

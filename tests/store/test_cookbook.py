@@ -1,7 +1,10 @@
 """The cookbook's queries run, give what it shows, and its tables of columns are those of the views."""
 
 import re
+import shlex
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -89,3 +92,18 @@ def test_questions_of_a_day_use_an_index(db: Database) -> None:
 
             assert "SEARCH" in plan
             assert "SCAN" not in plan.replace("SCAN rates_daily", "").replace("SCAN g ", "")  # gaps are few
+
+
+def test_recipes_of_sqlite_utils_give_what_is_shown(db: Database, run: Callable[..., Any]) -> None:
+    """As they are written, against the small log."""
+    run(fill)
+    blocks = re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
+    steps = [one.partition("\n") for block in blocks for one in re.split(r"^\$ ", block, flags=re.MULTILINE) if one]
+    tool = Path(sys.executable).with_name("sqlite-utils")
+
+    assert len(steps) >= 3
+    for command, _, shown in steps:
+        words = [str(db.path) if word == "shop.db" else word for word in shlex.split(command)]
+        done = subprocess.run([str(tool), *words[1:]], capture_output=True, text=True, check=True)
+
+        assert (words[0], done.stdout) == ("sqlite-utils", shown), command

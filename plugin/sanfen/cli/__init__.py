@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "rounds": ("rounds of a scored log", "列出轮次"),
     "explain": ("why a round got its outcome", "一轮为什么是这个结果"),
     "budget": ("how many more misses each target can bear", "错误预算：还能错几轮"),
+    "report": ("the week on one page", "一页周报"),
     "figures": ("first and average response, unreplied, messages, orders", "首响、平响、未回复、消息数、订单"),
     "query": ("ask a log in SQL", "用 SQL 查询记录"),
     "datasette": ("browse a log with Datasette", "用 Datasette 浏览记录"),

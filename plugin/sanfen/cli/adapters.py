@@ -6,15 +6,17 @@ from typing import Any
 
 import click
 
-from sanfen.cli.options import configuration
+from sanfen.cli.dress import Verbs
+from sanfen.cli.options import configuration, spoken
+from sanfen.cli.tables import formats
 
 __all__ = ["command"]
 
 
-@click.group("adapters", invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.group("adapters", cls=Verbs, invoke_without_command=True)
+@formats
 @click.pass_context
-def command(context: click.Context, as_json: bool) -> None:
+def command(context: click.Context, form: str | None) -> None:
     """List what reads channels. `adapters check NAME < payload.json` says what a payload becomes, and why;
     `adapters new NAME` writes the folder of a new one, with its tests.
     """
@@ -24,7 +26,7 @@ def command(context: click.Context, as_json: bool) -> None:
     from sanfen.plugins import Plugins  # noqa: PLC0415
 
     columns = ("name", "answers", "deadline_ms", "reads_answers", "acts")
-    show([_facts(kind) for kind in Plugins().channels.values()], "json" if as_json else None, columns, "")
+    show([_facts(kind) for kind in Plugins().channels.values()], form, columns, "")
 
 
 def _facts(kind: Any) -> dict[str, Any]:
@@ -50,7 +52,7 @@ def _facts(kind: Any) -> dict[str, Any]:
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header; may be repeated.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="The adapter's own; may be repeated.")
 @click.option("--answer", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="The HTTP answer's body.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@formats
 @click.pass_context
 def check(context: click.Context, /, name: str, **given: Any) -> None:
     """What the payload on standard input becomes, and why. Exit 0: it can be read; 1: it cannot."""
@@ -60,7 +62,7 @@ def check(context: click.Context, /, name: str, **given: Any) -> None:
     from sanfen.cli.tables import show  # noqa: PLC0415
     from sanfen.clock import SystemClock  # noqa: PLC0415
 
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     adapter, policy, rules, directory = _channel(name, given, language)
     pairs = (one.partition(":") for one in given["headers"])
     headers = {key.strip().lower(): value.strip() for key, _, value in pairs}
@@ -79,7 +81,7 @@ def check(context: click.Context, /, name: str, **given: Any) -> None:
         context.exit(1)
     rows = [row(fact, policy, rules, directory, language) for fact in facts]
     columns = [one for one in COLUMNS if any(one in line for line in rows)]
-    show(rows, "json" if given["as_json"] else None, columns, t("adapters_nothing", language))
+    show(rows, given["form"], columns, t("adapters_nothing", language))
 
 
 def _channel(name: str, given: dict[str, Any], language: str) -> tuple[Any, Any, Any, Any]:
@@ -109,13 +111,12 @@ def _channel(name: str, given: dict[str, Any], language: str) -> tuple[Any, Any,
     "--into", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="A folder; absent: this one."
 )
 @click.option("--signature", default="hub-sha256", show_default=True, help="A row of sanfen_adapters/signatures.py.")
-@click.pass_context
-def new(context: click.Context, /, name: str, into: Path, signature: str) -> None:
+def new(name: str, into: Path, signature: str) -> None:
     """Write a new adapter: in sanfen's own source tree a folder of it, elsewhere a package of its own."""
     from sanfen.catalogue import t  # noqa: PLC0415
     from sanfen.cli.scaffold import write  # noqa: PLC0415
 
-    language = (context.obj or {}).get("language", "en")
+    language = spoken()
     for path in write(name, into, signature):
         click.echo(t("adapters_wrote", language, path=path))
     click.echo(t("adapters_next", language))

@@ -29,6 +29,8 @@ VERBS: dict[str, str] = {
     "explain": "一轮为什么是这个结果。ROUND 是轮次编号，或顾客名（取最近一轮）。没有这一轮时退出码为 1。",
     "budget": "错误预算：已错几轮，还能错几轮，消耗速度，明天移出周期的，何时破线。\n\n"
     "周期是还能改变的那个：到今天为止的滚动周期，或本周、本月。已破线时退出码为 1。",
+    "report": "一周的情况一页看完：响应率与目标、走势、客服、时段、最差的轮次及原因、预算、通知、不计的原因。\n\n"
+    "--out 按后缀写成 HTML（可直接打印）、Markdown 或 CSV；不写文件时显示要点。",
     "figures": "首响、平响、未回复人数、消息数、慢响应、询单、订单：按客服或时段。",
     "query": "问一个问题；记录以只读方式打开。视图和列见 docs/sql-cookbook.md。\n\n"
     "服务写入的同时，也可以用 sqlite-utils、Datasette、sqlite3 读取。",
@@ -38,6 +40,10 @@ VERBS: dict[str, str] = {
     "compare": "比较 A 和 B：记录里的规则，或 计分集/规则。\n\n"
     "同一个问题的轮次放在一起比；差别按原因分组，最大的在前。有差别时退出码为 1。",
     "reconcile": "把平台自己的未回复人数、平均等待与我们的记录对账（docs/imports.md）。\n\n有差别时退出码为 1。",
+    "adapters": "列出读取各渠道的适配器。`adapters check 名字 < payload.json` 说明一个请求会变成什么、为什么；\n"
+    "`adapters new 名字` 生成新适配器的目录和测试。",
+    "adapters check": "标准输入里的请求会变成什么，为什么。退出码 0：读得懂；1：读不懂。",
+    "adapters new": "写一个新的适配器：在 sanfen 的源码树里是一个目录，在别处是一个独立的包。",
     "policies": "不带名字：列出自带的规则。一个：内容和来源。两个：差别。",
     "erase": "清空某个顾客的消息、原始请求和通知里引用的话；轮次和得分保留。\n\n"
     "文件不能正在使用：服务运行时通过 HTTP 请求（docs/security.md）。没有这个顾客时退出码为 1。",
@@ -119,6 +125,21 @@ OPTIONS: dict[str, str] = {
     "Look from this instant. Default: now.": "以这个时刻为准，默认现在。",
     "Change a definition: cap=10m, slow=90s, slow_times=2, within=1m (docs/figures.md).": "修改定义：cap=10m、slow=90s、slow_times=2、within=1m（docs/figures.md）。",
     "Fill :NAME in the SQL.": "填入 SQL 里的 :NAME。",
+    "The week, 2026-W47; default: the last whole one.": "哪一周，2026-W47；默认是上一个完整的周。",
+    "Write it here: .html, .md or .csv.": "写到这里：.html、.md 或 .csv。",
+    "Send the summary to this person of the configuration.": "把要点发给配置里的这个人。",
+    "The configuration with the people, for --send (or SANFEN_CONFIG).": "写有通知人的配置，用于 --send（或 SANFEN_CONFIG）。",
+    # adapters
+    "A configuration: its staff, bots, rules and policy; NAME is then a channel's name.": "配置文件：用其中的客服、机器人和规则；NAME 是渠道名。",
+    "It goes from the workflow to the channel.": "是从工作流发往渠道的请求。",
+    "What follows the channel's name in the address.": "地址里渠道名之后的部分。",
+    "The query.": "查询串。",
+    "GET, POST, …": "GET、POST 等。",
+    "A header; may be repeated.": "请求头，可重复。",
+    "The adapter's own; may be repeated.": "适配器自己的选项，可重复。",
+    "The HTTP answer's body.": "HTTP 回答的正文。",
+    "A folder; absent: this one.": "目录；默认当前目录。",
+    "A row of sanfen_adapters/signatures.py.": "sanfen_adapters/signatures.py 里的一种签名。",
     # replay, compare, erase
     "A policy to score by; several give several results.": "按哪条规则计分；多条给出多个结果。",
     "Change a key of the policy: midnight=exclude_crossing, hours.open=09:00.": "修改规则的键：midnight=exclude_crossing、hours.open=09:00。",

@@ -13,7 +13,7 @@ from sanfen.cli.tables import formats
 if TYPE_CHECKING:  # the command line must not load the service to print its help
     from sanfen.config.settings import Person, Settings
 
-__all__ = ["command"]
+__all__ = ["carry", "command", "found_person", "story"]
 
 
 @click.command("notify")
@@ -30,37 +30,46 @@ def command(context: click.Context, /, name: str, config: Path, form: str | None
     """
     from sanfen.cli.tables import show  # noqa: PLC0415  # loaded only for this verb
     from sanfen.config.load import load  # noqa: PLC0415
-    from sanfen.errors import InputError  # noqa: PLC0415
     from sanfen.log import configure  # noqa: PLC0415
 
     configure("error")
     settings = load(config).settings
+    rows = asyncio.run(carry(found_person(settings, name, config), settings, every=every))
+    if form is not None:
+        show(rows, form, ("way", "result", "reason", "answer", "took_ms"), "")
+    language = spoken()
+    for line in story(name, rows, language) if form is None else ():
+        click.echo(line)
+    context.exit(0 if any(row["result"] == "told" for row in rows) else 1)
+
+
+def found_person(settings: "Settings", name: str, config: Path) -> "Person":
+    """Who is called so in a configuration. Raises InputError with the nearest name."""
+    from sanfen.errors import InputError  # noqa: PLC0415
+
     person = settings.people.get(name)
     if person is None:
         close = get_close_matches(name, settings.people, 1, 0.5)
         known = f"did you mean {close[0]}?" if close else "people: " + (", ".join(settings.people) or "none")
         raise InputError(f"{config}: nobody is called {name!r}", hint=known)
-    rows = asyncio.run(_tell(person, settings, every=every))
-    if form is not None:
-        show(rows, form, ("way", "result", "reason", "answer", "took_ms"), "")
-    language = spoken()
-    for line in _story(name, rows, language) if form is None else ():
-        click.echo(line)
-    context.exit(0 if any(row["result"] == "told" for row in rows) else 1)
+    return person
 
 
-async def _tell(person: "Person", settings: "Settings", *, every: bool) -> list[dict[str, Any]]:
-    """What became of each way."""
+async def carry(
+    person: "Person", settings: "Settings", *, every: bool, said: tuple[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """What became of each way. ``said``: title and text; without it, a test."""
     from sanfen.clock import SystemClock  # noqa: PLC0415
     from sanfen.notify.trial import tell  # noqa: PLC0415
     from sanfen.outbound import Guard  # noqa: PLC0415
     from sanfen.plugins import Plugins  # noqa: PLC0415
 
     notifiers = Plugins(named=settings.plugins).notifiers(Guard(settings.outbound))
-    return await tell(person, settings, notifiers, SystemClock(), every=every)
+    return await tell(person, settings, notifiers, SystemClock(), every=every, said=said)
 
 
-def _story(name: str, rows: list[dict[str, Any]], language: str) -> list[str]:
+def story(name: str, rows: list[dict[str, Any]], language: str) -> list[str]:
+    """What became of a message, for a person."""
     from sanfen.catalogue import TEXTS, t  # noqa: PLC0415
 
     lines = [name]

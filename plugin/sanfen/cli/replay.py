@@ -146,5 +146,5 @@ def _print(one: dict[str, Any], language: str) -> None:
         click.echo("  " + t("replay_target", language, word=word, **{k: target[k] for k in ("name", "op", "value")}))
     if "rounds" in one:
         rows = [row | {"outcome": t(f"outcome_{row['status']}", language)} for row in one["rounds"]]
-        columns = ("id", "opened", "customer", "agent", "outcome", "reason", "wait_ms", "messages")
+        columns = ("id", "opened", "customer", "agent", "outcome", "reason", "wait_ms")
         show(rows, None, columns, t("nothing_found", language))

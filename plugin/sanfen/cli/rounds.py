@@ -58,5 +58,5 @@ def command(
         rows = [row | {name: queries.mask(row[name]) for name in ("customer", "conversation")} for row in rows]
     for row in rows:
         row["outcome"] = t(f"outcome_{row['status']}", language) if form is None else row["status"]
-    columns = ("id", "opened", "customer", "agent", "outcome", "reason", "wait_ms", "messages")
+    columns = ("id", "opened", "customer", "agent", "outcome", "reason", "wait_ms")
     show_figures(rows, form, columns, language)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +15,12 @@ import click
 from sanfen.catalogue import t
 from sanfen.cli.options import coloured, spoken
 
-__all__ = ["clock", "fit", "formats", "pad", "percent", "plain", "show", "show_figures"]
+__all__ = ["as_csv", "clock", "fit", "formats", "pad", "percent", "plain", "show", "show_figures"]
 
+_MANY = 9  # figures of a row from which on each may have a line of its own
+_INSTANT = re.compile(
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})"
+)  # a person reads it by the minute
 F = TypeVar("F", bound=Callable[..., Any])
 _SECONDS = frozenset({"first_reply_mean", "total_reply_mean", "cut_reply_mean", "longest_reply"})
 _RIGHT = _SECONDS | {
@@ -40,7 +45,7 @@ def show(rows: Sequence[Mapping[str, Any]], form: str | None, columns: Sequence[
         for row in rows:
             click.echo(json.dumps(row, ensure_ascii=False, default=str))
     elif form == "csv":
-        click.echo(_csv(rows), nl=False)
+        click.echo(as_csv(rows), nl=False)
     elif not rows:
         click.echo(empty, err=True)
     else:
@@ -58,7 +63,8 @@ def show_figures(rows: Sequence[dict[str, Any]], form: str | None, columns: Sequ
         show(rows, form, columns, t("nothing_found", language))
 
 
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV, with the names of the first as header."""
     out = io.StringIO()
     names = list(rows[0]) if rows else []
     writer = csv.DictWriter(out, names, lineterminator="\n")
@@ -81,7 +87,7 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, markdow
     right = [name in _RIGHT for name in names]
     grid = [[_header(name) for name in names], *([_cell(name, row.get(name)) for name in columns] for row in rows)]
     widths = _widths(grid)
-    if not markdown and _total(widths) > _across():
+    if not markdown and len(names) >= _MANY and _total(widths) > _across():
         turned = [list(line) for line in zip(*grid, strict=True)]
         if _total(_widths(turned)) <= _across():  # few rows of many figures: each figure its own line
             grid, widths, right = turned, _widths(turned), [False] + [True] * len(rows)
@@ -134,7 +140,8 @@ def _cell(name: str, value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, dict):
         return " ".join(f"{key}={one}" for key, one in value.items())
-    return " ".join(str(value).split()).replace("|", "¦")
+    text = " ".join(str(value).split()).replace("|", "¦")
+    return text[:16].replace("T", " ") if _INSTANT.fullmatch(text) else text
 
 
 def percent(value: float | Fraction | None) -> str:

@@ -13,19 +13,31 @@ __all__ = ["tell"]
 
 
 async def tell(
-    person: Person, settings: Settings, notifiers: Mapping[str, Notifier], clock: Clock, *, every: bool = False
+    person: Person,
+    settings: Settings,
+    notifiers: Mapping[str, Notifier],
+    clock: Clock,
+    *,
+    every: bool = False,
+    said: tuple[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """A row for each way: ``result`` is told, refused, unknown or untried. ``every``: also after one has worked.
 
-    Closes the notifiers.
+    ``said``: title and text in place of the test's. Closes the notifiers.
     """
+    language = settings.shop.language
+    text = t("notify_test_text", language, shop=settings.shop.name)
+    words = said or (t("notify_test_title", language), text)
     rows: list[dict[str, Any]] = []
     for way in person.ways:
         row: dict[str, Any] = {"way": shown_way(notifiers, way), "result": "untried", "reason": None, "answer": None}
         start_ms = clock.now_ms()
         if every or not any(one["result"] == "told" for one in rows):
             try:
-                row |= {"answer": await send(notifiers, way, _notice(person, settings, start_ms)), "result": "told"}
+                row |= {
+                    "answer": await send(notifiers, way, _notice(person, settings, start_ms, words)),
+                    "result": "told",
+                }
             except DeliveryError as error:
                 result = "unknown" if error.unknown else "refused"
                 row |= {"answer": error.message, "result": result, "reason": error.reason}
@@ -35,8 +47,7 @@ async def tell(
     return rows
 
 
-def _notice(person: Person, settings: Settings, now_ms: int) -> Notice:
-    language = settings.shop.language
+def _notice(person: Person, settings: Settings, now_ms: int, said: tuple[str, str]) -> Notice:
     return Notice(
         id=f"test.{now_ms}",
         round_id="test",
@@ -52,6 +63,6 @@ def _notice(person: Person, settings: Settings, now_ms: int) -> Notice:
         due_ms=None,
         waited_ms=0,
         question=None,
-        title=t("notify_test_title", language),
-        text=t("notify_test_text", language, shop=settings.shop.name),
+        title=said[0],
+        text=said[1],
     )
