@@ -24,13 +24,11 @@ from sanfen.abc import (
 from sanfen_adapters.channels.wecom_kf.parse import page, sent
 from sanfen_adapters.ciphers import aes_key, decrypt_wecom, flat_xml
 from sanfen_adapters.signatures import WECOM, check, keys
+from sanfen_adapters.tokens import AccessToken
 
 __all__ = ["WecomKfChannel"]
 
 _API = "https://qyapi.weixin.qq.com"
-_STALE = (40001, 40014, 42001)  # errcodes of an access token that is over
-_EARLY_MS = 300_000
-_LEAST_MS = 60_000  # a token is used for so long, whatever WeCom says of its end: else one would be fetched without end
 
 
 class WecomKfChannel(ChannelAdapter):
@@ -50,7 +48,7 @@ class WecomKfChannel(ChannelAdapter):
         self._aes = aes_key(str(options["aes_key"]), channel) if options.get("aes_key") else None
         self._corp = str(options.get("corp_id", ""))
         self._api = str(options.get("api", _API)).rstrip("/")
-        self._token, self._until_ms, self._fresh = "", 0, False  # fresh: no page was had with it yet
+        self._token = AccessToken()
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
         """A callback is signed; a call of the interface carries a token, which WeCom itself judges. Raises VerifyError."""
@@ -95,7 +93,7 @@ class WecomKfChannel(ChannelAdapter):
         secret = self.options.get("corp_secret")
         if not secret:
             return None
-        if now_ms >= self._until_ms:
+        if not self._token.is_valid(now_ms):
             query = urlencode({"corpid": self._corp, "corpsecret": secret})
             return Call("GET", f"{self._api}/cgi-bin/gettoken?{query}", {"user-agent": "sanfen"}, b"")
         wanted = {"cursor": cursor, "token": pull.token, "open_kfid": pull.name, "limit": 1000}
@@ -103,23 +101,9 @@ class WecomKfChannel(ChannelAdapter):
 
     def pulled(self, pull: Pull, answer: Answer, cursor: str | None, received_ms: int) -> Pulled:  # noqa: ARG002
         """A page's facts, or nothing yet if it was the token. Raises ParseError."""
-        said = json_object(answer.body)
-        code = said.get("errcode", 0)
-        if code in _STALE and not self._fresh:
-            self._until_ms = 0
+        said = self._token.read(answer, received_ms)
+        if said is None:
             return Pulled(more=True)
-        if answer.status != 200 or code != 0:
-            raise ParseError(
-                f"WeCom answered {answer.status}, errcode {str(code)[:12]}: {str(said.get('errmsg'))[:80]}",
-                hint="look the errcode up in WeCom's list; corp_id and corp_secret are those of 微信客服",
-            )
-        if "access_token" in said:
-            self._token = str(said["access_token"])
-            lasts_s = said.get("expires_in")
-            self._until_ms = received_ms + max(lasts_s * 1000 - _EARLY_MS if isinstance(lasts_s, int) else 0, _LEAST_MS)
-            self._fresh = True
-            return Pulled(more=True)
-        self._fresh = False
         return Pulled(page(said, self.place(received_ms)), said.get("next_cursor") or None, bool(said.get("has_more")))
 
     def can(self, kind: Literal["assign", "note"]) -> bool:
@@ -129,7 +113,7 @@ class WecomKfChannel(ChannelAdapter):
     def act(self, action: Action) -> Call | None:
         """Give the conversation to a person; None before the first page was fetched."""
         account, _, customer = action.conversation.partition("/")
-        if action.kind != "assign" or not self._token or not customer or not action.agent:
+        if action.kind != "assign" or not self._token.text or not customer or not action.agent:
             return None
         whom = {"open_kfid": account, "external_userid": customer, "service_state": 3, "servicer_userid": action.agent}
         return self._call("service_state/trans", whom)
@@ -141,7 +125,7 @@ class WecomKfChannel(ChannelAdapter):
         return None if code == 0 else f"errcode {str(code)[:12]}: {str(said.get('errmsg'))[:80]}"
 
     def _call(self, path: str, body: Mapping[str, Any]) -> Call:
-        url = f"{self._api}/cgi-bin/kf/{path}?access_token={quote(self._token, safe='')}"
+        url = f"{self._api}/cgi-bin/kf/{path}?access_token={quote(self._token.text, safe='')}"
         return Call(
             "POST", url, {"content-type": "application/json", "user-agent": "sanfen"}, json.dumps(body).encode()
         )

@@ -1,0 +1,82 @@
+"""Douyin: the open platform's webhooks tell both sides, unmarked; mini-games tell the customer's."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sanfen.abc import (
+    ChannelAdapter,
+    Direction,
+    Event,
+    ParseError,
+    Proof,
+    Reply,
+    Request,
+    VerifyError,
+    dig,
+    fingerprint,
+    json_object,
+)
+from sanfen_adapters.signatures import DOUYIN, DOUYIN_MINIGAME, check, keys
+
+__all__ = ["DouyinChannel"]
+
+
+class DouyinChannel(ChannelAdapter):
+    """``secret``: the client secret of the open platform, or the token of the mini-game's push."""
+
+    name = "douyin"
+
+    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
+        """Raises ConfigError if a secret cannot be a key."""
+        super().__init__(shop, channel, secrets, options)
+        self._keys = keys(self.secrets, channel)
+        self._signed = options.get("signing", "required") != "none"
+
+    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
+        """By the header, or in the query of a mini-game's push. Raises VerifyError."""
+        if direction == "out":
+            hint = "call Douyin itself: its webhook tells what was sent"
+            raise VerifyError("nothing of this channel goes out through here", reason="unsigned", hint=hint)
+        if not self._signed:
+            return None
+        return check(DOUYIN_MINIGAME if "signature=" in request.query else DOUYIN, request, self._keys, now_ms)
+
+    def handshake(self, request: Request, direction: Direction) -> Reply | None:
+        """The ``challenge`` of ``verify_webhook``. Raises ParseError."""
+        body = json_object(request.body) if direction == "in" else {}
+        if body.get("event") != "verify_webhook":
+            return None
+        challenge = dig(_content(body), "challenge")
+        return Reply(json.dumps({"challenge": challenge}).encode(), "application/json")
+
+    def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
+        """A message. Raises ParseError."""
+        body, place = json_object(request.body) if direction == "in" else {}, self.place(received_ms)
+        event, who = body.get("event"), body.get("from_user_id")
+        if event in ("im_receive_msg", "im_send_msg"):
+            said, rule = _content(body), f"event={event}"
+            where = (said.get("conversation_short_id"), said.get("server_message_id"), said.get("create_time"))
+            if event == "im_receive_msg":
+                return [place.ask(*where, customer=who, text=said.get("text"), rule=rule)]
+            token = fingerprint(str(body.get("client_key")))  # typed or by an app: only whose app it is can be told
+            return [place.reply(*where, agent=who, text=said.get("text"), credential=token, rule=rule)]
+        if event is None and body.get("msg_id") and body.get("open_id"):
+            where = (body.get("conversation_id"), body["msg_id"], body.get("create_time"))
+            text = dig(_content(body), "text") if body.get("msg_type") == "text" else None
+            return [place.ask(*where, customer=body["open_id"], text=text, rule="push")]
+        return ()
+
+
+def _content(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands in JSON inside the JSON; ids exceed what a float holds, and stay whole. Raises ParseError."""
+    content = body.get("content")
+    if isinstance(content, dict):
+        return content
+    try:
+        found = json.loads(content) if isinstance(content, str) and content else {}
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ParseError("content is no JSON object", hint="look at the body in the log")
+    return found

@@ -1,0 +1,94 @@
+"""Twilio: messages come as forms; an answer may be the HTTP answer (TwiML) or a call; Conversations name their author."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from sanfen.abc import Answer, ChannelAdapter, Direction, Event, Proof, Request, VerifyError, fingerprint, json_object
+from sanfen_adapters.ciphers import flat_xml
+from sanfen_adapters.signatures import TWILIO, TWILIO_SHA256, check, keys
+
+__all__ = ["TwilioChannel"]
+
+_FORM = "application/x-www-form-urlencoded"
+_SMS = re.compile(r"2010-04-01/Accounts/[^/]+/Messages\.json")
+_TALK = re.compile(r"v1/(?:Services/[^/]+/)?Conversations/([^/]+)/Messages")
+
+
+class TwilioChannel(ChannelAdapter):
+    """``secret``: the auth token, which signs the address too. ``out``: calls of the API, which knows its tokens."""
+
+    name = "twilio"
+    content_types = ChannelAdapter.content_types | {_FORM}
+
+    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
+        """``options``: ``url``, the channel's address as Twilio calls it: https://hooks.example.com/in/NAME."""
+        super().__init__(shop, channel, secrets, options)
+        self._keys = keys(self.secrets, channel)
+        self._signed = options.get("signing", "required") != "none"
+        self._url = str(options.get("url", "")).rstrip("/")
+
+    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
+        """A webhook is signed; a call carries its account, which Twilio itself judges. Raises VerifyError."""
+        if direction == "out":
+            if request.headers.get("authorization", "").startswith("Basic "):
+                return None
+            raise VerifyError("no authorization", reason="unsigned", hint="send the call as Twilio wants it")
+        if not self._signed:
+            return None
+        settings = request.headers.get("x-twilio-webhooks-signature-settings", "")
+        scheme = TWILIO_SHA256 if "HMAC_SHA256" in settings else TWILIO
+        url = self._url + (f"/{request.path}" if request.path else "") + (f"?{request.query}" if request.query else "")
+        return check(scheme, request, self._keys, now_ms, url=url)
+
+    def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
+        """A message, or what became of a conversation; calls are told by their answers. Raises ParseError."""
+        form, place = _form(request) if direction == "in" else {}, self.place(received_ms)
+        talk, name, text = form.get("ConversationSid"), form.get("MessageSid"), form.get("Body")
+        match form.get("EventType"):
+            case "onMessageAdded":
+                who, source, at = form.get("Author"), form.get("Source", ""), form.get("DateCreated")
+                rule = f"Author, Source={source[:20]}"
+                if source == "SDK":
+                    return [place.somebody(talk, name, at, who, text=text, rule=rule)]
+                if source == "API":
+                    return [place.reply(talk, name, at, agent=who, text=text, rule=rule)]
+                return [place.ask(talk, name, at, customer=who, text=text, rule=rule)]
+            case "onMessageRemoved":
+                return [place.recall(talk, f"recall.{name}", form.get("DateRemoved"), message=name)]
+            case "onConversationStateUpdated" if form.get("StateTo") == "closed":
+                return [place.close(talk, None, form.get("DateUpdated"))]
+            case None if name and form.get("From") and "MessageStatus" not in form:
+                return [place.ask(_pair(form), name, None, customer=form["From"], text=text, rule="From")]
+            case _:
+                return ()
+
+    def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Event]:
+        """What a TwiML answer says, automatically; or what a call sent, and by whose account."""
+        place = self.place(received_ms)
+        if direction == "in":
+            form, said = _form(request), answer.body if answer.status == 200 else b""
+            words = flat_xml(said).get("Message") if b"<Message" in said and form.get("MessageSid") else None
+            return [] if words is None else [place.reply(_pair(form), None, None, "auto", text=words, rule="TwiML")]
+        found = _TALK.fullmatch(request.path)
+        if answer.status != 201 or request.method != "POST" or not (found or _SMS.fullmatch(request.path)):
+            return ()
+        said_ = json_object(answer.body)
+        talk = said_.get("conversation_sid") if found else f"{said_.get('to')}|{said_.get('from')}"
+        told: dict[str, Any] = {
+            "text": said_.get("body"),
+            "credential": fingerprint(request.headers.get("authorization", "")),
+        }
+        who = said_.get("author") if found else None
+        return [place.reply(talk, said_.get("sid"), None, agent=who, rule="Messages call", **told)]
+
+
+def _pair(form: Mapping[str, str]) -> str:
+    return f"{form.get('From')}|{form.get('To')}"
+
+
+def _form(request: Request) -> dict[str, str]:
+    if request.headers.get("content-type", "").partition(";")[0].strip() != _FORM:
+        return {}
+    return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
