@@ -33,6 +33,15 @@ def test_the_latest_word_counts() -> None:
     assert ticker.due(100) == []
 
 
+def test_it_begins_with_many_of_which_the_soonest_counts() -> None:
+    ticker = Ticker(FakeClock(0))
+    ticker.push(40, B)
+    ticker.fill([(Ticker.name(A), 10), (Ticker.name(A), 20), (Ticker.name(B), 30)])
+
+    assert len(ticker) == 2
+    assert (ticker.due(10), ticker.due(39), ticker.due(40)) == ([A], [], [B])
+
+
 def test_it_never_sleeps_long_nor_past_what_is_due() -> None:
     ticker = Ticker(FakeClock(0))
     assert ticker.pause_ms(0) == 250

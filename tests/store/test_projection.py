@@ -43,7 +43,7 @@ def test_open_rounds_are_found_by_what_is_due(run: Run) -> None:
             run(projection.save_round, "live", one, score(one, PLAN, at_ms), PLAN)
     due = run(lambda c: list(projection.open_rounds(c, "live", START + 200_000)))
 
-    assert due == [(Key("default", "default", "A"), START + 180_001)]
+    assert due == [("default\0default\0A", START + 180_001)]
 
 
 changes = st.lists(

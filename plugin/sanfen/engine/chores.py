@@ -116,7 +116,10 @@ class Chores:
 
     def _overdue(self, connection: sqlite3.Connection) -> list[tuple[int, Key]]:
         before_ms = self._clock.now_ms() - _OVERDUE_MS
-        return [(due_ms, key) for key, due_ms in projection.open_rounds(connection, LIVE, before_ms)]
+        soonest: dict[str, int] = {}
+        for name, due_ms in projection.open_rounds(connection, LIVE, before_ms):
+            soonest.setdefault(name, due_ms)
+        return [(due_ms, self._ticker.key(name)) for name, due_ms in soonest.items()]
 
     def _stuck(self, connection: sqlite3.Connection) -> int:
         return outbox.overdue(connection, self._clock.now_ms() - _STUCK_MS)

@@ -15,9 +15,9 @@ async def recover(db: Database, ticker: Ticker) -> int:
 
     def load() -> int:
         connection = db.reader()
+        connection.row_factory = None
         try:
-            for key, due_ms in projection.open_rounds(connection, LIVE):
-                ticker.push(due_ms, key)
+            ticker.fill(projection.open_rounds(connection, LIVE))
         finally:
             connection.close()
         return len(ticker)

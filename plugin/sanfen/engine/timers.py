@@ -7,6 +7,7 @@ nothing.
 """
 
 import heapq
+from collections.abc import Iterable
 
 import structlog
 
@@ -35,9 +36,28 @@ class Ticker:
         self._serving = 0  # taken, and not served yet
         self._throttle = Throttle()
 
+    @staticmethod
+    def name(key: Key) -> str:
+        """A conversation as one text: its parts, separated by NUL."""
+        return "\0".join(key)
+
+    @staticmethod
+    def key(name: str) -> Key:
+        """The conversation of such a text."""
+        return Key(*name.split("\0", 2))
+
+    def fill(self, reminders: Iterable[tuple[str, int]]) -> None:
+        """Begin with these conversations and their due times, the soonest first; of each conversation the first counts."""
+        soonest, heap = self._soonest, self._heap
+        for name, due_ms in reminders:
+            if name not in soonest:
+                soonest[name] = due_ms
+                heap.append((due_ms, name))
+        heapq.heapify(heap)
+
     def push(self, due_ms: int, key: Key) -> None:
         """Remember that a conversation has something due at ``due_ms``. The latest word counts."""
-        name = "\0".join(key)
+        name = self.name(key)
         if self._soonest.get(name) != due_ms:
             self._soonest[name] = due_ms
             heapq.heappush(self._heap, (due_ms, name))
@@ -52,7 +72,7 @@ class Ticker:
             due_ms, name = heapq.heappop(self._heap)
             if self._soonest.get(name) == due_ms:
                 del self._soonest[name]
-                keys.append(Key(*name.split("\0", 2)))
+                keys.append(self.key(name))
         return keys
 
     def pause_ms(self, now_ms: int) -> int:

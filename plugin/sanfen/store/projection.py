@@ -128,15 +128,16 @@ def _told(row: tuple[Any, ...] | None) -> str | None:
     return f"{facts['status']} {facts['because']}{wait} {facts['agent'] or '-'}"
 
 
-def open_rounds(connection: sqlite3.Connection, score_set: str, before_ms: int = NEVER) -> Iterator[tuple[Key, int]]:
-    """Conversations with something due before an instant, each with the soonest."""
-    rows = connection.execute(
-        "SELECT shop, channel, conversation, min(next_ms) FROM round_rows "
-        "WHERE score_set = ? AND next_ms < ? GROUP BY shop, channel, conversation",
+def open_rounds(connection: sqlite3.Connection, score_set: str, before_ms: int = NEVER) -> Iterator[tuple[str, int]]:
+    """Rounds with something due before an instant, the soonest first: conversation (``Ticker.name``), due time.
+
+    One conversation may come several times. A start reads a million of these, so no row costs a sort, or an object more.
+    """
+    return connection.execute(
+        "SELECT shop || char(0) || channel || char(0) || conversation, next_ms FROM round_rows "
+        "WHERE score_set = ? AND next_ms < ? ORDER BY next_ms",
         (score_set, before_ms),
     )
-    for shop, channel, conversation, next_ms in rows:
-        yield Key(shop, channel, conversation), next_ms
 
 
 def conversations_since(connection: sqlite3.Connection, score_set: str, shop: str, at_ms: int) -> list[Key]:
