@@ -37,7 +37,6 @@ async def run(asked: dict[str, Any]) -> list[tuple[int, float]]:
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as client:
 
         async def send(message: dict[str, Any], moment: float) -> tuple[int, float]:
-            await asyncio.sleep(moment - loop.time())
             body = message["body"].encode()
             try:
                 headers = signed(asked["secret"], message, body) | {
@@ -50,9 +49,16 @@ async def run(asked: dict[str, Any]) -> list[tuple[int, float]]:
                 status = 0
             return status, (loop.time() - moment) * 1000
 
+        sent: list[asyncio.Task[tuple[int, float]]] = []
         start = loop.time() + 0.1
-        moments = [start + number / asked["rate"] for number in range(len(asked["messages"]))]
-        return await asyncio.gather(*map(send, asked["messages"], moments))
+        for number, message in enumerate(
+            asked["messages"]
+        ):  # one timer at a time: a task for each would begin with a burst
+            moment = start + number / asked["rate"]
+            if moment > loop.time():
+                await asyncio.sleep(moment - loop.time())
+            sent.append(asyncio.create_task(send(message, moment)))
+        return await asyncio.gather(*sent)
 
 
 if __name__ == "__main__":
