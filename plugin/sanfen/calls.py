@@ -1,4 +1,8 @@
-"""Requests of our own to a channel's API, only where the operator's guard lets us connect to."""
+"""Requests of our own, only to where the operator's guard lets us connect.
+
+It looks at the address as it is written, and at the very addresses that are then connected to: a name that leads elsewhere
+a moment later gains nothing.
+"""
 
 import socket
 
@@ -12,6 +16,7 @@ from sanfen.outbound import Guard
 __all__ = ["Calls"]
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=2)
+_NUMERIC = int(socket.AI_NUMERICHOST)
 
 
 class Calls:
@@ -24,7 +29,7 @@ class Calls:
 
     async def send(self, call: Call) -> Answer:
         """The answer, whatever its status. Raises DeliveryError."""
-        refusal = self.guard.refusal(call.url)
+        refusal = self.guard.refusal(call.url)  # a resolver is never asked for an address written as a number
         if refusal is not None:
             raise DeliveryError(refusal, reason="denied", retryable=False)
         connected = False
@@ -36,9 +41,8 @@ class Calls:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return Answer(answer.status, headers, await self._read(answer.content))
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
-            cause = getattr(error, "os_error", None)
-            if isinstance(cause, DeniedError):
-                raise DeliveryError(str(cause), reason="denied", retryable=False) from None
+            if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, DeniedError):
+                raise DeliveryError(str(error.os_error), reason="denied", retryable=False) from None
             raise DeliveryError(f"cannot connect: {error}", reason="refused", retryable=True) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = "answer_lost" if connected else "lost"
@@ -63,28 +67,28 @@ class Calls:
             self._client = aiohttp.ClientSession(
                 timeout=_TIMEOUT,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                connector=aiohttp.TCPConnector(force_close=True, limit=16, resolver=_Resolver(self)),
+                connector=aiohttp.TCPConnector(
+                    resolver=_Resolver(self), use_dns_cache=False, force_close=True, limit=16
+                ),
                 trust_env=False,
             )
         return self._client
 
 
 class _Resolver(AbstractResolver):
-    """Names lead only where the guard of this moment allows; asked for every connection."""
+    """Gives out only addresses the guard allows."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
     async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Addresses of a host. Raises DeniedError, OSError."""
-        found = await self._calls.guard.resolve(host, port)
         return [
-            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
-            for kind, address in found
-            if family in (kind, socket.AF_UNSPEC)
+            ResolveResult(hostname=host, host=address, port=port, family=found, proto=0, flags=_NUMERIC)
+            for found, address in await self._calls.guard.resolve(host, port)
+            if family in (socket.AF_UNSPEC, found)
         ]
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing is held."""

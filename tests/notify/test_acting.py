@@ -1,7 +1,9 @@
 """What a step does at the channel, over real HTTP."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from aiohttp import web
@@ -9,6 +11,7 @@ from tests.served import served
 
 from sanfen.abc import Action, Answer, Call, ChannelAdapter, DeliveryError, Direction, Event, Request
 from sanfen.notify.acting import Acting
+from sanfen.outbound import Guard
 
 
 class Desk(ChannelAdapter):
@@ -99,6 +102,24 @@ async def test_nobody_listens() -> None:
     await acting.close()
 
     assert (caught.value.reason, caught.value.unknown) == ("refused", False)
+
+
+async def test_a_name_is_asked_for_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was looked at is what is connected to: a name server that changes its mind in between gains nothing."""
+    port = int(api.url.rpartition(":")[2].partition("/")[0])
+    leads = iter(["127.0.0.2", "127.0.0.1"])
+
+    async def found(*_: object, **__: object) -> list[tuple[Any, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(leads), port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found)
+    desk = Desk("shop", "desk", (), {"api": f"http://api.example:{port}/act"})
+    acting = Acting({"desk": desk}, Guard(["127.0.0.2/32"]).inside())
+    with pytest.raises(DeliveryError):
+        await acting.act("desk", ASSIGN)
+    await acting.close()
+
+    assert api.seen == []
 
 
 async def test_a_channel_without_an_api() -> None:

@@ -76,6 +76,10 @@ def _targets(document: Document, config: Config) -> Iterator[Finding]:
                 message = f"channel {name!r}: {refusal}"
                 path = ("channels", name, word, "forward")
                 yield document.finding("C012", message, path, help_=_hint(forward.forward))
+    refusal = inside.refusal(config.heartbeat.url) if config.heartbeat else None
+    if config.heartbeat and refusal:
+        url = config.heartbeat.url
+        yield document.finding("C012", f"heartbeat: {refusal}", ("heartbeat", "url"), help_=_hint(url))
 
 
 def _hint(url: str) -> str:

@@ -6,23 +6,31 @@ loop and a log that cannot be written are all noticed by somebody who is not us.
 
 from collections.abc import Awaitable, Callable
 
-import aiohttp
 import structlog
 
+from sanfen.abc import Call
+from sanfen.calls import Calls
+from sanfen.errors import DeliveryError
 from sanfen.log import Throttle
+from sanfen.outbound import Guard
 
 __all__ = ["Pulse"]
-
-_TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=2)
 
 _log = structlog.get_logger("sanfen.chores")
 
 
 class Pulse:
-    """Calls an address while all is well. ``trouble``: why it is not, or None."""
+    """Calls an address while all is well. ``trouble``: why it is not, or None. ``guard``: where it may lead."""
 
-    def __init__(self, url: str, trouble: Callable[[], Awaitable[str | None]], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        url: str,
+        trouble: Callable[[], Awaitable[str | None]],
+        now_ms: Callable[[], int],
+        guard: Guard | None = None,
+    ) -> None:
         self._url = url
+        self._guard = guard
         self._trouble = trouble
         self._now_ms = now_ms
         self._throttle = Throttle()
@@ -37,11 +45,12 @@ class Pulse:
         return reason is None
 
     async def _call(self) -> str | None:
+        calls = Calls(self._guard)
         try:
-            async with (
-                aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as client,
-                client.get(self._url, allow_redirects=False) as answer,
-            ):
-                return None if 200 <= answer.status < 300 else f"the heartbeat's address answers {answer.status}"
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return f"the heartbeat's address cannot be reached: {type(error).__name__}"
+            answer = await calls.send(Call("GET", self._url, {}, b""))
+        except DeliveryError as error:
+            said = error.message if error.reason == "denied" else error.reason  # others may quote the address
+            return f"the heartbeat's address cannot be reached: {said}"
+        finally:
+            await calls.close()
+        return None if 200 <= answer.status < 300 else f"the heartbeat's address answers {answer.status}"
