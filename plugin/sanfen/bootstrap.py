@@ -42,7 +42,7 @@ from sanfen.tracing import trace
 
 __all__ = ["Service"]
 
-_RETRY_MS = 5_000
+_RETRY_S = (0.25, 5.0)  # the log is opened again soon, then ever less often
 _DRAIN_S = 8.0  # how long requests under way may still take when the service is stopped
 _LOOK_S = 0.25
 _SILENT_S = 3.0  # a writer without a heartbeat for so long is taken for stopped
@@ -323,8 +323,10 @@ class Service:
             self._opening = asyncio.get_running_loop().create_task(self._open_later())
 
     async def _open_later(self) -> None:
+        pause_s, longest_s = _RETRY_S
         while self._scoring is None:
-            await asyncio.sleep(_RETRY_MS / 1000)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, longest_s)
             with suppress(StoreError):
                 await self._open()
                 _log.warning("the log is open again: scoring resumed")

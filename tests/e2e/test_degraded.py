@@ -103,10 +103,9 @@ async def test_what_can_be_kept_nowhere_makes_figures_incomplete(tmp_path: Path,
     sanfen = Sanfen(tmp_path, upstream, ack="800ms", more=f"spill: {tmp_path}/no/spill\n")
     await sanfen.start()
     assert await send(sanfen, "a") == [200]
-    with closing(sqlite3.connect(tmp_path / "sanfen.db", isolation_level=None)) as other:
-        other.execute("ALTER TABLE events RENAME TO gone")
+    with locked(tmp_path / "sanfen.db"):
         assert await send(sanfen, "b", "c") == [200, 200]
-        other.execute("ALTER TABLE gone RENAME TO events")
+        await eventually(lambda: _lost(sanfen, 2), says=lambda: sanfen.log)
     assert len(upstream.bodies) == 3
     await eventually(lambda: received(sanfen) == (1, 2), says=lambda: sanfen.log)
 
@@ -119,6 +118,10 @@ async def test_what_can_be_kept_nowhere_makes_figures_incomplete(tmp_path: Path,
         assert all(row["incomplete"] for row in rows), name
     assert json.loads((await get(sanfen, "/api/v1/now"))[1])["incomplete"] is True
     await sanfen.stop()
+
+
+async def _lost(sanfen: Sanfen, count: int) -> bool:
+    return bool(json.loads((await get(sanfen, "/readyz"))[1]).get("lost") == count)
 
 
 async def _ready(sanfen: Sanfen) -> bool:

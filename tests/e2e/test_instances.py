@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -25,6 +26,13 @@ async def takes(sanfen: Sanfen, name: str) -> bool:
 async def board(sanfen: Sanfen, path: str) -> tuple[int, str]:
     async with aiohttp.ClientSession() as client, client.get(sanfen.board + path) as answer:
         return answer.status, await answer.text()
+
+
+async def shows(sanfen: Sanfen) -> bool:
+    """Whether it has a status page."""
+    with suppress(aiohttp.ClientError):
+        return (await board(sanfen, "/healthz"))[0] == 200
+    return False
 
 
 async def standing_by(sanfen: Sanfen) -> None:
@@ -51,6 +59,7 @@ async def test_a_standby_shows_the_board_and_takes_over_when_the_first_dies(sanf
     assert await ask(sanfen, "first") == 200
     second = Sanfen(sanfen.folder, upstream)
     await standing_by(second)
+    await eventually(lambda: shows(second), says=lambda: second.log)
     status, text = await board(second, "/readyz")
     assert (status, json.loads(text)["status"]) == (503, "standby")
     assert "first"[:2] in (await board(second, "/api/v1/rounds"))[1]

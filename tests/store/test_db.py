@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from sanfen.errors import StoreError
+from sanfen.errors import DamagedError, StoreError
 from sanfen.store.db import Database, open_reader, touch
 
 INSERT = "INSERT INTO gap_rows (from_ms, channel, deliveries, reason) VALUES (?, 'c', 1, 'r')"
@@ -263,6 +263,39 @@ def test_a_schema_that_is_no_text_is_a_damaged_log(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="is damaged"):
         Database.open(tmp_path / "log.db")
+
+
+@pytest.mark.parametrize(
+    ("text", "hit"),
+    [
+        (b"reason TEXT NOT NULL\n", b"reasoo TEXT NOT NULL\n"),  # a column of the table that is written below
+        (b"CREATE TABLE gap_rows", b"CREATE TABLE gap_rowr"),
+        (b"ON round_rows WHEN old.status IS NOT", b"ON round_rows WHEN old.statut IS NOT"),
+    ],
+)
+def test_a_byte_of_the_schemas_text_is_a_damaged_log(tmp_path: Path, text: bytes, hit: bytes) -> None:
+    """To SQLite it is another schema, and our statements are wrong."""
+    path = tmp_path / "log.db"
+    Database.open(path).close()
+    whole = path.read_bytes()
+    assert whole.count(text) == 1
+    path.write_bytes(whole.replace(text, hit))
+
+    def use() -> None:
+        with closing(Database.open(path)) as opened:
+            opened.write(lambda connection: connection.execute(INSERT, (1,))).result()
+            opened.write(lambda connection: connection.execute("UPDATE round_rows SET step = 1")).result()
+
+    with pytest.raises(DamagedError):
+        use()
+
+
+def test_a_wrong_statement_of_ours_is_no_damage(db: Database) -> None:
+    with pytest.raises(StoreError, match="no such column") as caught:
+        db.write(lambda connection: connection.execute("SELECT not_there FROM events")).result()
+
+    assert not isinstance(caught.value, DamagedError)
+    assert db.write(lambda _: 1).result() == 1
 
 
 def test_a_touch_reaches_the_disk_and_changes_nothing(db: Database) -> None:

@@ -211,7 +211,7 @@ class Engine:
                 raise
             connection.execute("ROLLBACK TO delivery")
             self._distrust(events)
-            applied = store_error(self._db.path, error) if isinstance(error, sqlite3.Error) else error
+            applied = store_error(self._db.path, error, connection) if isinstance(error, sqlite3.Error) else error
             if isinstance(applied, DamagedError):
                 raise  # no delivery's fault: the log is lost
         connection.execute("RELEASE delivery")

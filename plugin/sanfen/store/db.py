@@ -212,7 +212,7 @@ class Database:
         try:
             outcome = entry.run(connection)
         except Exception as error:  # noqa: BLE001  # the thread serves everybody: one job must not stop it
-            problem = store_error(self.path, error) if isinstance(error, sqlite3.DatabaseError) else error
+            problem = store_error(self.path, error, connection) if isinstance(error, sqlite3.DatabaseError) else error
             if not connection.in_transaction or isinstance(problem, DamagedError):
                 raise problem if isinstance(problem, StoreError) else StoreError(f"a job failed: {error}") from None
             if alone:
@@ -356,8 +356,9 @@ def _closed_if_refused(path: Path, connection: sqlite3.Connection) -> Iterator[N
     try:
         yield
     except _TROUBLE as error:
+        problem = store_error(path, error, connection)
         connection.close()
-        raise store_error(path, error) from None
+        raise problem from None
     except StoreError:
         connection.close()
         raise

@@ -5,12 +5,18 @@ from pathlib import Path
 
 from sanfen.errors import DamagedError, StoreError
 from sanfen.store import files
+from sanfen.store.migrations import is_altered
 
 __all__ = ["store_error"]
 
 
-def store_error(path: Path, error: sqlite3.Error | UnicodeError) -> StoreError:
-    """SQLite's error as a sentence with a mend. Text that is none comes from a damaged file."""
+def store_error(
+    path: Path, error: sqlite3.Error | UnicodeError, connection: sqlite3.Connection | None = None
+) -> StoreError:
+    """SQLite's error as a sentence with a mend. Text that is none comes from a damaged file.
+
+    ``connection``: to look whether a statement SQLite does not understand is its schema's fault.
+    """
     text = str(error)
     if isinstance(error, UnicodeError) or "decode to UTF-8" in text:
         text = "malformed text"
@@ -28,4 +34,10 @@ def store_error(path: Path, error: sqlite3.Error | UnicodeError) -> StoreError:
         return StoreError(f"no space left for {path}", hint="free some disk: the chat flows on, its scoring is a gap")
     if "readonly" in text or "unable to open" in text:
         return StoreError(f"cannot write {path}: {text}", hint="check storage: and its rights")
-    return StoreError(f"{path}: {text}", hint="check the disk" if "I/O" in text else "")
+    if "I/O" in text:
+        return StoreError(f"{path}: {text}", hint="check the disk")
+    if connection is not None and isinstance(error, sqlite3.OperationalError) and files.is_ours(path):
+        if is_altered(connection):
+            return DamagedError(f"{path} is damaged: the text of its schema was changed", hint="restore a copy")
+        return StoreError(f"{path}: {text}")
+    return StoreError(f"{path}: {text}")
