@@ -134,6 +134,7 @@ TESTED_ELSEWHERE = {
     "notify/trial.py": "tests/cli/test_notify.py: the command, to robots",
     "store/listing.py": "tests/board/api/test_routes.py",
     "store/policies.py": "tests/store/test_units.py, tests/engine/test_ingest.py",
+    "store/trouble.py": "tests/store/test_db.py, tests/e2e/test_damage.py",
     "store/wal.py": "tests/store/test_db.py",
     "store/views.py": "tests/store/test_cookbook.py, tests/store/test_figures.py: against core/sessions.py, row by row",
     "scoring.py": "tests/e2e/test_service.py, tests/e2e/test_damage.py: the real process",

@@ -118,8 +118,7 @@ class Scoring:
             _log.info("recovered open rounds", conversations=waiting)
         chores = Chores(db, ticker, clock, keep_text_ms=settings.text_keep_ms, look=look)
         if settings.heartbeat is not None:
-            guard = Guard(settings.outbound).inside()
-            pulse = Pulse(settings.heartbeat.url, chores.trouble, clock.now_ms, guard)
+            pulse = Pulse(settings.heartbeat.url, chores.trouble, clock.now_ms, Guard(settings.outbound).inside())
             chores.every(pulse.beat, settings.heartbeat.every_ms, "pulse")
         return cls(
             db, engine, [ticker.run(engine), worker.run(), *([steps.run()] if steps else [])], worker, chores, terms

@@ -1,14 +1,13 @@
 """The schema, as migrations that are only ever added to. What users query are the views (``views.py``)."""
 
 import sqlite3
-from functools import lru_cache
 
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
 from sanfen.store import views
 
-__all__ = ["APPLICATION_ID", "is_altered", "migrate", "newer"]
+__all__ = ["APPLICATION_ID", "known", "migrate", "newer"]
 
 APPLICATION_ID = 0x73616E66
 """``sanf``, in the header of every log."""
@@ -360,41 +359,18 @@ def migrate(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
+def known() -> set[str]:
+    """The names of all migrations."""
+    return {str(migration.name) for migration in schema._migrations}  # noqa: SLF001  # it has no public list
+
+
 def newer(connection: sqlite3.Connection) -> str | None:
     """A migration the file has and this version does not know."""
-    known = {migration.name for migration in schema._migrations}  # noqa: SLF001  # it has no public list
     try:
         rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = 'sanfen'").fetchall()
     except sqlite3.OperationalError:
         return None
-    return next((str(row[0]) for row in rows if row[0] not in known), None)
-
-
-def is_altered(connection: sqlite3.Connection) -> bool:
-    """Whether a log of today's schema has another text for it than our migrations give: a byte of it was hit."""
-    applied = {migration.name for migration in schema._migrations}  # noqa: SLF001  # as above
-    try:
-        rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = 'sanfen'").fetchall()
-        found = _texts(connection)
-    except sqlite3.Error:
-        return True
-    return {row[0] for row in rows} == applied and any(found.get(name) != text for name, text in _made().items())
-
-
-@lru_cache(maxsize=1)
-def _made() -> dict[str, str]:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    try:
-        migrate(connection)
-        return _texts(connection)
-    finally:
-        connection.close()
-
-
-def _texts(connection: sqlite3.Connection) -> dict[str, str]:
-    """What everything but views, which are made anew at each start, was made by."""
-    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND type <> 'view'").fetchall()
-    return {str(row[0]): str(row[1]) for row in rows if not str(row[0]).startswith("sqlite_")}
+    return next((str(row[0]) for row in rows if row[0] not in known()), None)
 
 
 def _statements(script: str) -> list[str]:

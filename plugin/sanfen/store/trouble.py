@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sanfen.errors import DamagedError, StoreError
 from sanfen.store import files
-from sanfen.store.migrations import is_altered
+from sanfen.store.intact import is_altered
 
 __all__ = ["store_error"]
 
