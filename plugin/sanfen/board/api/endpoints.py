@@ -136,7 +136,7 @@ def _value(one: Parameter, values: list[Any]) -> Any:
 
 
 def _choices(one: Parameter, values: list[Any]) -> tuple[str, ...]:
-    names = [name for value in values for name in str(value).split(",") if name]
+    names = [name for value in values for name in str(value).split(",")]
     for name in names:
         if name not in one.choices:
             raise InputError(f"{one.name} cannot be {name[:40]!r}", hint="choose from " + ", ".join(one.choices))

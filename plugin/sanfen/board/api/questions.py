@@ -21,7 +21,7 @@ from sanfen.store.gaps import marked
 from sanfen.store.projection import LIVE
 
 __all__ = [
-    "budget", "compare", "now", "people", "periods", "policies", "quiet", "rates", "rates_by", "report", "round_", "rules", "view_of",
+    "budget", "compare", "now", "people", "periods", "policies", "policy", "quiet", "rates", "rates_by", "report", "round_", "rules", "view_of",
 ]  # fmt: skip
 
 _LADDER = TypeAdapter(Ladder)
@@ -155,6 +155,14 @@ async def policies(_: Api, asked: Asked) -> Rows:
         confidence, as_of = (status.confidence, status.as_of) if status else ("", None)
         rows.append({"id": name, "title": shown or "", "confidence": confidence or "", "as_of": as_of})
     return Rows(rows)
+
+
+async def policy(_: Api, asked: Asked) -> Body:
+    """The keys of a shipped policy, with its sources. Only of a shipped one: elsewhere the name may be a file's."""
+    name = asked.values["id"]
+    if name not in presets.names():
+        raise web.HTTPNotFound(reason="there is no such policy")
+    return Body(presets.tree(name))
 
 
 async def people(api: Api, _: Asked) -> Rows:

@@ -204,6 +204,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *(_view(name) for name in VIEWS if name != "rounds"),
     Endpoint("GET", "/policies", questions.policies, ("The shipped policies", "自带的规则"), name="policies", columns="id title confidence as_of"),
+    Endpoint(
+        "GET", "/policies/{id}", questions.policy, ("The keys of a shipped policy, with its sources", "一个自带规则的全部字段与来源"),
+        (Parameter("id", ("the policy's id", "规则编号"), least=1, is_needed=True),), shape=_shape("id", id=_TEXT, sources=_LIST),
+        missing=("there is no such policy", "没有这个规则"),
+    ),
     Endpoint("GET", "/rules", questions.rules, ("The configuration as it is in force", "当前生效的配置"), shape=_RULES),
     Endpoint("GET", "/people", questions.people, ("Who can be told", "可通知的人"), name="people", columns="name ways hours_min agents"),
     Endpoint("GET", "/quiet", questions.quiet, ("Silences that have not ended", "未结束的静默"), name="quiet", columns=_QUIET),
