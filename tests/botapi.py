@@ -55,13 +55,15 @@ class BotApi:
         self._updates.append(update)
         if self.hook.get("url"):
             headers = {"X-Telegram-Bot-Api-Secret-Token": self.hook.get("secret_token", "")}
-            async with (
-                aiohttp.ClientSession() as client,
-                client.post(self.hook["url"], json=update, headers=headers) as answer,
-            ):
-                assert answer.status == 200, await answer.text()
+            async with asyncio.timeout(60), aiohttp.ClientSession() as client:
+                while not await self._delivered(client, update, headers):  # noqa: ASYNC110  # nothing tells us
+                    await asyncio.sleep(0.05)  # as Telegram does, until it is taken; bounded
         async with self._more:
             self._more.notify_all()
+
+    async def _delivered(self, client: aiohttp.ClientSession, update: dict[str, Any], headers: dict[str, str]) -> bool:
+        async with client.post(self.hook["url"], json=update, headers=headers) as answer:
+            return answer.status == 200
 
     async def answered(self, count: int) -> None:
         """Wait until the bot has sent so many messages."""

@@ -112,7 +112,11 @@ async def test_a_note_then_another_agent_then_an_answer(tmp_path: Path) -> None:
     assert [(where.rpartition("/")[2], body.get("assignee_id"), body.get("private")) for where, body in desk.calls] == [
         ("messages", None, True), ("assignments", 6, None),
     ]  # fmt: skip
-    assert (one["status"], one["agent"], one["conversation"]) == ("met", "user:5", "1/12")
+    assert (one["status"], one["agent"], one["conversation"]) == (
+        "met",
+        "user:5",
+        "1/**",
+    )  # masked: it may be a customer
 
 
 async def ready(client: aiohttp.ClientSession, board: int, process: "subprocess.Popen[bytes]") -> None:
