@@ -103,6 +103,10 @@ TALK: dict[str, tuple[str, str]] = {
     "doctor_way": ("{way}  try it: sanfen notify {name}", "{way}  试一下：sanfen notify {name}"),
     "doctor_people": ("people", "通知人"),
     "doctor_nobody": ("nobody can be told", "没有人可以通知"),
+    # rates
+    "rates_head": ("rounds answered in time", "按时回复的轮次"),
+    "rates_total": ("all", "合计"),
+    "rates_left_out": ("excluded: {reasons}", "不计：{reasons}"),
     # the week's report
     "report_title": ("rounds answered in time", "按时回复的轮次"),
     "report_head": ("{policy}, {first} to {last}", "{policy}，{first} 至 {last}"),

@@ -90,6 +90,8 @@ def command(
                 for row in units.assessed(connection, one, name, instant_of(as_of, one.tz), by=by, **narrowed)
             ]
         unknown = queries.unknown(connection, **filters)
+        whole = units.rates(connection, by=(), **filters) if period is None and form is None else []
+        left_out = queries.left_out(connection, **filters) if len(whole) == 1 else {}
     if unknown:
         click.echo(t("unknown_replies", language, count=unknown, file=log), err=True)
     columns = ["policy", *by, "rounds", "met", "late", "missed", "pending", "excluded", "rate", "mean_wait_ms"]
@@ -99,4 +101,32 @@ def command(
         columns = ["policy", *by, "first", "last", "units", "hits", "value", "assessed", "targets"]
     if len({row["score_set"] for row in rows}) > 1:
         columns.insert(0, "score_set")
+    if len(whole) == 1:  # one rule: it need not stand in every row
+        columns.remove("policy")
+        click.echo(_head(whole[0], filters, language))
+        if by and len(rows) > 1:
+            rows.append(whole[0] | dict.fromkeys(by, "") | {by[0]: t("rates_total", language)})
     show_figures(rows, form, columns, language)
+    if left_out:
+        click.echo(t("rates_left_out", language, reasons=_reasons(left_out, language)))
+
+
+def _head(row: dict[str, Any], filters: dict[str, Any], language: str) -> str:
+    """What the table is about."""
+    from sanfen.catalogue import t  # noqa: PLC0415
+
+    who = [filters[name] for name in ("shop", "channel", "agent") if filters[name]]
+    days = (
+        [f"{filters['first_day'] or ''} → {filters['last_day'] or ''}".strip()]
+        if filters["first_day"] or filters["last_day"]
+        else []
+    )
+    name = row["policy"] if row["score_set"] == "live" else f"{row['score_set']}/{row['policy']}"
+    return " · ".join([t("rates_head", language), name, *who, *days])
+
+
+def _reasons(found: dict[str, int], language: str) -> str:
+    from sanfen.core.reasons import Reason, sentence  # noqa: PLC0415
+
+    told = {name: name if language == "en" else sentence(Reason(name), language) for name in found}
+    return ", ".join(f"{count} {told[name]}" for name, count in found.items())

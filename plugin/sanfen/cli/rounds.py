@@ -44,6 +44,7 @@ def command(
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
     from sanfen.cli.asking import asked, since_of, zone_of  # noqa: PLC0415
     from sanfen.cli.tables import show_figures  # noqa: PLC0415
+    from sanfen.core.reasons import Reason, sentence  # noqa: PLC0415
     from sanfen.store import queries  # noqa: PLC0415
 
     language = spoken()
@@ -58,5 +59,7 @@ def command(
         rows = [row | {name: queries.mask(row[name]) for name in ("customer", "conversation")} for row in rows]
     for row in rows:
         row["outcome"] = t(f"outcome_{row['status']}", language) if form is None else row["status"]
+        if form is None and row["reason"] and language == "zh":
+            row["reason"] = sentence(Reason(row["reason"]), language)
     columns = ("id", "opened", "customer", "agent", "outcome", "reason", "wait_ms")
     show_figures(rows, form, columns, language)

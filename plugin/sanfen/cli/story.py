@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sanfen.catalogue import t
-from sanfen.cli.tables import clock, percent, plain
+from sanfen.cli.tables import clock, fit, pad, percent, plain
 from sanfen.core.reasons import Reason, sentence
 from sanfen.wire import instant_text
 
@@ -117,7 +117,7 @@ def _said(one: dict[str, Any], row: dict[str, Any], language: str) -> str:
     at = _clock_of(one["at_ms"], row)
     if one["kind"] != "message":
         facts = json.loads(one["fields"] or "{}")
-        return f"{at}    {one['kind']:<12} " + " ".join(str(value) for value in facts.values() if value)
+        return f"{at}    {pad(one['kind'], 12)} " + " ".join(str(value) for value in facts.values() if value)
     gone = "text_not_kept" if one["chars"] else "explain_text_gone"
     text = one["text"] if one["text"] is not None else t(gone, language)
     who = t("board_customer", language) if one["sender"] == "customer" else (one["agent"] or one["bot"] or one["mode"])
@@ -134,7 +134,7 @@ def _said(one: dict[str, Any], row: dict[str, Any], language: str) -> str:
         marks.append(f"{one['evidence']}{' ' + one['rule'] if one['rule'] else ''}")
         if row["closed_ms"] is not None and one["id"] == row["evidence"][-1]:
             marks.append(t("explain_closes", language))
-    return f"{at}    {who:<12} {' '.join(text.split())[:60]:<30}  {' · '.join(marks)}"
+    return f"{at}    {pad(fit(who, 12), 12)} {pad(fit(' '.join(text.split()), 60), 30)}  {' · '.join(marks)}"
 
 
 def _told(one: dict[str, Any], row: dict[str, Any], language: str) -> str:
@@ -142,4 +142,4 @@ def _told(one: dict[str, Any], row: dict[str, Any], language: str) -> str:
         word = t("explain_told", language, answer=one["answer"] or "")
     else:
         word = t("explain_state", language, state=one["state"], reason=one["reason"] or "")
-    return f"{_clock_of(one['due_ms'], row)}  ▲ {one['person']:<12} {word}"
+    return f"{_clock_of(one['due_ms'], row)}  ▲ {pad(one['person'], 12)} {word}"

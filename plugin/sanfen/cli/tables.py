@@ -47,7 +47,7 @@ def show(rows: Sequence[Mapping[str, Any]], form: str | None, columns: Sequence[
     elif form == "csv":
         click.echo(as_csv(rows), nl=False)
     elif not rows:
-        click.echo(empty, err=True)
+        click.echo(empty, err=True, nl=bool(empty))
     else:
         click.echo(_table(rows, columns, markdown=form == "md"))
 
@@ -139,7 +139,9 @@ def _cell(name: str, value: Any) -> str:
     if name == "value":
         return f"{value:.6g}"
     if isinstance(value, dict):
-        return " ".join(f"{key}={one}" for key, one in value.items())
+        return " ".join(f"{key} {_cell('', one)}" for key, one in value.items())
+    if isinstance(value, bool):
+        return "✓" if value else "✕"
     text = " ".join(str(value).split()).replace("|", "¦")
     return text[:16].replace("T", " ") if _INSTANT.fullmatch(text) else text
 

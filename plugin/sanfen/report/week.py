@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
@@ -90,7 +89,9 @@ def week_of(
         "by_shop": queries.rates(connection, by=("shop", "channel"), **asked),
         "hours": queries.rates(connection, by=("day", "hour"), **asked),
         "worst": _worst(connection, asked),
-        "excluded": _excluded(connection, asked),
+        "excluded": [
+            {"reason": name, "rounds": count} for name, count in queries.left_out(connection, **asked).items()
+        ],
         "escalations": _escalations(connection, policy.id, week, ZoneInfo(policy.tz)),
         "budget": units.budgets(connection, policy, score_set, week.end_ms(ZoneInfo(policy.tz)), **filters),
         "figures": next(iter(figures(connection, **span)), None),
@@ -145,14 +146,6 @@ def _worst(connection: sqlite3.Connection, asked: Mapping[str, str | None]) -> l
         )
         out += [dict(row) | {"customer": queries.mask(row["customer"])} for row in rows]
     return out
-
-
-def _excluded(connection: sqlite3.Connection, asked: Mapping[str, str | None]) -> list[dict[str, Any]]:
-    clause, values = queries.where(asked)
-    rows = connection.execute(
-        f"SELECT coalesce(reason, because) FROM round_rows {clause} AND status = 'excluded'", values
-    )
-    return [{"reason": reason, "rounds": count} for reason, count in Counter(row[0] for row in rows).most_common()]
 
 
 def _escalations(connection: sqlite3.Connection, policy: str, week: Week, zone: ZoneInfo) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ __all__ = [
     "escalations",
     "freest",
     "last_round_of",
+    "left_out",
     "mask",
     "open_of",
     "outcomes",
@@ -197,6 +198,15 @@ def round_of(
         f"SELECT * FROM rounds {clause} ORDER BY score_set <> 'live', policy LIMIT 1", values
     ).fetchone()
     return None if row is None else dict(row) | {"evidence": json.loads(row["evidence"])}
+
+
+def left_out(connection: sqlite3.Connection, **filters: str | int | None) -> dict[str, int]:
+    """How many rounds are excluded for which reason, the most first. Filters as in ``rates``."""
+    clause, values = where({**filters, "status": "excluded"})
+    rows = connection.execute(
+        f"SELECT reason, count(*) FROM round_rows {clause} GROUP BY reason ORDER BY count(*) DESC, reason", values
+    )
+    return {str(reason): int(count) for reason, count in rows}
 
 
 def last_round_of(connection: sqlite3.Connection, customer: str) -> str | None:
