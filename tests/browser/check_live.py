@@ -11,6 +11,9 @@ from playwright.async_api import Browser, Page
 from tests.browser.pages import live, luminance, opened_page
 from tests.browser.shop import NOW, Board, ask, configured, history, opened
 
+from sanfen.notify.notice import clock_text
+from sanfen.testing import FakeClock
+
 LOADS = 200
 CLOCK = "#waiting > li:first-child .left span"
 
@@ -101,23 +104,16 @@ async def test_a_wrong_clock_of_the_browser_does_not_matter(browser: Browser, de
             assert abs(shown - (due_ms - desk.service.clock.now_ms()) / 1000) <= 1.5
 
 
-async def test_a_page_that_slept_is_right_again(browser: Browser, desk: Board) -> None:
-    async with opened_page(browser) as page:
-        await live(page, desk.url)
-        devtools = await page.context.new_cdp_session(page)
-        await devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
-        until_ms = desk.service.clock.now_ms() + 4_000
-        while desk.service.clock.now_ms() < until_ms:
-            await desk.service.clock.sleep_ms(100)
-        await devtools.send("Page.setWebLifecycleState", {"state": "active"})
-        await page.wait_for_function(
-            """async (url) => {
-              const now = (await (await fetch(url + '/api/v1/now')).json()).now_ms;
-              const row = document.querySelector('#waiting > li'), [m, s] = row.querySelector('.left span').textContent.split(':').map(Number);
-              return Math.abs(m * 60 + s - (row.dataset.due - now) / 1000) <= 1.5;
-            }""",
-            arg=desk.url,
-        )
+async def test_a_page_that_slept_is_right_again(browser: Browser, tmp_path: Path) -> None:
+    """While it sees no time go by, a minute passes at the service."""
+    clock = FakeClock(NOW)
+    async with opened(tmp_path, lambda: clock, days=0) as board, opened_page(browser) as page:
+        await live(page, board.url)
+        row = await page.evaluate("() => document.querySelector('#waiting > .calm').id")
+        left_ms = await page.evaluate("(id) => document.getElementById(id).dataset.due", row)
+        await clock.advance(60_000)
+        shown = f"#{row} .left span:has-text('{clock_text(int(left_ms) - NOW - 60_000)}')"
+        await page.wait_for_selector(shown)
 
 
 async def test_the_largest_text_is_the_most_urgent_clock(browser: Browser, still: Board) -> None:
