@@ -134,6 +134,24 @@ async def test_a_wrong_address_gets_a_hint(tmp_path: Path, path: str) -> None:
         assert json.loads(await Reader(board, client).get(path, 400))["hint"]
 
 
+async def test_a_browser_gets_a_page_also_where_something_is_wrong(reader: Reader) -> None:
+    browser = {"Accept": "text/html,*/*", "Accept-Language": "en"}
+    wrong = await reader.get("/rounds?page=<b>", 400, headers=browser)
+    gone = await reader.get("/rounds/r0", 404, headers=browser)
+
+    assert "This did not work (400)" in wrong
+    assert "page is not a number from 1 on: &#39;&lt;b&gt;&#39;" in wrong
+    assert "there is no such round" in gone
+    assert json.loads(await reader.get("/rounds/r0", 404))["status"] == 404
+
+
+async def test_what_is_kept_aside_is_said_on_the_page(reader: Reader) -> None:
+    reader.board.service.front.say("the disk is full")
+    page = await reader.get("/", headers={"Accept-Language": "en"})
+
+    assert "Deliveries are kept aside, the figures are incomplete: the disk is full" in page
+
+
 async def test_an_empty_log_shows_calm_screens(tmp_path: Path) -> None:
     async with opened(tmp_path, days=0, waiting=()) as board, aiohttp.ClientSession() as client:
         reader = Reader(board, client)

@@ -125,6 +125,23 @@ async def test_focus_is_seen_and_stays_where_it_was(browser: Browser, desk: Boar
         ]  # fmt: skip
 
 
+async def test_who_it_is_and_a_test_message_by_a_click(browser: Browser, still: Board) -> None:
+    async with opened_page(browser) as page:
+        await page.goto(still.url + (await rounds(page, still))[0])
+        masked = await page.locator("[data-customer]").text_content() or ""
+        await page.click("[data-unmask]")
+        await named(page, "主管")
+        await page.wait_for_selector("[data-customer]:has-text('tb_')")
+        audit = await (await page.request.get(f"{still.url}/api/v1/audit")).json()
+        await page.goto(still.url + "/escalations")
+        await page.click("[data-test=主管]")
+        await page.wait_for_selector("output:has-text('told')")
+
+        assert masked.startswith("tb**")
+        assert [(one["act"], one["by"]) for one in audit["audit"]] == [("unmask", "主管")]
+        assert still.told[-1] == "/boss"
+
+
 # --- on a phone -----------------------------------------------------------------------------------------------------------
 
 
@@ -231,7 +248,7 @@ async def test_every_text_is_from_the_catalogue(browser: Browser, still: Board, 
     data = re.compile(
         r"^(⟦.*|.*⟧|r[0-9a-f]{8,}.*|tb\*\*.*|.*\b(taobao|default|own|never-used|platform-flag|greeting)\b.*|webhook.*|→ .*|.*值班组长.*|.*主管.*|售后.*|"
         r"sanfen\.yaml:\d+|(in)?valid|hours|unit|judge|wait_from|due|replies|bots|no_reply|midnight|transfer|exclude|period|report|targets?|session"
-        r"|▲ .*|.*\d{2}:\d{2}.*|norm .*|human|agent_clock|JSON|CSV|· (auto|human) · +(· )?field( ·)*( +·)?|[\d.,]+ ?s?)$",
+        r"|▲ .*|.*\d{2}:\d{2}.*|norm .*|human|agent_clock|JSON|CSV|API|· (auto|human) · +(· )?field( ·)*( +·)?|[\d.,]+ ?s?)$",
         re.DOTALL,
     )
     async with opened_page(browser) as page:

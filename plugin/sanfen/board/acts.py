@@ -83,7 +83,7 @@ class Acts:
             "person": grant.person,
             "done": done,
         }
-        return self._pages.render("act.html", request, one=shown)
+        return self._pages.render("alone/act.html", request, one=shown)
 
     # --- doing it ---
 

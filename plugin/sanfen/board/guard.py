@@ -4,8 +4,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from sanfen.board.access import VISITOR, Access, Refusal
-from sanfen.board.login import login_of
-from sanfen.board.pages import form_of, json_answer, moved
+from sanfen.board.login import login_of, wants_page
+from sanfen.board.pages import Pages, form_of, json_answer, moved
 from sanfen.clock import Clock
 from sanfen.errors import InputError, SanfenError
 
@@ -23,13 +23,18 @@ _HEADERS = {
 }
 
 
-def guard_of(access: Access, clock: Clock) -> Middleware:
-    """The middleware."""
+def guard_of(access: Access, clock: Clock, pages: Pages) -> Middleware:
+    """The middleware. A browser that asks for a page gets one, also where something is wrong."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         response: web.StreamResponse
-        docs = "/api/docs" if request.path.startswith("/api/") else ""
+
+        def wrong(status: int, title: str, hint: str = "") -> web.StreamResponse:
+            if wants_page(request):
+                return pages.render("alone/problem.html", request, status=status, code=status, title=title, hint=hint)
+            return problem(status, title, hint, "/api/docs" if request.path.startswith("/api/") else "")
+
         try:
             access.check(request, clock.now_ms())
             if request.method not in ("GET", "HEAD"):
@@ -37,14 +42,14 @@ def guard_of(access: Access, clock: Clock) -> Middleware:
             response = await handler(request)
         except Refusal as refusal:
             to = login_of(request) if refusal.status == 401 else None
-            response = problem(refusal.status, refusal.title, refusal.hint, docs) if to is None else moved(to)
+            response = wrong(refusal.status, refusal.title, refusal.hint) if to is None else moved(to)
             response.headers.update(refusal.headers)
         except web.HTTPException as error:
-            response = problem(error.status, error.reason, "", docs)
+            response = wrong(error.status, error.reason)
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
         except SanfenError as error:
-            response = problem(400 if isinstance(error, InputError) else 503, error.message, error.hint, docs)
+            response = wrong(400 if isinstance(error, InputError) else 503, error.message, error.hint)
         return response
 
     return guard

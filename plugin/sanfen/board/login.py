@@ -10,7 +10,7 @@ from sanfen.board.pages import Pages, form_of, moved
 from sanfen.clock import Clock
 from sanfen.log import Throttle
 
-__all__ = ["Login", "login_of"]
+__all__ = ["Login", "login_of", "wants_page"]
 
 _LONGEST = 500
 
@@ -85,15 +85,18 @@ class Login:
     def _page(
         self, request: web.Request, onward: str, *, status: int = 200, wrong: str = "", again: bool = False
     ) -> web.Response:
-        return self._pages.render("login.html", request, status=status, onward=onward, wrong=wrong, again=again)
+        return self._pages.render("alone/login.html", request, status=status, onward=onward, wrong=wrong, again=again)
 
 
 def login_of(request: web.Request) -> str | None:
     """Where a browser that may not look is sent; None: it is a program that asks."""
-    wants_page = "text/html" in request.headers.get("Accept", "")
-    if request.method != "GET" or not wants_page or request.path.startswith("/api/v1"):
-        return None
-    return "/login?" + urlencode({"next": request.path_qs})
+    return "/login?" + urlencode({"next": request.path_qs}) if wants_page(request) else None
+
+
+def wants_page(request: web.Request) -> bool:
+    """Whether it is a browser that asks for a page."""
+    accepts = "text/html" in request.headers.get("Accept", "")
+    return request.method == "GET" and accepts and not request.path.startswith("/api/v1")
 
 
 def _onward(path: str | None) -> str:

@@ -72,7 +72,7 @@ BOARD = web.AppKey("board", _Board)
 def build_board_app(service: Running, settings: Settings, clock: Clock) -> web.Application:
     """The application of the second port."""
     board = _Board(service, settings, clock)
-    app = web.Application(client_max_size=_BODY_BYTES, middlewares=[guard_of(board.access, clock)])
+    app = web.Application(client_max_size=_BODY_BYTES, middlewares=[guard_of(board.access, clock, board.pages)])
     app.on_response_prepare.append(guarded)
     app[BOARD] = board
     app.add_routes(Login(board.access, board.pages, clock).routes())

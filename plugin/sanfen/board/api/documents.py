@@ -165,7 +165,7 @@ class Documents:
         language = language_of(request) == "zh"
         shown = [_shown(one, self._prefix, language=language) for one in self._endpoints]
         common = [_said(one, language=language) for one in self._common]
-        return self._pages.render("api.html", request, endpoints=shown, common=common)
+        return self._pages.render("alone/api.html", request, endpoints=shown, common=common)
 
 
 def _shown(one: Endpoint, prefix: str, *, language: bool) -> Mapping[str, Any]:

@@ -238,6 +238,9 @@
       const said = await send(`/api/v1/people/${encodeURIComponent(button.dataset.test)}/test`, {});
       const tried = said ? Object.values(said).find(Array.isArray).filter((way) => way.result !== "untried") : [];
       put(out, tried.map((way) => `${button.dataset[way.result]} ${(way.took_ms / 1000).toFixed(1)} s: ${way.answer}`).join("; "));
+    } else if (button.dataset.unmask) {
+      const by = await me(), said = by && await send(`/api/v1/rounds/${encodeURIComponent(button.dataset.unmask)}/unmask`, { by });
+      if (said) { put(document.querySelector("[data-customer]"), said.customer); button.hidden = true; }
     } else if (button.id === "help") at("keys").showModal();
   });
   if (list) {
