@@ -235,6 +235,18 @@ def test_lines_of_the_log_are_explained() -> None:
     assert not missing, "docs/troubleshooting.md says of each line what it means and what to do: add a row"
 
 
+CATALOGUES = sorted((DOCS / "locale").rglob("*.po"))
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.stem)
+def test_catalogues_are_whole(path: Path) -> None:
+    """``make translations`` takes new texts in; what it takes in is translated before it is committed."""
+    entries = path.read_text(encoding="utf-8").strip().split("\n\n")[1:]
+
+    assert not [one for one in entries if one.endswith('\nmsgstr ""') or "#, fuzzy" in one]
+    assert not [one for one in entries if re.search(r"[。，：；？！]\*\*\w", one)], "bold ends before the stop: **…**。"
+
+
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
 def test_the_day_of_nine_platforms_is_as_shown(name: str) -> None:
     text = (DOCS.parent / name).read_text(encoding="utf-8")
