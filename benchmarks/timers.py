@@ -94,7 +94,10 @@ async def ours(options: argparse.Namespace, folder: Path) -> dict[str, dict[str,
     started = time.perf_counter()
     far_ms = clock.now_ms() + 3_000_000
     await ask(engine, [far_ms + number for number in range(options.open)], "open")
-    first_ms = clock.now_ms() + 2_000 + options.seconds * options.rate // 20
+    each_ms = (
+        2_000 * (time.perf_counter() - started) / options.open
+    )  # twice what one took: all are there before the first is due
+    first_ms = clock.now_ms() + 2_000 + int(options.seconds * options.rate * each_ms)
     gap_ms = 1_000 / options.rate
     await ask(engine, [first_ms + int(number * gap_ms) for number in range(options.seconds * options.rate)], "rate")
     print(f"{len(ticker)} rounds opened in {time.perf_counter() - started:.1f} s")
@@ -102,7 +105,7 @@ async def ours(options: argparse.Namespace, folder: Path) -> dict[str, dict[str,
     await asyncio.sleep((first_ms - clock.now_ms()) / 1000 + options.seconds + 1)
     out["sanfen, steady"] = told("sanfen, steady", engine.late, f"{options.rate} a second, {options.open} open")
     engine.late = []
-    instant_ms = clock.now_ms() + 3_000 + options.burst // 10
+    instant_ms = clock.now_ms() + 3_000 + int(options.burst * each_ms)
     await ask(engine, [instant_ms] * options.burst, "burst")
     await until(engine.late, options.burst)
     out["sanfen, one instant"] = told("sanfen, one instant", engine.late, "all durable after the maximum")
