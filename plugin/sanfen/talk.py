@@ -103,6 +103,9 @@ TALK: dict[str, tuple[str, str]] = {
     "doctor_way": ("{way}  try it: sanfen notify {name}", "{way}  试一下：sanfen notify {name}"),
     "doctor_people": ("people", "通知人"),
     "doctor_nobody": ("nobody can be told", "没有人可以通知"),
+    # check
+    "check_wrong": ("has it:", "有这个问题："),
+    "check_right": ("mended:", "改好之后："),
     # rates
     "rates_head": ("rounds answered in time", "按时回复的轮次"),
     "rates_total": ("all", "合计"),

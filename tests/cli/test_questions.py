@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.cli.command import Sanfen
 
+from sanfen.cli.options import coloured as coloured_now
+
 
 def test_budget_says_how_many_more_misses_a_target_bears(sanfen: Sanfen, scored: Path) -> None:
     at = ("--as-of", "2023-01-07T12:00")
@@ -210,3 +212,105 @@ def test_compare_refuses_what_the_log_does_not_hold(sanfen: Sanfen, scored: Path
 
     assert done.code == 2
     assert "it holds replay/taobao-2022-01, replay/taote-2023" in done.err
+
+
+def test_a_log_answers_in_sql_and_is_not_changed(sanfen: Sanfen, scored: Path) -> None:
+    asked = sanfen(
+        "query",
+        scored,
+        "SELECT status, count(*) AS n FROM rounds WHERE policy = :p GROUP BY 1",
+        "-p",
+        "p",
+        "taote-2023",
+        "--nl",
+    )
+    written = sanfen("query", scored, "DELETE FROM events")
+    wrong = sanfen("query", scored, "SELECT unheard FROM rounds")
+    several = sanfen("query", scored, "SELECT 1; SELECT 2")
+
+    assert {json.loads(line)["status"] for line in asked.out.splitlines()} <= {"met", "late", "missed", "excluded"}
+    assert [done.code for done in (asked, written, wrong, several)] == [0, 2, 2, 2]
+    assert "readonly" in written.err
+    assert "no such column: unheard" in wrong.err
+    assert "views: rounds, messages" in wrong.err
+
+
+def test_spans_and_groups_are_written_short(sanfen: Sanfen, scored: Path) -> None:
+    """Commas or several options, the last days, since an hour or a day."""
+    commas = sanfen("rates", scored, "--by", "shop,agent", "--json").json
+    apart = sanfen("rates", scored, "--by", "shop", "--by", "agent", "--json").json
+
+    assert commas == apart
+    assert [row["agent"] for row in commas] == ["小美", "小美"]
+    assert sanfen("rates", scored, "--days", "30").err.strip() == "nothing found"
+    assert len(sanfen("rounds", scored, "--since", "2023-01-07", "--json").json) == 4
+    assert len(sanfen("rounds", scored, "--since", "2023-01-07T10:18:20", "--json").json) == 2
+    assert sanfen("rounds", scored, "--since", "2h", "--json").json == []
+    for given, words in (
+        (["--days", "3", "--from", "2023-01-01"], "--days"),
+        (["--by", "shop,agnet"], "'agnet'"),
+        (["--since", "soon"], "No such option"),
+    ):
+        done = sanfen("rates", scored, *given)
+        assert (done.code, words in done.err) == (2, True), given
+
+
+def test_one_rule_has_a_head_and_a_sum(sanfen: Sanfen, scored: Path) -> None:
+    """For a person; machines get rows alone."""
+    told = sanfen("rates", scored, "--by", "agent,hour", "--policy", "taobao-2022-01").out.splitlines()
+    both = sanfen("rates", scored).out.splitlines()
+
+    assert told[0] == "rounds answered in time · replay/taobao-2022-01"
+    assert told[1].split() == [
+        "agent",
+        "hour",
+        "rounds",
+        "met",
+        "late",
+        "missed",
+        "pending",
+        "excluded",
+        "rate",
+        "mean_wait",
+    ]
+    assert both[0].split()[0] == "policy"
+    assert sanfen("rates", scored, "--policy", "taobao-2022-01", "--csv").out.startswith("score_set,policy,")
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", "--nl", "--md"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "rates {log}", "rounds {log}", "figures {log} --by agent", "budget {log} --target 90%", "query {log} SELECT*FROM(rounds)",
+        "compare {log} taobao-2022-01 taote-2023", "compare {log} taobao-2022-01 taote-2023 --rounds", "erase {log} --list",
+        "policies", "policies taote-2023", "policies taote-2023 pdd-3m", "adapters",
+    ],
+)  # fmt: skip
+def test_every_table_has_every_form(sanfen: Sanfen, scored: Path, verb: str, form: str) -> None:
+    words = [word.format(log=scored).replace("SELECT*FROM(rounds)", "SELECT * FROM rounds") for word in verb.split()]
+    done = sanfen(*words, form)
+    starts = {"--json": ("[", "{"), "--csv": tuple("abcdefghijklmnopqrstuvwxyz"), "--nl": ("{",), "--md": ("|",)}
+
+    assert done.code in (0, 1)
+    assert done.out.startswith(starts[form]) or not done.out
+
+
+def test_colour_is_for_terminals_that_want_it(sanfen: Sanfen, scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured = coloured_now()
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    assert (coloured, coloured_now()) == (True, False)
+
+
+def test_a_wide_table_is_turned(sanfen: Sanfen, scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each figure has its line where all of them do not fit beside each other."""
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = sanfen("figures", scored, "--by", "agent").out.splitlines()
+    monkeypatch.setenv("COLUMNS", "300")
+    wide = sanfen("figures", scored, "--by", "agent").out.splitlines()
+
+    assert (len(wide), wide[0].split()[0], wide[0].split()[1]) == (2, "agent", "consult_num")
+    assert [line.split()[0] for line in narrow][:2] == ["agent", "consult_num"]
+    assert len(narrow) == len(wide[0].split())

@@ -35,7 +35,7 @@ def command(context: click.Context, /, files: tuple[Path, ...], form: str, stric
     if code is not None:
         if code.upper() not in CODES:
             raise click.UsageError(t("usage_code", language, code=code, codes=", ".join(CODES)))
-        click.echo(f"{code.upper()}: {CODES[code.upper()]}")
+        _explain(code.upper(), language)
         return
     if not files:
         raise click.UsageError(t("usage_file", language))
@@ -64,6 +64,19 @@ def command(context: click.Context, /, files: tuple[Path, ...], form: str, stric
         context.exit(2)
     if failed or any(finding.is_error or strict for finding in findings):
         context.exit(1)
+
+
+def _explain(code: str, language: str) -> None:
+    """The page of a code: what it means, a file that has it, and how that is mended."""
+    from sanfen.catalogue import t  # noqa: PLC0415  # as above
+    from sanfen.config.findings import CODES  # noqa: PLC0415
+    from sanfen.config.pages import PAGES  # noqa: PLC0415
+
+    page = PAGES[code]
+    click.echo(f"{code}: {page.chinese if language == 'zh' else CODES[code]}")
+    for name, text in (("check_wrong", page.wrong), ("check_right", page.right)):
+        if text:
+            click.echo(f"\n{t(name, language)}\n" + "".join(f"    {line}\n" for line in text.splitlines()), nl=False)
 
 
 def _is_log(path: Path) -> bool:

@@ -136,7 +136,7 @@ def _cell(name: str, value: Any) -> str:
         return clock(value)
     if name in _SECONDS:
         return clock(value * 1000)
-    if name == "value":
+    if name == "value" and isinstance(value, int | float):
         return f"{value:.6g}"
     if isinstance(value, dict):
         return " ".join(f"{key} {_cell('', one)}" for key, one in value.items())
