@@ -124,7 +124,6 @@ class Live:
             "policy": moment.policy.id,
             "target": moment.target,
             "chart": now.hours_chart(facts["hours"], facts["day"], moment.target, look.language),
-            "now_ms": moment.now_ms,
             "limits": [duration_text(span_ms // part // 1000 * 1000) for part in (6, 2)],
         }
         return {
