@@ -314,7 +314,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "api_needed": ("needed", "必填"),
     "api_gives": ("gives", "返回"),
-    # status page
+    # the board, in part: wording.py has the rest
     "board_title": ("sanfen: now", "三分：现在"),
     "board_nobody": ("✓ Nobody is waiting", "✓ 没有人在等"),
     "board_rate": ("3-minute rate", "3 分钟响应率"),

@@ -1,4 +1,4 @@
-"""The status page and its API: right, escaped, masked, and honest when there is no log."""
+"""The board and its API: right, escaped, masked, and honest when there is no log."""
 
 import asyncio
 from collections.abc import AsyncIterator

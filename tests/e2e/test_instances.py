@@ -29,7 +29,7 @@ async def board(sanfen: Sanfen, path: str) -> tuple[int, str]:
 
 
 async def shows(sanfen: Sanfen) -> bool:
-    """Whether it has a status page."""
+    """Whether it has a board."""
     with suppress(aiohttp.ClientError):
         return (await board(sanfen, "/healthz"))[0] == 200
     return False

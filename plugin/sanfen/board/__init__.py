@@ -1,1 +1,1 @@
-"""What people and machines look at, on the second port: status page, API, health and metrics. Nothing here writes."""
+"""What people and machines look at, on the second port: the board, its API, health and metrics."""

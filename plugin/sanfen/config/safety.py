@@ -30,7 +30,7 @@ def unsafe(document: Document, config: Config) -> Iterator[Finding]:
             yield document.finding("C012", message, where, help_="give it a secret, or listen on 127.0.0.1")
     tokens = list(_tokens(config))
     if not tokens and not _is_loopback(board):
-        message = f"the status page and the API would be open to anybody on {board}"
+        message = f"the board and the API would be open to anybody on {board}"
         yield document.finding("C012", message, ("listen", "board"), help_=f"listen on 127.0.0.1, or {_MAKE_TOKEN}")
     for path, token in tokens:
         if len(token) < _TOKEN_CHARACTERS or len(set(token)) < _TOKEN_VARIETY or not token.isascii():
