@@ -22,6 +22,7 @@ from sanfen.bulk.rescore import Rescore
 from sanfen.cli import VERBS, cli
 from sanfen.config import policies, presets
 from sanfen.config.findings import CODES
+from sanfen.config.load import inspect
 from sanfen.core.plan import plan_of
 from sanfen.core.reasons import Reason, sentence
 from sanfen.plugins import Plugins
@@ -258,6 +259,24 @@ def test_the_day_of_nine_platforms_is_as_shown(name: str) -> None:
 
     assert len(shown) == 9
     assert [(str(one.tally.numerator), str(one.tally.denominator)) for one in results] == [row[1:] for row in shown]
+
+
+EXAMPLES = [
+    block
+    for block in re.findall(r"```yaml\n(.*?)```", (DOCS / "channels.md").read_text(encoding="utf-8"), re.DOTALL)
+    if "channels:" in block
+]
+
+
+@pytest.mark.parametrize("block", EXAMPLES, ids=[re.findall(r"^  (\w+):", one, re.MULTILINE)[0] for one in EXAMPLES])
+def test_examples_of_channels_are_found_good(block: str, tmp_path: Path) -> None:
+    """With the deadlines that the adapters know."""
+    path = tmp_path / "sanfen.yaml"
+    path.write_text(f"version: 1\n{block}", encoding="utf-8")
+    env = dict.fromkeys(re.findall(r"\$\{(\w+)\}", block), "a-value-that-is-long-enough")
+    _, findings = inspect(path, env, deadlines=Plugins().deadlines())
+
+    assert not [one.render() for one in findings]
 
 
 def test_links_between_documents_lead_somewhere() -> None:

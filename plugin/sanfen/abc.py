@@ -277,6 +277,11 @@ class ChannelAdapter(ABC):
         """Why the API did not do it although its status is 2xx, in its words; None: it did."""
         return None
 
+    def texts(self, option: str) -> tuple[str, ...]:
+        """An option that is one text or a list of them; empty where it is not given."""
+        said = self.options.get(option) or ()
+        return (said,) if isinstance(said, str) else tuple(map(str, said))
+
     def place(self, received_ms: int) -> Place:
         """Where a request came in: what events are built with."""
         return Place(self.shop, self.channel, received_ms)

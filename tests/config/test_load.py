@@ -226,3 +226,14 @@ def test_a_channel_that_gives_up_first_is_found_by_its_adapter(tmp_path: Path) -
         path.write_text(f"version: 1\nchannels:\n  desk: {{signing: none, adapter: x{more}}}\n", encoding="utf-8")
         _, findings = inspect(path, {}, deadlines={"x": 1_000})
         assert [one.code for one in findings if one.code != "W111"] == codes, more
+
+
+def test_an_option_of_an_adapter_is_a_text_or_a_list(tmp_path: Path) -> None:
+    path = tmp_path / "sanfen.yaml"
+    written = (
+        'version: 1\nchannels: {kf: {adapter: wecom_kf, secret: "${S}", options: {corp_id: ww1, accounts: [a, b]}}}\n'
+    )
+    path.write_text(written, encoding="utf-8")
+    settings = load(path, {"S": "a secret long enough"}).settings
+
+    assert dict(settings.channels["kf"].options) == {"corp_id": "ww1", "accounts": ("a", "b")}

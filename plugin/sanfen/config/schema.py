@@ -58,6 +58,10 @@ Names = Annotated[
     BeforeValidator(_listed),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
+Option = Annotated[
+    str | tuple[str, ...],
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
 _MODE_NAMES = {"enum": [str(mode) for mode in Mode]}
 Modes = Annotated[
     tuple[Mode, ...],
@@ -247,8 +251,8 @@ class ChannelModel(_Model):
     what may have arrived is not sent again, with store-repeat it is."""
     deadline: Duration | None = None
     """How long the channel waits for our answer; absent: what the adapter knows of it."""
-    options: dict[str, str] = {}
-    """The adapter's own settings."""
+    options: dict[str, Option] = {}
+    """The adapter's own settings; a value is a text, or a list of them."""
 
 
 class MatchModel(_Model):

@@ -23,8 +23,7 @@ class MetaChannel(ChannelAdapter):
         self._keys = keys(self.secrets, channel)
         self._signed = options.get("signing", "required") != "none"
         self._challenge = str(options.get("verify_token", ""))
-        apps = options.get("human_apps") or messenger.PAGE_INBOX
-        self._human_apps = frozenset(map(str, apps if isinstance(apps, list) else [apps]))
+        self._human_apps = frozenset(self.texts("human_apps") or (messenger.PAGE_INBOX,))
         self._page = str(options["page"]) if options.get("page") else None
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:

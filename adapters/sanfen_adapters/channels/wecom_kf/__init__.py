@@ -86,7 +86,7 @@ class WecomKfChannel(ChannelAdapter):
 
     def pulls(self) -> Sequence[Pull]:
         """The accounts of 微信客服 that the options name."""
-        return [Pull(str(one)) for one in self.options.get("accounts") or ()]
+        return [Pull(one) for one in self.texts("accounts")]
 
     def pull(self, pull: Pull, cursor: str | None, now_ms: int) -> Call | None:
         """A page, or first a token; None without ``corp_secret``: then the workflow fetches, through us."""

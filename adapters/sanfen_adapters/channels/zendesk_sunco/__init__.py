@@ -35,8 +35,8 @@ class ZendeskSuncoChannel(ChannelAdapter):
         super().__init__(shop, channel, secrets, options)
         self._keys = keys(self.secrets, channel)
         self._signed = options.get("signing", "required") != "none"
-        self._sources = frozenset(map(str, options.get("human_sources") or (_DESK,)))
-        self._people = frozenset(map(str, options.get("people") or ()))
+        self._sources = frozenset(self.texts("human_sources") or (_DESK,))
+        self._people = frozenset(self.texts("people"))
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
         """A webhook carries its secret; a call its token, which Zendesk itself judges. Raises VerifyError."""
