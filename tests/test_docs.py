@@ -183,6 +183,7 @@ def written_commands(path: Path) -> Iterator[list[str]]:
     text = path.read_text(encoding="utf-8").replace("\\\n", " ")
     for block in [
         *re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE),
+        *re.findall(r"^    (sanfen .*)", text, re.MULTILINE),
         *re.findall(r"`([^`\n]+)`", text),
     ]:
         for line in block.splitlines():
