@@ -56,9 +56,12 @@ def test_chats_as_tests(sanfen: Sanfen, config: Path, tmp_path: Path) -> None:
     good = sanfen("test", chats, "-c", config)
     (chats / "b.txt").write_text(CHAT.replace("=> late", "=> met"), encoding="utf-8")
     bad = sanfen("test", chats, "-c", config)
-    only = sanfen("test", chats, "-c", config, "-k", "a.txt")
+    only = sanfen("test", chats, "-c", config, "-k", "a.txt", "-v")
+    other = sanfen("test", chats, "--policy", "pdd-3m", "-k", "a.txt")
 
     assert (good.code, good.out.strip(), only.code) == (0, "1 passed, 0 failed", 0)
+    assert only.out.startswith(f"✓ {chats / 'a.txt'}: ")
+    assert (other.code, "expected late 0:10:00" in other.out) == (1, True)
     assert bad.code == 1
     assert f"{chats / 'b.txt'}:6: expected met 0:10:00, found late 0:10:00" in bad.out
 

@@ -93,6 +93,7 @@ OPTIONS: dict[str, str] = {
     "What a code means.": "解释一个代码。",
     "Exit 1 if it is another ladder.": "不是这个阶梯时退出码为 1。",
     "The configuration to test (or SANFEN_CONFIG). Without it each chat's own policy: holds.": "要测试的配置（或 SANFEN_CONFIG）。不给时用每段对话自己的 policy:。",
+    "Play them under this policy, in place of the one each names.": "按这条规则播放，代替对话里写的规则。",
     "Also say which chats passed.": "也显示通过的对话。",
     "Only chats whose name or title has this in it.": "只测名称或标题含有这个词的对话。",
     "Try every way, also after one has worked.": "每种方式都试，成功后也继续。",

@@ -14,11 +14,18 @@ __all__ = ["command"]
 @configuration(
     "The configuration to test (or SANFEN_CONFIG). Without it each chat's own policy: holds.", required=False
 )
+@click.option("--policy", help="Play them under this policy, in place of the one each names.")
 @click.option("-v", "--verbose", is_flag=True, help="Also say which chats passed.")
 @click.option("-k", "only", metavar="WORD", help="Only chats whose name or title has this in it.")
 @click.pass_context
 def command(
-    context: click.Context, /, files: tuple[Path, ...], config: Path | None, only: str | None, verbose: bool
+    context: click.Context,
+    /,
+    files: tuple[Path, ...],
+    config: Path | None,
+    only: str | None,
+    policy: str | None,
+    verbose: bool,
 ) -> None:
     """Play chats (docs/transcripts.md) and compare: => lines with the rounds, !> lines with who is told. Exit 1 if any differs."""
     from sanfen.bulk.trials import try_chat  # noqa: PLC0415  # loaded only for this verb
@@ -37,6 +44,8 @@ def command(
             raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
         if only is not None and only not in path.name and only not in chat.title:
             continue
+        if policy is not None:
+            chat = chat._replace(headers={**chat.headers, "policy": policy})
         differences = try_chat(chat, str(path), loaded)
         passed, failed = passed + (not differences), failed + bool(differences)
         if differences:
