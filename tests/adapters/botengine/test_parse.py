@@ -56,6 +56,18 @@ def test_a_stream_that_breaks_off_tells_what_there_was() -> None:
     assert lines(tap.end(RECEIVED_MS + 1)) == ["alias", "bot: c-1#d1 有"]
 
 
+def test_a_stream_without_end_is_not_kept_whole() -> None:
+    tap = channel().tap(ASKED, answer(content_type="text/event-stream"), "in")
+    assert tap is not None
+    for _ in range(100):
+        tap.feed(stream(piece("x" * 1000)), RECEIVED_MS)
+    event = tap.end(RECEIVED_MS)[-1]
+
+    assert isinstance(event, Message)
+    assert event.text is not None
+    assert len(event.text) == 65_536
+
+
 def test_a_stream_without_words_tells_nothing() -> None:
     tap = channel().tap(ASKED, answer(content_type="text/event-stream"), "in")
     assert tap is not None

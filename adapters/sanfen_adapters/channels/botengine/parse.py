@@ -12,6 +12,7 @@ from sanfen.abc import Alias, Answer, Event, Fact, ParseError, Place, Request, d
 __all__ = ["Streamed", "answers", "asked", "said"]
 
 _LONGEST_LINE = 1 << 20
+_LONGEST_TEXT = 1 << 16  # characters of a stream's answer that are kept
 _ENDINGS = ("message_end", "error", "workflow_finished")
 
 
@@ -109,7 +110,7 @@ class Streamed:
             if self._first_ms is None:
                 self._first_ms = received_ms
                 self._ids = (event.get("message_id"), event.get("conversation_id"))
-            self._text = text if kind == "message_replace" else self._text + text
+            self._text = (text if kind == "message_replace" else self._text + text)[:_LONGEST_TEXT]
         return self.end(received_ms) if kind in _ENDINGS else ()
 
 
