@@ -128,6 +128,17 @@ async def test_deliveries_pass_as_they_were_signed_and_nothing_else_passes(
             assert await status(f"{board}/healthz") == 200
             assert await status(f"{board}/metrics") == 401
             assert await status(f"{board}/metrics", Authorization=f"Bearer {TOKEN}") == 200
+            form = {"token": TOKEN, "next": "/"}
+            async with client.post(
+                f"{board}/login", data=form, headers={"Origin": board}, allow_redirects=False
+            ) as answer:
+                assert answer.status == 303, (dict(answer.headers), await answer.text())
+                cookie = answer.headers["Set-Cookie"]
+                assert (answer.status, cookie.startswith("__Host-"), "Secure" in cookie) == (303, True, True)
+            async with client.get(
+                f"{board}/", headers={"Accept": "text/html", "Cookie": cookie.split(";")[0]}
+            ) as answer:
+                assert (answer.status, "旗舰店" in await answer.text()) == (200, True)
     finally:
         await sanfen.stop()
 
