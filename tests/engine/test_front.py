@@ -117,10 +117,11 @@ async def test_a_commit_that_takes_too_long_is_kept_aside_and_counts_once(door: 
 async def test_a_failed_commit_is_kept_aside(door: Door) -> None:
     db = door.open()
     await door.send(0)
-    db.write(lambda connection: connection.execute("ALTER TABLE events RENAME TO gone")).result()
+    refuse = "CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'not now'); END"
+    db.write(lambda connection: connection.execute(refuse)).result()
     kept = await door.send(1)
     assert kept.aside
-    db.write(lambda connection: connection.execute("ALTER TABLE gone RENAME TO events")).result()
+    db.write(lambda connection: connection.execute("DROP TRIGGER refuse")).result()
     await door.mended()
 
     assert door.journaled == ["q0", "q1"]

@@ -356,7 +356,8 @@ class Engine:
             elif not isinstance(effect, Escalated) or not version.holds(effect.round.opened_ms):
                 continue
             elif effect.round.answerable or not open_only:
-                pending.write()  # a notice tells what was asked
+                if effect.round.key in pending.keys:
+                    pending.write()  # a notice tells what was asked
                 escalated |= self._enqueue(pending, effect, policy.id) > 0
         return escalated
 
