@@ -6,9 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.request import urlopen
 
 __all__ = ["Done", "Sanfen", "free_port", "serving"]
 
@@ -43,10 +44,9 @@ def serving(config: Path, *options: str) -> Iterator[Path]:
     with said.open("w", encoding="utf-8") as out, subprocess.Popen(command, stderr=out) as process:
         try:
             for _ in range(400):
-                with socket.socket() as one:
-                    if one.connect_ex(("127.0.0.1", board)) == 0:
-                        break
-                time.sleep(0.05)  # until the port answers; bounded
+                with suppress(OSError), urlopen(f"http://127.0.0.1:{board}/readyz", timeout=5):  # ours
+                    break
+                time.sleep(0.05)  # until it is ready; bounded
             yield said
         finally:
             process.terminate()

@@ -1,6 +1,7 @@
 """The verbs that talk to a running service, against a real one."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -58,6 +59,21 @@ def test_the_tail_is_narrowed(sanfen: Sanfen, shop: Path) -> None:
     assert "在吗" not in only.out
     assert len(only.out.splitlines()) == 1
     assert other.out == ""
+
+
+def test_a_question_that_counts_nowhere_says_why(sanfen: Sanfen, config: Path) -> None:
+    """Under a rule whose hours are over whenever the test runs."""
+    at_hour = time.gmtime().tm_hour
+    hours = f"{(at_hour + 12) % 24:02}:00-{(at_hour + 12) % 24:02}:30"
+    rule = f"policies: {{ours: {{based_on: taobao-2022-01, tz: UTC, window: {hours}, midnight: none}}}}"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(re.sub("^policies: .*$", rule, text, flags=re.MULTILINE), encoding="utf-8")
+    with serving(config):
+        done = sanfen("say", "在吗", "-c", config)
+
+    assert done.code == 0
+    assert "excluded" in done.out
+    assert "hours" in done.out
 
 
 def test_a_trial_tells_nobody(sanfen: Sanfen, shop: Path) -> None:

@@ -109,6 +109,8 @@ def _line(row: dict[str, Any], said: dict[str, Any], language: str) -> str:
     word = t(f"outcome_{row['status']}", language)
     if said["sender"] == "customer":
         due = (row["due"] or "–")[11:19]
+        if row["reason"]:
+            return f"{row['id']}  {word}  {sentence(Reason(row['reason']), language)}"
         return t("say_asked", language, id=row["id"], outcome=word, due=due)
     verdict = t("verdict_valid" if said["valid"] else "verdict_invalid", language)
     because = [sentence(Reason(said["reason"]), language)] if said["reason"] else []

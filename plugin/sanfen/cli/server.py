@@ -120,6 +120,6 @@ def _with(path: str, query: dict[str, str]) -> str:
 def _refusal(error: HTTPError) -> InputError:
     try:
         said = json.load(error)
-        return InputError(str(said["title"]), hint=str(said.get("hint", "")))
+        return InputError(str(said.get("title") or said["reason"]), hint=str(said.get("hint", "")))
     except (ValueError, KeyError, TypeError):
         return InputError(f"{error.url}: {error.code} {error.reason}")
