@@ -52,7 +52,7 @@ oracle: $(VENV)/.dev  ## the core against the second scorer, 10,000 conversation
 bench: $(VENV)/.dev  ## ratios against a floor or a peer in the same run
 	@for one in benchmarks/*.py; do echo "== $$one"; $(RUN)/python $$one || exit 1; done
 
-include tests/faults/long.mk tests/crash/long.mk tests/bots/bots.mk tests/e2e/matrix/long.mk docs/site.mk tests/browser/browser.mk
+include tests/faults/long.mk tests/crash/long.mk tests/bots/bots.mk tests/e2e/matrix/long.mk docs/site.mk tests/browser/browser.mk tests/judges/judges.mk
 
 $(VENV)/.supply: pyproject.toml | $(VENV)/bin/python
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --group supply
