@@ -6,6 +6,7 @@
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args, get_origin
@@ -211,6 +212,13 @@ def test_commands_in_documents_exist(path: Path) -> None:
     assert not unknown
 
 
+def test_extras_are_documented() -> None:
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = (DOCS / "deploy.md").read_text(encoding="utf-8")
+
+    assert not [name for name in project["optional-dependencies"] if f"| `{name}` |" not in text]
+
+
 def test_metrics_named_elsewhere_are_shown() -> None:
     known = set(re.findall(r"`(sanfen_\w+)`", (DOCS / "metrics.md").read_text(encoding="utf-8")))
     named = {name for path in PAGES for name in re.findall(r"`(sanfen_\w+)[`{]", path.read_text(encoding="utf-8"))}
@@ -282,9 +290,9 @@ def test_examples_of_channels_are_found_good(block: str, tmp_path: Path) -> None
 
 def test_links_between_documents_lead_somewhere() -> None:
     root = DOCS.parent
-    for path in [*root.glob("*.md"), *DOCS.glob("*.md")]:
+    for path in [*root.glob("*.md"), *DOCS.glob("**/*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text(encoding="utf-8")):
-            assert (path.parent / target).exists(), f"{path.name}: {target}"
+            assert (path.parent / target).is_file(), f"{path.name}: {target} (a folder has no page: name it in code)"
 
 
 def test_every_page_has_its_place_in_the_site() -> None:
