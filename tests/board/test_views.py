@@ -16,7 +16,8 @@ from sanfen.core.policy import Hours, Period, Policy
 from sanfen.engine.ingest import Engine
 from sanfen.meters import Meters
 from sanfen.notify.acting import Acting
-from sanfen.store.db import Database
+from sanfen.store import journal
+from sanfen.store.db import Database, Readable, Watched
 from sanfen.store.journal import Delivery
 from sanfen.testing import FakeClock, ask, reply
 
@@ -26,7 +27,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 class Service:
-    def __init__(self, db: Database | None) -> None:
+    def __init__(self, db: Readable | None) -> None:
         self.db = db
         self.front: Any = SimpleNamespace(under_way=0)
         self.acting = Acting({})
@@ -152,3 +153,23 @@ async def test_without_a_log_it_says_so(aiohttp_client: Any) -> None:
     assert "relaying without scoring" in await page.text()
     assert (await client.get("/api/v1/now")).status == 503
     assert "sanfen_ready 0.0" in await (await client.get("/metrics")).text()
+
+
+async def test_a_log_that_is_damaged_under_a_reader_is_said(tmp_path: Path, aiohttp_client: Any) -> None:
+    """503 with a mend, and no 500: the writer finds it out by itself a little later."""
+    path = tmp_path / "log.db"
+    db = Database.open(path)
+    said = [ask(START + number, f"c{number}", text="x" * 500) for number in range(300)]
+    db.write(lambda c: journal.append(c, Delivery(1, "desk", "in", "POST", "", b""), said)).result()
+    await asyncio.to_thread(db.close)
+    raw = bytearray(path.read_bytes())
+    raw[8_192:-4_096] = b"\xa5" * (len(raw) - 12_288)
+    path.write_bytes(raw)
+    service = Service(None)
+    service.db = Watched(path)
+    client: Client = await aiohttp_client(TestServer(build_board_app(service, Settings(storage=path), FakeClock())))
+    answers = [await client.get(f"/api/v1/{name}") for name in ("messages", "rounds", "now", "sessions")]
+
+    assert {answer.status for answer in answers} <= {200, 503}
+    (said_so,) = {(await answer.json())["title"] for answer in answers if answer.status == 503}
+    assert said_so.startswith(f"{path} is damaged")

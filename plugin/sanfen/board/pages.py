@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, Protocol, TypeVar
@@ -18,6 +19,7 @@ from sanfen.errors import InputError, ParseError
 from sanfen.notify.notice import clock_text
 from sanfen.store.db import Readable
 from sanfen.store.queries import mask
+from sanfen.store.trouble import store_error
 from sanfen.strictjson import strict_json
 
 __all__ = [
@@ -72,7 +74,7 @@ class Pages:
 
     def adopt(self, settings: Settings) -> None:
         """Show under these from now on."""
-        self._shop = settings.shop
+        self._shop, self._storage = settings.shop, settings.storage
 
     def render(self, name: str, request: web.Request, *, status: int = 200, **shown: Any) -> web.Response:
         """A page in the reader's language, with ``csrf``, ``role`` and ``logged_in`` of who asks.
@@ -98,13 +100,15 @@ class Pages:
         return Html(template.render(t=words, language=language, other=other, shop=self._shop.name, **shown))
 
     async def ask(self, question: Callable[[Any], T]) -> T:
-        """Ask in a thread, with a connection of its own: a slow question stops nobody else."""
+        """Ask in a thread, with a connection of its own: a slow question stops nobody else. Raises StoreError."""
         database = self.log()
 
         def ask() -> T:
             connection = database.reader()
             try:
                 return question(connection)
+            except sqlite3.DatabaseError as error:
+                raise store_error(self._storage, error, connection) from None
             finally:
                 connection.close()
 
