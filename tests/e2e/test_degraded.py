@@ -80,6 +80,7 @@ async def test_killed_while_degraded_and_while_draining_loses_nothing(tmp_path: 
     await sanfen.start()
     names = [f"k{number}" for number in range(300)]
     assert await send(sanfen, "first") == [200]
+    await eventually(lambda: received(sanfen) == (1, 0), says=lambda: sanfen.log)
     with locked(tmp_path / "sanfen.db"):
         answers = await asyncio.gather(*(send(sanfen, name) for name in names))
         assert answers == [[200]] * 300

@@ -68,7 +68,7 @@ async def test_a_standby_shows_the_board_and_takes_over_when_the_first_dies(sanf
     await eventually(lambda: takes(second, "second"), says=lambda: second.log)
 
     assert time.monotonic() - killed < 5
-    assert names(second) == {"first", "second"}
+    await eventually(lambda: names(second) == {"first", "second"}, says=lambda: second.log)
     assert (await board(second, "/readyz"))[0] == 200
     assert await second.stop() == 0
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,8 @@ async def test_after_a_stop_in_between_it_goes_on_where_it_was(tmp_path: Path) -
         await again.until(lambda: again.rows("SELECT cursor FROM pull_rows WHERE done = asked") == [("3",)])
 
         assert again.ids() == ["a", "b", "c", "d"]
-        assert asked == ["token", "", "1", "token", "1", "2"]
+        # A page that the log could not take at once is fetched again, and is the same page.
+        assert [name for name, _ in groupby(asked)] == ["token", "", "1", "token", "1", "2"]
         await again.stop()
 
 

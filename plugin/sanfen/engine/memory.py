@@ -64,7 +64,7 @@ class Live:
     @property
     def next_ms(self) -> int:
         """When something is due next, epoch milliseconds, or NEVER."""
-        return min(run.state.next_ms for run in self.runs)
+        return min((run.state.next_ms for run in self.runs), default=NEVER)
 
     def due(self, key: Key) -> list[tuple[int, Key]]:
         """What to remember: when the conversation has something due next, if it has."""
