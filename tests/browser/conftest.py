@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, async_playwright
 from tests.browser.pages import ARGUMENTS, CHROMIUM
-from tests.browser.shop import NOW, Board, opened
-
-from sanfen.demo.clock import FastClock
+from tests.browser.shop import WAITING, Board, opened, running
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +26,6 @@ async def still(tmp_path_factory: Any) -> AsyncIterator[Board]:
 
 @pytest.fixture
 async def desk(tmp_path: Any) -> AsyncIterator[Board]:
-    """A board of a shop whose time goes on."""
-    async with opened(tmp_path, lambda: FastClock(NOW, 1), days=2) as board:
+    """A board of a shop whose time goes on; nobody's is over soon."""
+    async with opened(tmp_path, running, days=2, waiting=WAITING[4:]) as board:
         yield board

@@ -3,11 +3,10 @@
 import asyncio
 from pathlib import Path
 
-from tests.browser.shop import NOW, SECRETS
+from tests.browser.shop import SECRETS, running
 
 from sanfen.bootstrap import Service
 from sanfen.config.load import load
-from sanfen.demo.clock import FastClock
 
 __all__ = ["main"]
 
@@ -18,7 +17,7 @@ def main(folder: str) -> None:
 
 
 async def _serve(folder: Path) -> None:
-    service = Service(load(folder / "sanfen.yaml", env=SECRETS), FastClock(NOW, 1))
+    service = Service(load(folder / "sanfen.yaml", env=SECRETS), running())
     await service.start()
     print("serving", flush=True)
     await asyncio.Event().wait()

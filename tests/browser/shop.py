@@ -17,6 +17,7 @@ from sanfen.bootstrap import Service
 from sanfen.clock import Clock
 from sanfen.config.load import Loaded, load
 from sanfen.core.events import Event, Key, Message, Mode, Sender, Take
+from sanfen.demo.clock import FastClock
 from sanfen.engine.ingest import Engine
 from sanfen.roster import Roster
 from sanfen.store import outbox
@@ -24,7 +25,7 @@ from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
 from sanfen.testing import FakeClock
 
-__all__ = ["NOW", "SECRETS", "WAITING", "Board", "ask", "configured", "history", "opened"]
+__all__ = ["NOW", "SECRETS", "WAITING", "Board", "ask", "configured", "history", "opened", "running"]
 
 SECRETS = {"SHOP_SECRET": "whsec_" + "QUJD" * 8}
 
@@ -86,6 +87,13 @@ class Board(NamedTuple):
     async def say(self, *events: Event) -> None:
         """A delivery, committed."""
         await self.service.front.submit(Delivery(self.service.clock.now_ms(), "taobao", "in", "POST", "", b""), events)
+
+
+def running() -> FastClock:
+    """A clock that goes on from NOW, as fast as any other."""
+    clock = FastClock(NOW, 1)
+    clock.begin()
+    return clock
 
 
 def ask(at_ms: int, customer: str, text: str | None = None, name: str | None = None) -> Message:
