@@ -192,19 +192,22 @@ def test_a_lock_of_another_program_is_waited_for_and_then_said(db: Database, mon
 def test_the_log_stays_ours_when_it_is_opened_again(db: Database) -> None:
     """After a failed commit: another program that looks into the file and closes it must not take it for abandoned.
 
-    It would fold the WAL back and remove it from under us, and with it what we acknowledge from then on.
+    Not even while somebody of ours was reading, whose locks a new handle shares. It would fold the WAL back and remove it from under us, and with it what we acknowledge from then on.
     """
 
     def broken(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
         connection.execute("INSERT INTO nowhere VALUES (1)")
 
+    reader = db.reader()
+    reader.execute("SELECT count(*) FROM gap_rows").fetchone()
     with pytest.raises(StoreError):
         db.write(broken).result()
     db.write(lambda connection: connection.execute(INSERT, (1,))).result()
     look = f"import sqlite3; c = sqlite3.connect({str(db.path)!r}); c.execute('SELECT 1 FROM gap_rows'); c.close()"
     subprocess.run([sys.executable, "-Ic", look], check=True)
     db.write(lambda connection: connection.execute(INSERT, (2,))).result()
+    reader.close()
 
     assert count(db.path) == 2
     assert db.path.with_name(db.path.name + "-wal").is_file()

@@ -3,14 +3,19 @@
 import sqlite3
 from functools import lru_cache
 
-from sanfen.store.migrations import known, migrate
+from sanfen.store.migrations import APPLICATION_ID, known, migrate
 
 __all__ = ["is_altered"]
 
 
 def is_altered(connection: sqlite3.Connection) -> bool:
-    """Whether a log of today's schema has another text for it than our migrations give: a byte of it was hit."""
+    """Whether a log of today's schema has another text for it than our migrations give: a byte of it was hit.
+
+    It asks the connection: opening and closing the file would drop the locks that SQLite holds on it.
+    """
     try:
+        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            return False
         rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = 'sanfen'").fetchall()
         found = _texts(connection)
     except sqlite3.Error:

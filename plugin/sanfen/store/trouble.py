@@ -36,8 +36,6 @@ def store_error(
         return StoreError(f"cannot write {path}: {text}", hint="check storage: and its rights")
     if "I/O" in text:
         return StoreError(f"{path}: {text}", hint="check the disk")
-    if connection is not None and isinstance(error, sqlite3.OperationalError) and files.is_ours(path):
-        if is_altered(connection):
-            return DamagedError(f"{path} is damaged: the text of its schema was changed", hint="restore a copy")
-        return StoreError(f"{path}: {text}")
+    if connection is not None and isinstance(error, sqlite3.OperationalError) and is_altered(connection):
+        return DamagedError(f"{path} is damaged: the text of its schema was changed", hint="restore a copy")
     return StoreError(f"{path}: {text}")
