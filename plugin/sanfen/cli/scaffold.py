@@ -23,26 +23,20 @@ ack = "store"  # passthrough: the workflow's answer is a message itself
 _CLASS = '''\
 """{title}."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from sanfen.abc import ChannelAdapter, Direction, Fact, Proof, Request
-from sanfen_adapters.signatures import SCHEMES, check, keys
+from sanfen.abc import Direction, Fact, Proof, Request
+from sanfen_adapters.signatures import SCHEMES, check
+from sanfen_adapters.signed import SignedChannel
 from {package}.parse import parse
 
 __all__ = ["{kind}"]
 
 
-class {kind}(ChannelAdapter):
+class {kind}(SignedChannel):
     """{title}: what it reads, in a sentence."""
 
     name = "{name}"
-
-    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
-        """``options``: none so far. Raises ConfigError if a secret cannot be a key."""
-        super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:  # noqa: ARG002  # both alike
         """Return if a secret signed it, or if the operator wrote ``signing: none``. Raises VerifyError."""

@@ -4,16 +4,17 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sanfen.abc import Answer, ChannelAdapter, Direction, Fact, Here, Proof, Request, Tap, VerifyError, json_object
+from sanfen.abc import Answer, Direction, Fact, Here, Proof, Request, Tap, VerifyError, json_object
 from sanfen_adapters.channels.botengine.parse import Streamed, answers, asked, said
-from sanfen_adapters.signatures import BEARER, check, keys
+from sanfen_adapters.signatures import BEARER, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["BotEngineChannel"]
 
 _TOKEN = BEARER._replace(name="token in the query", signature="query:token", prefix="")
 
 
-class BotEngineChannel(ChannelAdapter):
+class BotEngineChannel(SignedChannel):
     """``in``: what is asked of the bot; its answer is the message. ``out``: what it sends by calls of its own."""
 
     name = "botengine"
@@ -24,8 +25,6 @@ class BotEngineChannel(ChannelAdapter):
         ``options``: ``bot``, its name in figures; ``rewrite_service_url``, for a bot of the Bot Framework that nobody signs to.
         """
         super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
         self._bot = str(options["bot"]) if options.get("bot") else None
         self._rewrites = str(options.get("rewrite_service_url", "false")).lower() == "true"
 

@@ -5,23 +5,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
-from sanfen.abc import Action, Answer, Call, ChannelAdapter, Direction, Event, Proof, Request, VerifyError
+from sanfen.abc import Action, Answer, Call, Direction, Event, Proof, Request, VerifyError
 from sanfen_adapters.channels.chatwoot.parse import parse, sent
-from sanfen_adapters.signatures import CHATWOOT, check, keys
+from sanfen_adapters.signatures import CHATWOOT, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["ChatwootChannel"]
 
 
-class ChatwootChannel(ChannelAdapter):
-    """``in``: the webhook, signed (servers older than 4.17 do not sign: ``signing: none``). ``out``: calls of its API."""
+class ChatwootChannel(SignedChannel):
+    """``in``: the webhook, signed (servers older than 4.17 do not sign: ``signing: none``). ``out``: calls of its API.
+
+    ``options``: ``api``, the server's address, and ``token``, an agent's, for what steps do there.
+    """
 
     name = "chatwoot"
-
-    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
-        """``options``: ``api``, the server's address, and ``token``, an agent's, for what steps do there."""
-        super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
         """A webhook is signed; a call of the API carries a token, which Chatwoot itself judges. Raises VerifyError."""

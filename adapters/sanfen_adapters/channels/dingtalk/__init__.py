@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 from sanfen.abc import (
     Alias,
     Answer,
-    ChannelAdapter,
     Direction,
     Fact,
     Here,
@@ -19,23 +18,21 @@ from sanfen.abc import (
     fingerprint,
     json_object,
 )
-from sanfen_adapters.signatures import DINGTALK, check, keys
+from sanfen_adapters.signatures import DINGTALK, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["DingtalkChannel"]
 
 _SESSION, _GROUP = "robot/sendBySession", "v1.0/robot/groupMessages/send"
 
 
-class DingtalkChannel(ChannelAdapter):
-    """``secret``: the app's secret. The signature does not cover the body: only over HTTPS."""
+class DingtalkChannel(SignedChannel):
+    """``secret``: the app's secret. The signature does not cover the body: only over HTTPS.
+
+    ``options``: ``bot``, the robot's name in figures; ``rewrite_session_webhook``, so that answers pass through us.
+    """
 
     name = "dingtalk"
-
-    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
-        """``options``: ``bot``, the robot's name in figures; ``rewrite_session_webhook``, so that answers pass through us."""
-        super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
         """A callback is signed; an answer has its session, a call its token, which DingTalk judges. Raises VerifyError."""

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sanfen.abc import (
-    ChannelAdapter,
     Direction,
     Event,
     ParseError,
@@ -17,21 +16,16 @@ from sanfen.abc import (
     fingerprint,
     json_object,
 )
-from sanfen_adapters.signatures import DOUYIN, DOUYIN_MINIGAME, check, keys
+from sanfen_adapters.signatures import DOUYIN, DOUYIN_MINIGAME, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["DouyinChannel"]
 
 
-class DouyinChannel(ChannelAdapter):
+class DouyinChannel(SignedChannel):
     """``secret``: the client secret of the open platform, or the token of the mini-game's push."""
 
     name = "douyin"
-
-    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
-        """Raises ConfigError if a secret cannot be a key."""
-        super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
         """By the header, or in the query of a mini-game's push. Raises VerifyError."""

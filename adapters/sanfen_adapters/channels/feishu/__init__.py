@@ -8,7 +8,6 @@ from typing import Any
 
 from sanfen.abc import (
     Answer,
-    ChannelAdapter,
     Direction,
     Event,
     ParseError,
@@ -21,14 +20,15 @@ from sanfen.abc import (
     json_object,
 )
 from sanfen_adapters.ciphers import decrypt_feishu
-from sanfen_adapters.signatures import FEISHU, check, keys
+from sanfen_adapters.signatures import FEISHU, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["FeishuChannel"]
 
 _SENT = re.compile(r"open-apis/im/v1/messages(/[^/]+/reply)?")
 
 
-class FeishuChannel(ChannelAdapter):
+class FeishuChannel(SignedChannel):
     """``secret``: the Encrypt Key. ``in``: events. ``out``: calls of the open platform, which knows their tokens."""
 
     name = "feishu"
@@ -36,8 +36,6 @@ class FeishuChannel(ChannelAdapter):
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
         """``options``: ``verification_token``, for the challenge and for events that are not signed."""
         super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
         self._token = str(options.get("verification_token", "")).encode()
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:

@@ -1,25 +1,19 @@
 """The generic channel: Standard Webhooks signatures around CloudEvents, Standard Webhooks or our own events."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from sanfen.abc import ChannelAdapter, Direction, Event, Proof, Request
+from sanfen.abc import Direction, Event, Proof, Request
 from sanfen_adapters.channels.generic.parse import parse
-from sanfen_adapters.signatures import STANDARD_WEBHOOKS, check, keys
+from sanfen_adapters.signatures import STANDARD_WEBHOOKS, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["GenericChannel"]
 
 
-class GenericChannel(ChannelAdapter):
+class GenericChannel(SignedChannel):
     """Signed the same way in both directions."""
 
     name = "generic"
-
-    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
-        """Raises ConfigError if a secret cannot be a key."""
-        super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:  # noqa: ARG002  # both ways alike
         """Return if a secret signed it at most 300 s ago, or if the operator wrote ``signing: none``."""

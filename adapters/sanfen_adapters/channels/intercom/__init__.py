@@ -5,25 +5,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
-from sanfen.abc import Action, Answer, Call, ChannelAdapter, Direction, Event, Proof, Request, VerifyError, json_object
+from sanfen.abc import Action, Answer, Call, Direction, Event, Proof, Request, VerifyError, json_object
 from sanfen_adapters.channels.intercom.parse import notified, sent
-from sanfen_adapters.signatures import HUB_SHA1, check, keys
+from sanfen_adapters.signatures import HUB_SHA1, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["IntercomChannel"]
 
 _API = "https://api.intercom.io"
 
 
-class IntercomChannel(ChannelAdapter):
-    """``secret``: the app's client secret. ``in``: notifications. ``out``: calls of the API."""
+class IntercomChannel(SignedChannel):
+    """``secret``: the app's client secret. ``in``: notifications. ``out``: calls of the API.
+
+    ``options``: ``token`` and ``admin``, the id under which steps assign and note; ``api``, another region's.
+    """
 
     name = "intercom"
-
-    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
-        """``options``: ``token`` and ``admin``, the id under which steps assign and note; ``api``, another region's."""
-        super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
         """A notification is signed; a call carries a token, which Intercom itself judges. Raises VerifyError."""

@@ -6,7 +6,6 @@ from typing import Any
 from sanfen.abc import (
     Alias,
     Answer,
-    ChannelAdapter,
     Direction,
     Fact,
     Place,
@@ -18,7 +17,8 @@ from sanfen.abc import (
     json_object,
     listed,
 )
-from sanfen_adapters.signatures import LINE, check, keys
+from sanfen_adapters.signatures import LINE, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["LineChannel"]
 
@@ -26,16 +26,10 @@ _CALLS = {f"v2/bot/message/{one}": one for one in ("reply", "push", "multicast")
 _DAY_MS = 86_400_000
 
 
-class LineChannel(ChannelAdapter):
+class LineChannel(SignedChannel):
     """``secret``: the channel secret. ``in``: webhooks. ``out``: calls of the Messaging API, which knows their tokens."""
 
     name = "line"
-
-    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
-        """Raises ConfigError if a secret cannot be a key."""
-        super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
         """A webhook is signed; a call carries a token, which LINE itself judges. Raises VerifyError."""

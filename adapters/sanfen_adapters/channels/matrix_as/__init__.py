@@ -4,14 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sanfen.abc import Answer, ChannelAdapter, ConfigError, Direction, Fact, Proof, Request, VerifyError
+from sanfen.abc import Answer, ConfigError, Direction, Fact, Proof, Request, VerifyError
 from sanfen_adapters.channels.matrix_as.parse import parse, sent
-from sanfen_adapters.signatures import MATRIX, check, keys
+from sanfen_adapters.signatures import MATRIX, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["MatrixChannel"]
 
 
-class MatrixChannel(ChannelAdapter):
+class MatrixChannel(SignedChannel):
     """``in``: the homeserver's transactions, with the ``hs_token``. ``out``: the service's calls of the homeserver."""
 
     name = "matrix_as"
@@ -19,8 +20,6 @@ class MatrixChannel(ChannelAdapter):
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
         """``options``: ``customers``, the registration's pattern of users; without it the directory tells. Raises ConfigError."""
         super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
         try:
             self._customers = re.compile(options["customers"]) if options.get("customers") else None
         except re.error as error:

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
-from sanfen.abc import Answer, ChannelAdapter, Direction, Fact, Proof, Reply, Request, VerifyError, json_object
+from sanfen.abc import Answer, Direction, Fact, Proof, Reply, Request, VerifyError, json_object
 from sanfen_adapters.channels.meta import messenger, whatsapp
-from sanfen_adapters.signatures import HUB_SHA256, check, keys
+from sanfen_adapters.signatures import HUB_SHA256, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["MetaChannel"]
 
 
-class MetaChannel(ChannelAdapter):
+class MetaChannel(SignedChannel):
     """``secret``: the app's secret. ``in``: webhooks. ``out``: calls of the Graph API, which knows their tokens."""
 
     name = "meta"
@@ -20,8 +21,6 @@ class MetaChannel(ChannelAdapter):
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
         """``options``: ``verify_token``; ``human_apps``, the apps people type in; ``page``, for calls of ``me/messages``."""
         super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
         self._challenge = str(options.get("verify_token", ""))
         self._human_apps = frozenset(self.texts("human_apps") or (messenger.PAGE_INBOX,))
         self._page = str(options["page"]) if options.get("page") else None

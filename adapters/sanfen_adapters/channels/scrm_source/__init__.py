@@ -1,11 +1,10 @@
 """Hosts of WeCom accounts (句子互动 and its like): every message comes by a callback, ``source`` says how it was sent."""
 
 import hmac
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from sanfen.abc import ChannelAdapter, Direction, Event, ParseError, Proof, Request, VerifyError, dig, json_object
-from sanfen_adapters.signatures import keys
+from sanfen.abc import Direction, Event, ParseError, Proof, Request, VerifyError, dig, json_object
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["ScrmSourceChannel"]
 
@@ -13,16 +12,10 @@ _MODES = {0: "human", 1: "human", 2: "broadcast", 3: "auto", 5: "bot", 6: "bot",
 """Phone, console by hand, broadcast, auto-reply, another bot, interface, SOP."""
 
 
-class ScrmSourceChannel(ChannelAdapter):
+class ScrmSourceChannel(SignedChannel):
     """``secret``: the token that stands in every callback."""
 
     name = "scrm_source"
-
-    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
-        """Raises ConfigError if a secret cannot be a key."""
-        super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:  # noqa: ARG002
         """A callback carries the host's token. Raises VerifyError."""

@@ -1,6 +1,6 @@
 """Slack: everything said in a channel comes by its events; bots are marked, people are known by the directory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sanfen.abc import (
@@ -17,7 +17,8 @@ from sanfen.abc import (
     fingerprint,
     json_object,
 )
-from sanfen_adapters.signatures import SLACK, check, keys
+from sanfen_adapters.signatures import SLACK, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["SlackChannel"]
 
@@ -25,17 +26,11 @@ _FORM = "application/x-www-form-urlencoded"
 _SAID = (None, "bot_message", "file_share", "thread_broadcast", "me_message")
 
 
-class SlackChannel(ChannelAdapter):
+class SlackChannel(SignedChannel):
     """``secret``: the app's signing secret. ``in``: the Events API. ``out``: the Web API, which knows its tokens."""
 
     name = "slack"
     content_types = ChannelAdapter.content_types | {_FORM, "multipart/form-data"}
-
-    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
-        """Raises ConfigError if a secret cannot be a key."""
-        super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
         """An event is signed; a call carries a token, which Slack itself judges. Raises VerifyError."""

@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from sanfen.abc import Answer, ChannelAdapter, Direction, Fact, Here, Proof, Request, VerifyError, json_object
 from sanfen_adapters.channels.telegram.parse import CALL, replied, sent, update
-from sanfen_adapters.signatures import TELEGRAM, check, keys
+from sanfen_adapters.signatures import TELEGRAM, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["TelegramChannel"]
 
@@ -17,17 +18,11 @@ _TOKEN = re.compile(r"(bot[0-9]{1,20})(?::|%3A)[^/]*", re.IGNORECASE)
 _FORM = "application/x-www-form-urlencoded"
 
 
-class TelegramChannel(ChannelAdapter):
+class TelegramChannel(SignedChannel):
     """``in``: the webhook, with its secret token. ``out``: calls of the Bot API, whose token Telegram judges."""
 
     name = "telegram"
     content_types = ChannelAdapter.content_types | {_FORM, "multipart/form-data"}
-
-    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
-        """Raises ConfigError if a secret cannot be a key."""
-        super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
         """The webhook's secret token; a call names its bot's token in its path. Raises VerifyError."""

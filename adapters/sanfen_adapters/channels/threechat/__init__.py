@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sanfen.abc import ChannelAdapter, Direction, Event, Proof, Request, VerifyError, dig, json_object
-from sanfen_adapters.signatures import SUNCO, check, keys
+from sanfen.abc import Direction, Event, Proof, Request, VerifyError, dig, json_object
+from sanfen_adapters.signatures import SUNCO, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["ThreechatChannel"]
 
 _MODES = {0: "auto", 2: "human", 3: "bot"}
 
 
-class ThreechatChannel(ChannelAdapter):
+class ThreechatChannel(SignedChannel):
     """``secret``: the token that stands in a header of every callback."""
 
     name = "threechat"
@@ -19,8 +20,6 @@ class ThreechatChannel(ChannelAdapter):
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
         """``options``: ``header``, where the token stands; ``token`` unless said."""
         super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
         header = str(options.get("header", "token")).lower()
         self._scheme = SUNCO._replace(name="token", signature=f"header:{header}")
 

@@ -1,11 +1,10 @@
 """TikTok Shop: one webhook for both sides of a conversation; ``sender.role`` says who."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sanfen.abc import (
-    ChannelAdapter,
     Direction,
     Event,
     ParseError,
@@ -16,7 +15,8 @@ from sanfen.abc import (
     dig,
     json_object,
 )
-from sanfen_adapters.signatures import TIKTOK_SHOP, check, keys
+from sanfen_adapters.signatures import TIKTOK_SHOP, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["TiktokShopChannel"]
 
@@ -24,16 +24,13 @@ _MODES = {"SHOP": "human", "CUSTOMER_SERVICE": "human", "SYSTEM": "auto", "ROBOT
 _NEW_MESSAGE = 14
 
 
-class TiktokShopChannel(ChannelAdapter):
-    """``secret``: the app's secret, which signs the app's key and the body."""
+class TiktokShopChannel(SignedChannel):
+    """``secret``: the app's secret, which signs the app's key and the body.
+
+    ``options``: ``app_key``.
+    """
 
     name = "tiktok_shop"
-
-    def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
-        """``options``: ``app_key``."""
-        super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
         """A webhook is signed; a call carries a token, which TikTok itself judges. Raises VerifyError."""

@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl
 
 from sanfen.abc import Answer, ChannelAdapter, Direction, Event, Proof, Request, VerifyError, fingerprint, json_object
 from sanfen_adapters.ciphers import flat_xml
-from sanfen_adapters.signatures import TWILIO, TWILIO_SHA256, check, keys
+from sanfen_adapters.signatures import TWILIO, TWILIO_SHA256, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["TwilioChannel"]
 
@@ -16,7 +17,7 @@ _SMS = re.compile(r"2010-04-01/Accounts/[^/]+/Messages\.json")
 _TALK = re.compile(r"v1/(?:Services/[^/]+/)?Conversations/([^/]+)/Messages")
 
 
-class TwilioChannel(ChannelAdapter):
+class TwilioChannel(SignedChannel):
     """``secret``: the auth token, which signs the address too. ``out``: calls of the API, which knows its tokens."""
 
     name = "twilio"
@@ -25,8 +26,6 @@ class TwilioChannel(ChannelAdapter):
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
         """``options``: ``url``, the channel's address as Twilio calls it: https://hooks.example.com/in/NAME."""
         super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
         self._url = str(options.get("url", "")).rstrip("/")
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:

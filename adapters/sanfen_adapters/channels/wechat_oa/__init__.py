@@ -23,7 +23,8 @@ from sanfen.abc import (
     listed,
 )
 from sanfen_adapters.ciphers import aes_key, decrypt_wecom, flat_xml
-from sanfen_adapters.signatures import WECHAT, WECOM, check, keys
+from sanfen_adapters.signatures import WECHAT, WECOM, check
+from sanfen_adapters.signed import SignedChannel
 from sanfen_adapters.tokens import AccessToken
 
 __all__ = ["WechatOaChannel"]
@@ -33,7 +34,7 @@ _MOST = 10_000  # rows of a page
 _EVENTS = ("kf_create_session", "kf_switch_session", "kf_close_session")
 
 
-class WechatOaChannel(ChannelAdapter):
+class WechatOaChannel(SignedChannel):
     """``secret``: the token of the callback. ``in``: callbacks, plain or encrypted. ``out``: calls of the interface."""
 
     name = "wechat_oa"
@@ -45,8 +46,6 @@ class WechatOaChannel(ChannelAdapter):
         ``account``: gh_…, by which the callback names it. ``bot``: who calls. Raises ConfigError.
         """
         super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
         self._aes = aes_key(str(options["aes_key"]), channel) if options.get("aes_key") else None
         self._account = options.get("account")
         self._api = str(options.get("api", "https://api.weixin.qq.com")).rstrip("/")

@@ -23,7 +23,8 @@ from sanfen.abc import (
 )
 from sanfen_adapters.channels.wecom_kf.parse import page, sent
 from sanfen_adapters.ciphers import aes_key, decrypt_wecom, flat_xml
-from sanfen_adapters.signatures import WECOM, check, keys
+from sanfen_adapters.signatures import WECOM, check
+from sanfen_adapters.signed import SignedChannel
 from sanfen_adapters.tokens import AccessToken
 
 __all__ = ["WecomKfChannel"]
@@ -31,7 +32,7 @@ __all__ = ["WecomKfChannel"]
 _API = "https://qyapi.weixin.qq.com"
 
 
-class WecomKfChannel(ChannelAdapter):
+class WecomKfChannel(SignedChannel):
     """``secret``: the callback's token. ``in``: callbacks, encrypted. ``out``: calls of the interface."""
 
     name = "wecom_kf"
@@ -43,8 +44,6 @@ class WecomKfChannel(ChannelAdapter):
         ``bot``: the name of the bot that calls the interface. Raises ConfigError.
         """
         super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
         self._aes = aes_key(str(options["aes_key"]), channel) if options.get("aes_key") else None
         self._corp = str(options.get("corp_id", ""))
         self._api = str(options.get("api", _API)).rstrip("/")

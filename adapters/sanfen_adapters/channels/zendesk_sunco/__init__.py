@@ -5,7 +5,6 @@ from typing import Any
 
 from sanfen.abc import (
     Answer,
-    ChannelAdapter,
     Direction,
     Event,
     Message,
@@ -18,14 +17,15 @@ from sanfen.abc import (
     json_object,
     listed,
 )
-from sanfen_adapters.signatures import SUNCO, check, keys
+from sanfen_adapters.signatures import SUNCO, check
+from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["ZendeskSuncoChannel"]
 
 _DESK = "zd:agentWorkspace"
 
 
-class ZendeskSuncoChannel(ChannelAdapter):
+class ZendeskSuncoChannel(SignedChannel):
     """``secret``: the webhook's. ``in``: webhooks. ``out``: calls of the API."""
 
     name = "zendesk_sunco"
@@ -33,8 +33,6 @@ class ZendeskSuncoChannel(ChannelAdapter):
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
         """``options``: ``human_sources``, the ``source.type`` of where people type; ``people``: integrations they answer in."""
         super().__init__(shop, channel, secrets, options)
-        self._keys = keys(self.secrets, channel)
-        self._signed = options.get("signing", "required") != "none"
         self._sources = frozenset(self.texts("human_sources") or (_DESK,))
         self._people = frozenset(self.texts("people"))
 
