@@ -214,7 +214,10 @@ class Database:
         except Exception as error:  # noqa: BLE001  # the thread serves everybody: one job must not stop it
             problem = store_error(self.path, error, connection) if isinstance(error, sqlite3.DatabaseError) else error
             if not connection.in_transaction or isinstance(problem, DamagedError):
-                raise problem if isinstance(problem, StoreError) else StoreError(f"a job failed: {error}") from None
+                try:
+                    raise problem if isinstance(problem, StoreError) else StoreError(f"a job failed: {error}") from None
+                finally:
+                    del problem  # with its traceback it would keep the file open
             if alone:
                 connection.execute("ROLLBACK")
                 self._begin(connection)
@@ -356,9 +359,12 @@ def _closed_if_refused(path: Path, connection: sqlite3.Connection) -> Iterator[N
     try:
         yield
     except _TROUBLE as error:
-        problem = store_error(path, error, connection)
-        connection.close()
-        raise problem from None
+        try:
+            raise store_error(
+                path, error, connection
+            ) from None  # in no variable: its traceback would keep the file open
+        finally:
+            connection.close()
     except StoreError:
         connection.close()
         raise
