@@ -46,7 +46,7 @@ mutation: $(VENV)/.dev  ## every line of the core changed a little: do the tests
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check 'cosmic-ray>=8.7'
 	$(RUN)/python tests/mutation.py $(ARGS)
 
-oracle: $(VENV)/.dev  ## the core against the second scorer, 10,000 conversations for every rule (three minutes)
+oracle: $(VENV)/.dev  ## the core against the second scorer, 10,000 conversations for every rule
 	SANFEN_ORACLE=10000 $(RUN)/python -Im pytest -q -n 2 --timeout 1800 tests/properties/test_oracle.py
 
 bench: $(VENV)/.dev  ## ratios against a floor or a peer in the same run
