@@ -54,6 +54,7 @@ async def test_a_locked_log_degrades_is_seen_everywhere_and_recovers(tmp_path: P
     sanfen = Sanfen(tmp_path, upstream, ack="800ms")
     await sanfen.start()
     assert await send(sanfen, "a") == [200]
+    await eventually(lambda: received(sanfen) == (1, 0), says=lambda: sanfen.log)
     with locked(tmp_path / "sanfen.db"):
         assert await send(sanfen, "b", "c") == [200, 200]
         assert len(upstream.bodies) == 3

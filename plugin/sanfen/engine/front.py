@@ -80,11 +80,16 @@ class Front:
         self._stubborn: Counter[int | None] = Counter()
         self._refused: set[int | None] = set()
         self._unsettled = False  # something was kept aside or lost since mending looked
-        self.kept = 0  # deliveries kept aside that are not in the journal yet
+        self._left = 0  # what waits in files beyond what was written now, as of the last look
 
     def adopt(self, budgets: Mapping[str, int], zone: str) -> None:
         """Go over to another configuration."""
         self.budgets, self._zone = budgets, zone
+
+    @property
+    def kept(self) -> int:
+        """Deliveries kept aside that are not in the journal yet."""
+        return self._left + self._spill.written
 
     @property
     def spill_path(self) -> Path:
@@ -181,7 +186,6 @@ class Front:
         flight.tries -= 1
         error = asyncio.CancelledError("cancelled") if done.cancelled() else done.exception()
         if error is None:
-            self.kept += 1
             self._unsettled = True  # perhaps it was drained before we heard of it
             if self._db is not None:
                 self._mend()
@@ -265,7 +269,7 @@ class Front:
         """Until the journal takes a commit in good time; then drain. Ends when there is nothing left to mend."""
         while (db := self._db) is not None:
             self._unsettled = False
-            self.kept = await asyncio.to_thread(self._spill.waiting)
+            self._left = await asyncio.to_thread(self._spill.left)
             try:
                 await self._probe(db)
                 if self.cause is not None:
@@ -312,7 +316,7 @@ class Front:
             await self._journal(db, wanted)
             drained = _summed(drained, wanted)  # what is refused is in a gap of its own
             await self._save(db, list(drained.values()))
-        self.kept = await asyncio.to_thread(self._spill.waiting)
+        self._left = await asyncio.to_thread(self._spill.left)
         if drained:
             done = sum(gap.kept for gap in drained.values())
             _log.warning("deliveries kept aside are in the journal now", deliveries=done)

@@ -62,6 +62,8 @@ class Spill:
         self._pending_bytes = 0
         self._ledger: int | None = None
         self._turn = 0
+        self.written = 0
+        """Deliveries this process has put into files; grows before their futures resolve."""
         self._lock = threading.Lock()  # of the file in use, which draining closes
         self._jobs: queue.SimpleQueue[tuple[bytes | list[Gap], Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="sanfen-spill", daemon=True)
@@ -103,6 +105,16 @@ class Spill:
     def waiting(self) -> int:
         """How many deliveries wait in files."""
         return sum(_count(one) for one in self._files())
+
+    def left(self) -> int:
+        """How many of the deliveries waiting in files are not of this process's ``written``; negative when it drained some."""
+        while True:
+            with self._lock:  # between a line's write and its being counted nobody looks
+                written = self.written
+            waiting = self.waiting()
+            with self._lock:
+                if written == self.written:
+                    return waiting - written
 
     def has_orphans(self) -> bool:
         """Whether a process that is no more has left deliveries or losses behind."""
@@ -217,6 +229,7 @@ class Spill:
                 self._let_go()
                 raise
             self._bytes += len(data)
+            self.written += data.count(b"\n")
 
     def _open_file(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
