@@ -146,3 +146,17 @@ def test_a_round_that_waits_for_hours_looks_at_the_store_when_its_clock_starts()
     fold.feed(Store(opening, KEY, "away", "away"))
     ((_, scored),) = fold.rounds()
     assert scored.outcome == "missed"  # they tie, and the question came first
+
+
+def test_a_clock_that_has_started_is_not_stopped_in_the_same_instant() -> None:
+    """Online and away again in one millisecond: they are taken in the order they came (ADR 0008)."""
+    plan = plan_of(Policy("p", hours=Hours(540, 1080, outside="defer"), away="defer"))
+    opening = START + 36_300_000  # 09:00 of the next day
+    fold = Fold(Conversation(KEY), plan)
+    fold.feed(Store(opening, KEY, "s1", "away"))
+    fold.feed(Message(opening + 500, KEY, "q", "customer", "k"))
+    fold.feed(Store(opening + 1000, KEY, "s2", "online"))
+    fold.feed(Store(opening + 1000, KEY, "s3", "away"))
+    ((one, _),) = fold.rounds()
+
+    assert (one.clock_ms, one.due_ms) == (opening + 1000, opening + 181_000)

@@ -35,8 +35,13 @@ def place(one: Round, state: Conversation, clock_ms: int, plan: Plan) -> None:
 def start_clock(one: Round, state: Conversation, clock_ms: int, plan: Plan) -> None:
     """Start a round's clock, or start it anew; the shop's state at that instant is the round's."""
     one.overdue_told = False
-    one.store = state.store
     one.base_ms = plan.calendar.next_opening(clock_ms) if plan.defer_hours else clock_ms
+    one.heeds_ms = one.base_ms + (one.base_ms > clock_ms)  # at an opening's very instant too
+    _begin(one, state, plan)
+
+
+def _begin(one: Round, state: Conversation, plan: Plan) -> None:
+    one.store = state.store
     if plan.away == "defer" and state.store == "away":
         one.clock_ms = one.due_ms = NEVER
         return
@@ -51,7 +56,7 @@ def store_changed(state: Conversation, event: Store, plan: Plan) -> None:
     """The shop's state changed; it is the state of the rounds whose clock has not started yet."""
     state.store = event.state
     for one in state.rounds:
-        if event.at_ms < one.base_ms or (plan.defer_hours and one.last_ms < event.at_ms == one.base_ms):
-            start_clock(one, state, one.base_ms, plan)
+        if event.at_ms < one.heeds_ms:
+            _begin(one, state, plan)
         elif one.clock_ms == NEVER and event.state == "online":
             start_clock(one, state, event.at_ms, plan)

@@ -41,6 +41,7 @@ class Round:
         "day_end_ms",
         "due_ms",
         "excused_id",
+        "heeds_ms",
         "holiday",
         "inside",
         "key",
@@ -82,6 +83,7 @@ class Round:
         self.inside = True
         self.holiday = False
         self.base_ms = NEVER  # when its clock starts, if the shop is there then
+        self.heeds_ms = NEVER  # what the shop says of itself before this decides whether the clock starts
         self.clock_ms = NEVER  # NEVER while it waits for the shop to come online
         self.due_ms = NEVER
         self.open_wait = False  # the wait counts open hours only

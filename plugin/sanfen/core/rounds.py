@@ -308,7 +308,8 @@ def _split(state: Conversation, given: Round, event: Transfer, plan: Plan, out: 
     taken.messages, taken.last_ms, taken.excused_id = given.messages, given.last_ms, None
     place(taken, state, event.at_ms, plan)
     if plan.policy.agent_clock == "opened":  # the giver's clock goes on
-        taken.base_ms, taken.clock_ms, taken.due_ms = given.base_ms, given.clock_ms, given.due_ms
+        taken.base_ms, taken.heeds_ms = given.base_ms, given.heeds_ms
+        taken.clock_ms, taken.due_ms = given.clock_ms, given.due_ms
         taken.open_wait, taken.store = given.open_wait, given.store
     state.rounds.append(taken)
     out.append(Opened(event.at_ms, taken))
