@@ -8,7 +8,7 @@ import pytest
 from sanfen.core.days import NEVER
 from sanfen.core.drive import Fold
 from sanfen.core.effects import Escalated, Scored
-from sanfen.core.events import Event, Key, Message, Store, Transfer
+from sanfen.core.events import Event, Handoff, Key, Message, Store, Transfer
 from sanfen.core.facts import Conversation, Round
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import DueRule, Hours, Ladder, Policy, Session, Step
@@ -160,3 +160,25 @@ def test_a_clock_that_has_started_is_not_stopped_in_the_same_instant() -> None:
     ((one, _),) = fold.rounds()
 
     assert (one.clock_ms, one.due_ms) == (opening + 1000, opening + 181_000)
+
+
+def test_a_round_climbs_the_ladder_of_whoever_holds_it_now() -> None:
+    steps = (Step(90_000, ("lead",)),), (Step(150_000, ("boss",)),)
+    ladders = (Ladder("b's", steps[0], agents=frozenset({"b"})), Ladder("others", steps[1]))
+    fold = Fold(Conversation(KEY), plan_of(Policy("p", ladders=ladders)))
+    fold.feed(Message(START, KEY, "q", "customer", "k", agent="a"))
+    fold.feed(Transfer(START + 1000, KEY, "t", "a", "b"))
+
+    told = [(one.at_ms, one.ladder) for one in fold.wait(START + 170_000) if isinstance(one, Escalated)]
+    assert told == [(START + 90_000, "b's")]
+
+
+def test_questions_held_on_two_days_are_two_rounds_from_the_first_millisecond() -> None:
+    midnight = 1_673_107_200_000
+    for at_ms, rounds in ((midnight - 1, 1), (midnight, 2)):
+        fold = Fold(Conversation(KEY), plan_of(Policy("p", starts="handoff", midnight="exclude_pending")))
+        fold.feed(Message(midnight - 60_000, KEY, "q", "customer", "k"))
+        fold.feed(Message(at_ms, KEY, "q2", "customer", "k"))
+        fold.feed(Handoff(at_ms + 1000, KEY, "h"))
+
+        assert len(list(fold.rounds())) == rounds, at_ms - midnight
