@@ -2,25 +2,14 @@
 
 import asyncio
 import json
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from tests.e2e.service import Sanfen, Upstream, eventually, message, post, signed
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Another program holds the database."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        yield
-        other.execute("ROLLBACK")
+from tests.faults.ours import locked
 
 
 async def send(sanfen: Sanfen, *names: str) -> list[int]:
