@@ -1,4 +1,4 @@
-"""A bot on python-telegram-bot, polling. Nothing in it knows of sanfen: only its base address is another."""
+"""A bot on python-telegram-bot, polling or by webhook. Nothing in it knows of sanfen: only its base address is another."""
 
 import os
 
@@ -13,4 +13,8 @@ async def answer(update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
 
 app = Application.builder().token("111:ptb").base_url(os.environ["BASE"] + "/bot").build()
 app.add_handler(MessageHandler(filters.TEXT, answer))
-app.run_polling(poll_interval=0.0, timeout=1)
+if "BY_WEBHOOK" in os.environ:
+    port, hook = int(os.environ["PORT"]), os.environ["HOOK"]
+    app.run_webhook(port=port, url_path="hook", webhook_url=hook, secret_token="s3cret-TOKEN_1")
+else:
+    app.run_polling(poll_interval=0.0, timeout=1)

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from tests.botapi import BotApi
 from tests.e2e.service import eventually, free_port
@@ -119,11 +120,35 @@ async def test_a_named_bot_whose_drafts_a_person_sends_answers(tmp_path: Path) -
         assert parts.rows("SELECT DISTINCT status FROM rounds") == [("met",)]
 
 
+async def registers_and_judges(parts: Parts) -> None:
+    """The webhook it registers is ours, and an update whose secret token is wrong neither of us takes."""
+    assert await parts.api.registered() == f"{parts.url}/in/tg/hook"
+    await talk(parts)
+    wrong = {"X-Telegram-Bot-Api-Secret-Token": "s3cret-TOKEN_2"}
+    update = {
+        "update_id": 900,
+        "message": {"message_id": 900, "date": parts.api.clock_s, "chat": {"id": 1, "type": "private"}},
+    }
+    async with aiohttp.ClientSession() as client:
+        for where in (f"{parts.url}/in/tg/hook", f"http://127.0.0.1:{parts.env['PORT']}/hook"):
+            for headers in (wrong, {}):
+                async with client.post(where, json=update, headers=headers) as answer:
+                    assert answer.status in (401, 403), where
+    assert parts.rows("SELECT count(*) FROM events") == [(4,)]
+
+
+async def test_python_telegram_bot_registers_its_webhook_at_our_address(tmp_path: Path) -> None:
+    async with (
+        running(tmp_path) as parts,
+        bot(sys.executable, BOTS / "ptb_bot.py", env=parts.env | {"BY_WEBHOOK": "1"}),
+    ):
+        await registers_and_judges(parts)
+
+
 @pytest.mark.skipif(not (INSTALLED / "venv").exists(), reason="make test-bots installs it")
 async def test_aiogram_registers_its_webhook_at_our_address(tmp_path: Path) -> None:
     async with running(tmp_path) as parts, bot(INSTALLED / "venv/bin/python", BOTS / "aiogram_bot.py", env=parts.env):
-        assert await parts.api.registered() == f"{parts.url}/in/tg/hook"
-        await talk(parts)
+        await registers_and_judges(parts)
 
 
 @pytest.mark.skipif(not (INSTALLED / "node_modules").exists() or shutil.which("node") is None, reason="make test-bots")
