@@ -25,8 +25,8 @@ _CLASS = '''\
 
 from collections.abc import Sequence
 
-from sanfen.abc import Direction, Fact, Proof, Request
-from sanfen_adapters.signatures import SCHEMES, check
+from sanfen.abc import Direction, Fact, Request
+from sanfen_adapters.signatures import SCHEMES
 from sanfen_adapters.signed import SignedChannel
 from {package}.parse import parse
 
@@ -37,10 +37,7 @@ class {kind}(SignedChannel):
     """{title}: what it reads, in a sentence."""
 
     name = "{name}"
-
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:  # noqa: ARG002  # both alike
-        """Return if a secret signed it, or if the operator wrote ``signing: none``. Raises VerifyError."""
-        return check(SCHEMES["{signature}"], request, self._keys, now_ms) if self._signed else None
+    scheme = SCHEMES["{signature}"]
 
     def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Fact]:
         """What a request tells. Raises ParseError."""

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
-from sanfen.abc import Action, Answer, Call, Direction, Event, Proof, Request, VerifyError
+from sanfen.abc import Action, Answer, Call, Direction, Event, Request
 from sanfen_adapters.channels.chatwoot.parse import parse, sent
-from sanfen_adapters.signatures import CHATWOOT, check
+from sanfen_adapters.signatures import CHATWOOT
 from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["ChatwootChannel"]
@@ -20,14 +20,8 @@ class ChatwootChannel(SignedChannel):
     """
 
     name = "chatwoot"
-
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
-        """A webhook is signed; a call of the API carries a token, which Chatwoot itself judges. Raises VerifyError."""
-        if direction == "out":
-            if request.headers.get("api_access_token"):
-                return None
-            raise VerifyError("no api_access_token", reason="unsigned", hint="send the call as Chatwoot wants it")
-        return check(CHATWOOT, request, self._keys, now_ms) if self._signed else None
+    scheme = CHATWOOT
+    token_in = ("header:api_access_token",)
 
     def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
         """The events of a webhook. A call of the API is told by its answer, which has the message's id."""

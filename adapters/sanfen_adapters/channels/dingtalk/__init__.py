@@ -11,14 +11,12 @@ from sanfen.abc import (
     Direction,
     Fact,
     Here,
-    Proof,
     Request,
-    VerifyError,
     dig,
     fingerprint,
     json_object,
 )
-from sanfen_adapters.signatures import DINGTALK, check
+from sanfen_adapters.signatures import DINGTALK
 from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["DingtalkChannel"]
@@ -33,16 +31,8 @@ class DingtalkChannel(SignedChannel):
     """
 
     name = "dingtalk"
-
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
-        """A callback is signed; an answer has its session, a call its token, which DingTalk judges. Raises VerifyError."""
-        if direction == "out":
-            if request.headers.get("x-acs-dingtalk-access-token") or "session" in parse_qs(request.query):
-                return None
-            raise VerifyError(
-                "neither a session nor a token", reason="unsigned", hint="send the call as DingTalk wants it"
-            )
-        return check(DINGTALK, request, self._keys, now_ms) if self._signed else None
+    scheme = DINGTALK
+    token_in = ("header:x-acs-dingtalk-access-token", "query:session")
 
     def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Fact]:
         """A message, and its session as another name of the conversation. Raises ParseError."""

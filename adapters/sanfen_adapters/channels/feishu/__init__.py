@@ -32,22 +32,19 @@ class FeishuChannel(SignedChannel):
     """``secret``: the Encrypt Key. ``in``: events. ``out``: calls of the open platform, which knows their tokens."""
 
     name = "feishu"
+    token_in = ("header:authorization=Bearer ",)
 
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
         """``options``: ``verification_token``, for the challenge and for events that are not signed."""
         super().__init__(shop, channel, secrets, options)
         self._token = str(options.get("verification_token", "")).encode()
 
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
-        """An event is signed, or carries the verification token; a call's token Feishu judges. Raises VerifyError."""
-        if direction == "out":
-            if request.headers.get("authorization", "").startswith("Bearer ") or request.path.startswith(
-                "open-apis/auth/"
-            ):
-                return None
-            raise VerifyError("no authorization", reason="unsigned", hint="send the access token as a bearer token")
-        if not self._signed:
-            return None
+    def has_token(self, request: Request) -> bool:
+        """Asking for a token needs none."""
+        return request.path.startswith("open-apis/auth/") or super().has_token(request)
+
+    def proved(self, request: Request, now_ms: int) -> Proof | None:
+        """An event is signed, or carries the verification token. Raises VerifyError."""
         if "x-lark-signature" in request.headers:
             return check(FEISHU, request, self._keys, now_ms)
         try:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
-from sanfen.abc import Action, Answer, Call, Direction, Event, Proof, Request, VerifyError, json_object
+from sanfen.abc import Action, Answer, Call, Direction, Event, Request, json_object
 from sanfen_adapters.channels.intercom.parse import notified, sent
-from sanfen_adapters.signatures import HUB_SHA1, check
+from sanfen_adapters.signatures import HUB_SHA1
 from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["IntercomChannel"]
@@ -22,14 +22,8 @@ class IntercomChannel(SignedChannel):
     """
 
     name = "intercom"
-
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
-        """A notification is signed; a call carries a token, which Intercom itself judges. Raises VerifyError."""
-        if direction == "out":
-            if request.headers.get("authorization", "").startswith("Bearer "):
-                return None
-            raise VerifyError("no authorization", reason="unsigned", hint="send the call as Intercom wants it")
-        return check(HUB_SHA1, request, self._keys, now_ms) if self._signed else None
+    scheme = HUB_SHA1
+    token_in = ("header:authorization=Bearer ",)
 
     def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
         """The events of a notification; calls are told by their answers. Raises ParseError."""

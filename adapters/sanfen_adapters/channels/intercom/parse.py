@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sanfen.abc import Answer, Event, Message, Place, Request, dig, fingerprint, json_object, listed
+from sanfen_adapters.signed import bearer
 
 __all__ = ["notified", "sent"]
 
@@ -36,7 +37,7 @@ def sent(request: Request, answer: Answer, place: Place) -> Sequence[Event]:
         return ()
     item = json_object(answer.body)
     parts = listed(item, "conversation_parts", "conversation_parts")
-    token = fingerprint(request.headers.get("authorization", "").removeprefix("Bearer "))
+    token = fingerprint(bearer(request))
     return [
         one._replace(credential=token) if isinstance(one, Message) else one
         for one in _part(parts[-1] if parts else None, dig(item, "id"), place)

@@ -9,16 +9,14 @@ from sanfen.abc import (
     Direction,
     Fact,
     Place,
-    Proof,
     Request,
-    VerifyError,
     dig,
     fingerprint,
     json_object,
     listed,
 )
-from sanfen_adapters.signatures import LINE, check
-from sanfen_adapters.signed import SignedChannel
+from sanfen_adapters.signatures import LINE
+from sanfen_adapters.signed import SignedChannel, bearer
 
 __all__ = ["LineChannel"]
 
@@ -30,16 +28,8 @@ class LineChannel(SignedChannel):
     """``secret``: the channel secret. ``in``: webhooks. ``out``: calls of the Messaging API, which knows their tokens."""
 
     name = "line"
-
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
-        """A webhook is signed; a call carries a token, which LINE itself judges. Raises VerifyError."""
-        if direction == "out":
-            if request.headers.get("authorization", "").startswith("Bearer "):
-                return None
-            raise VerifyError(
-                "no authorization", reason="unsigned", hint="send the channel access token as a bearer token"
-            )
-        return check(LINE, request, self._keys, now_ms) if self._signed else None
+    scheme = LINE
+    token_in = ("header:authorization=Bearer ",)
 
     def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Fact]:
         """The facts of a webhook; calls are told by their answers. Raises ParseError."""
@@ -54,7 +44,7 @@ class LineChannel(SignedChannel):
             return ()
         body, place = json_object(request.body), self.place(received_ms)
         ids = [dig(one, "id") for one in listed(json_object(answer.body), "sentMessages")]
-        token = fingerprint(request.headers.get("authorization", "").removeprefix("Bearer "))
+        token = fingerprint(bearer(request))
         to = body.get("to")
         talks = [_token(body.get("replyToken"))] if kind == "reply" else to if isinstance(to, list) else [to]
         told: dict[str, Any] = {

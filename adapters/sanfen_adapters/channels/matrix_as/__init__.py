@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sanfen.abc import Answer, ConfigError, Direction, Fact, Proof, Request, VerifyError
+from sanfen.abc import Answer, ConfigError, Direction, Fact, Request
 from sanfen_adapters.channels.matrix_as.parse import parse, sent
-from sanfen_adapters.signatures import MATRIX, check
+from sanfen_adapters.signatures import MATRIX
 from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["MatrixChannel"]
@@ -16,6 +16,8 @@ class MatrixChannel(SignedChannel):
     """``in``: the homeserver's transactions, with the ``hs_token``. ``out``: the service's calls of the homeserver."""
 
     name = "matrix_as"
+    scheme = MATRIX
+    token_in = ("header:authorization=Bearer ",)
 
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
         """``options``: ``customers``, the registration's pattern of users; without it the directory tells. Raises ConfigError."""
@@ -28,13 +30,9 @@ class MatrixChannel(SignedChannel):
                 hint="copy the regex under namespaces.users of the registration",
             ) from None
 
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
-        """A transaction carries the ``hs_token``; a call a token that the homeserver itself judges. Raises VerifyError."""
-        if direction == "in":
-            return check(MATRIX, request, self._keys, now_ms) if self._signed else None
-        if request.method == "GET" or request.headers.get("authorization", "").startswith("Bearer "):
-            return None
-        raise VerifyError("no access token", reason="unsigned", hint="send Authorization: Bearer as_token")
+    def has_token(self, request: Request) -> bool:
+        """A question of the homeserver may go without."""
+        return request.method == "GET" or super().has_token(request)
 
     def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Fact]:
         """The messages of a transaction. A call is told by its answer, which has the event's id."""

@@ -17,6 +17,7 @@ class MetaChannel(SignedChannel):
     """``secret``: the app's secret. ``in``: webhooks. ``out``: calls of the Graph API, which knows their tokens."""
 
     name = "meta"
+    token_in = ("header:authorization=Bearer ", "query:access_token")
 
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
         """``options``: ``verify_token``; ``human_apps``, the apps people type in; ``page``, for calls of ``me/messages``."""
@@ -25,23 +26,17 @@ class MetaChannel(SignedChannel):
         self._human_apps = frozenset(self.texts("human_apps") or (messenger.PAGE_INBOX,))
         self._page = str(options["page"]) if options.get("page") else None
 
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
-        """Webhooks are signed; the challenge carries our own word; calls carry a token. Raises VerifyError."""
-        query = parse_qs(request.query)
-        if direction == "out":
-            if request.headers.get("authorization", "").startswith("Bearer ") or "access_token" in query:
-                return None
-            raise VerifyError("no access token", reason="unsigned", hint="send the call as the Graph API wants it")
-        if not self._signed or (request.method == "GET" and self.options.get("handshake") == "forward"):
+    def proved(self, request: Request, now_ms: int) -> Proof | None:
+        """Webhooks are signed; the challenge carries our own word. Raises VerifyError."""
+        if request.method != "GET":
+            return check(HUB_SHA256, request, self._keys, now_ms)
+        if self.options.get("handshake") == "forward":
             return None
-        if request.method == "GET":
-            offered = query.get("hub.verify_token", [""])[0].encode("utf-8", "surrogateescape")
-            if self._challenge and hmac.compare_digest(offered, self._challenge.encode()):
-                return None
-            raise VerifyError(
-                "hub.verify_token is not ours", reason="mismatch", hint="give options.verify_token what Meta was given"
-            )
-        return check(HUB_SHA256, request, self._keys, now_ms)
+        offered = parse_qs(request.query).get("hub.verify_token", [""])[0].encode("utf-8", "surrogateescape")
+        if self._challenge and hmac.compare_digest(offered, self._challenge.encode()):
+            return None
+        hint = "give options.verify_token what Meta was given"
+        raise VerifyError("hub.verify_token is not ours", reason="mismatch", hint=hint)
 
     def handshake(self, request: Request, direction: Direction) -> Reply | None:
         """The bare ``hub.challenge``."""

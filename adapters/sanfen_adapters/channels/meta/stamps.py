@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from sanfen.abc import Request, fingerprint
+from sanfen_adapters.signed import bearer
 
 __all__ = ["caller", "stamp"]
 
@@ -23,5 +24,4 @@ def stamp(value: Any, where: str) -> dict[str, Any] | None:
 
 def caller(request: Request) -> str:
     """The fingerprint of the token a call of the Graph API carries."""
-    bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-    return fingerprint(bearer or parse_qs(request.query).get("access_token", [""])[0])
+    return fingerprint(bearer(request) or parse_qs(request.query).get("access_token", [""])[0])

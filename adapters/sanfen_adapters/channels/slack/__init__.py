@@ -9,16 +9,14 @@ from sanfen.abc import (
     Direction,
     Event,
     Place,
-    Proof,
     Reply,
     Request,
-    VerifyError,
     dig,
     fingerprint,
     json_object,
 )
-from sanfen_adapters.signatures import SLACK, check
-from sanfen_adapters.signed import SignedChannel
+from sanfen_adapters.signatures import SLACK
+from sanfen_adapters.signed import SignedChannel, bearer
 
 __all__ = ["SlackChannel"]
 
@@ -30,15 +28,9 @@ class SlackChannel(SignedChannel):
     """``secret``: the app's signing secret. ``in``: the Events API. ``out``: the Web API, which knows its tokens."""
 
     name = "slack"
+    scheme = SLACK
+    token_in = ("header:authorization=Bearer ",)
     content_types = ChannelAdapter.content_types | {_FORM, "multipart/form-data"}
-
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
-        """An event is signed; a call carries a token, which Slack itself judges. Raises VerifyError."""
-        if direction == "out":
-            if request.headers.get("authorization", "").startswith("Bearer "):
-                return None
-            raise VerifyError("no authorization", reason="unsigned", hint="send the token as Authorization: Bearer")
-        return check(SLACK, request, self._keys, now_ms) if self._signed else None
 
     def handshake(self, request: Request, direction: Direction) -> Reply | None:
         """The ``challenge`` of ``url_verification``. Raises ParseError."""
@@ -66,7 +58,7 @@ class SlackChannel(SignedChannel):
         said = json_object(answer.body)
         if said.get("ok") is not True:
             return ()
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        token = bearer(request)
         message, bot = dig(said, "message"), dig(said, "message", "bot_id")
         where = (said.get("channel"), said.get("ts"), said.get("ts"))
         sent: dict[str, Any] = {

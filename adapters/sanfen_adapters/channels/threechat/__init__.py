@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sanfen.abc import Direction, Event, Proof, Request, VerifyError, dig, json_object
+from sanfen.abc import Direction, Event, Proof, Request, dig, json_object
 from sanfen_adapters.signatures import SUNCO, check
 from sanfen_adapters.signed import SignedChannel
 
@@ -23,13 +23,8 @@ class ThreechatChannel(SignedChannel):
         header = str(options.get("header", "token")).lower()
         self._scheme = SUNCO._replace(name="token", signature=f"header:{header}")
 
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
+    def proved(self, request: Request, now_ms: int) -> Proof | None:
         """A callback carries the desk's token. Raises VerifyError."""
-        if direction == "out":
-            hint = "call the desk itself: its callback tells both sides"
-            raise VerifyError("nothing of this channel goes out through here", reason="unsigned", hint=hint)
-        if not self._signed:
-            return None
         return check(self._scheme, request, self._keys, now_ms)
 
     def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:

@@ -11,7 +11,6 @@ from sanfen.abc import (
     Place,
     Proof,
     Request,
-    VerifyError,
     dig,
     json_object,
 )
@@ -31,15 +30,10 @@ class TiktokShopChannel(SignedChannel):
     """
 
     name = "tiktok_shop"
+    token_in = ("header:x-tts-access-token",)
 
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
-        """A webhook is signed; a call carries a token, which TikTok itself judges. Raises VerifyError."""
-        if direction == "out":
-            if request.headers.get("x-tts-access-token"):
-                return None
-            raise VerifyError("no x-tts-access-token", reason="unsigned", hint="send the call as TikTok Shop wants it")
-        if not self._signed:
-            return None
+    def proved(self, request: Request, now_ms: int) -> Proof | None:
+        """By the app's key and the body. Raises VerifyError."""
         return check(TIKTOK_SHOP, request, self._keys, now_ms, text=str(self.options.get("app_key", "")))
 
     def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sanfen.abc import Answer, ChannelAdapter, Direction, Event, Proof, Request, VerifyError, fingerprint, json_object
+from sanfen.abc import Answer, ChannelAdapter, Direction, Event, Proof, Request, fingerprint, json_object
 from sanfen_adapters.ciphers import flat_xml
 from sanfen_adapters.signatures import TWILIO, TWILIO_SHA256, check
 from sanfen_adapters.signed import SignedChannel
@@ -21,6 +21,7 @@ class TwilioChannel(SignedChannel):
     """``secret``: the auth token, which signs the address too. ``out``: calls of the API, which knows its tokens."""
 
     name = "twilio"
+    token_in = ("header:authorization=Basic ",)
     content_types = ChannelAdapter.content_types | {_FORM}
 
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
@@ -28,14 +29,8 @@ class TwilioChannel(SignedChannel):
         super().__init__(shop, channel, secrets, options)
         self._url = str(options.get("url", "")).rstrip("/")
 
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
-        """A webhook is signed; a call carries its account, which Twilio itself judges. Raises VerifyError."""
-        if direction == "out":
-            if request.headers.get("authorization", "").startswith("Basic "):
-                return None
-            raise VerifyError("no authorization", reason="unsigned", hint="send the call as Twilio wants it")
-        if not self._signed:
-            return None
+    def proved(self, request: Request, now_ms: int) -> Proof | None:
+        """By the address as Twilio knows it, and the form. Raises VerifyError."""
         settings = request.headers.get("x-twilio-webhooks-signature-settings", "")
         scheme = TWILIO_SHA256 if "HMAC_SHA256" in settings else TWILIO
         url = self._url + (f"/{request.path}" if request.path else "") + (f"?{request.query}" if request.query else "")

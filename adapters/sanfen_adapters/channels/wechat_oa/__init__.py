@@ -38,6 +38,7 @@ class WechatOaChannel(SignedChannel):
     """``secret``: the token of the callback. ``in``: callbacks, plain or encrypted. ``out``: calls of the interface."""
 
     name = "wechat_oa"
+    token_in = ("query:access_token", "query:secret")
     content_types = ChannelAdapter.content_types | {"text/xml", "application/xml"}
 
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
@@ -51,15 +52,8 @@ class WechatOaChannel(SignedChannel):
         self._api = str(options.get("api", "https://api.weixin.qq.com")).rstrip("/")
         self._token, self._asked = AccessToken(), (0, 0)
 
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
-        """A callback is signed, the body only in encrypted mode; a call carries a token. Raises VerifyError."""
-        query = parse_qs(request.query)
-        if direction == "out":
-            if {"access_token", "secret"} & query.keys():
-                return None
-            raise VerifyError("no access_token", reason="unsigned", hint="send the call as WeChat wants it")
-        if not self._signed:
-            return None
+    def proved(self, request: Request, now_ms: int) -> Proof | None:
+        """A callback is signed, the body only in encrypted mode. Raises VerifyError."""
         if self._aes is None or request.method == "GET":
             return check(WECHAT, request, self._keys, now_ms)
         try:

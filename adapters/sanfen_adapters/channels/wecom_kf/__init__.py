@@ -36,6 +36,7 @@ class WecomKfChannel(SignedChannel):
     """``secret``: the callback's token. ``in``: callbacks, encrypted. ``out``: calls of the interface."""
 
     name = "wecom_kf"
+    token_in = ("query:access_token", "query:corpsecret")
     content_types = ChannelAdapter.content_types | {"text/xml", "application/xml"}
 
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
@@ -49,14 +50,8 @@ class WecomKfChannel(SignedChannel):
         self._api = str(options.get("api", _API)).rstrip("/")
         self._token = AccessToken()
 
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
-        """A callback is signed; a call of the interface carries a token, which WeCom itself judges. Raises VerifyError."""
-        if direction == "out":
-            if {"access_token", "corpsecret"} & parse_qs(request.query).keys():
-                return None
-            raise VerifyError("no access_token", reason="unsigned", hint="send the call as WeCom wants it")
-        if not self._signed:
-            return None
+    def proved(self, request: Request, now_ms: int) -> Proof | None:
+        """A callback is signed with what is sealed in it. Raises VerifyError."""
         try:
             sealed = self._echo(request) or flat_xml(request.body).get("Encrypt", "")
         except ParseError as error:

@@ -9,15 +9,13 @@ from sanfen.abc import (
     Event,
     Message,
     Place,
-    Proof,
     Request,
-    VerifyError,
     dig,
     fingerprint,
     json_object,
     listed,
 )
-from sanfen_adapters.signatures import SUNCO, check
+from sanfen_adapters.signatures import SUNCO
 from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["ZendeskSuncoChannel"]
@@ -29,20 +27,14 @@ class ZendeskSuncoChannel(SignedChannel):
     """``secret``: the webhook's. ``in``: webhooks. ``out``: calls of the API."""
 
     name = "zendesk_sunco"
+    scheme = SUNCO
+    token_in = ("header:authorization=Basic ", "header:authorization=Bearer ")
 
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
         """``options``: ``human_sources``, the ``source.type`` of where people type; ``people``: integrations they answer in."""
         super().__init__(shop, channel, secrets, options)
         self._sources = frozenset(self.texts("human_sources") or (_DESK,))
         self._people = frozenset(self.texts("people"))
-
-    def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
-        """A webhook carries its secret; a call its token, which Zendesk itself judges. Raises VerifyError."""
-        if direction == "out":
-            if request.headers.get("authorization", "").startswith(("Basic ", "Bearer ")):
-                return None
-            raise VerifyError("no authorization", reason="unsigned", hint="send the call as Zendesk wants it")
-        return check(SUNCO, request, self._keys, now_ms) if self._signed else None
 
     def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
         """The events of a webhook; calls are told by their answers. Raises ParseError."""
