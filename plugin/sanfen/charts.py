@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
-__all__ = ["STYLE", "Bar", "Cell", "Mark", "Point", "Svg", "Zone", "bars", "heat", "line", "spark", "track"]
+__all__ = ["STYLE", "Bar", "Cell", "Mark", "Point", "Svg", "Zone", "bars", "gauge", "heat", "line", "spark", "track"]
 
 STYLE = """\
 .chart { display: block; width: 100%; height: auto; font: 11px/1 system-ui, "Noto Sans CJK SC", sans-serif; }
 .chart text { fill: var(--muted, #62666d); } .chart .low, .chart text.low { fill: var(--red, #c4320a); font-weight: 700; }
 .chart .bar { fill: var(--calm-bar, #009e73); } .chart .bar.low { fill: var(--red-bar, #d4552f); }
+.chart .rest { fill: var(--line, #e4e4df); }
 .chart .axis { stroke: var(--line, #e4e4df); } .chart .curve { fill: none; stroke: var(--calm-bar, #009e73); stroke-width: 2; }
 .chart .ahead { fill: none; stroke: var(--muted, #62666d); stroke-width: 2; stroke-dasharray: 3 4; }
 .chart .target { stroke: var(--text, #1c1d1f); stroke-dasharray: 6 3; } .chart .dot { fill: var(--calm-bar, #009e73); }
@@ -108,13 +109,13 @@ def bars(title: str, items: Sequence[Bar], *, width: int = 720, height: int = 18
 
 def heat(title: str, rows: Sequence[str], columns: Sequence[str], cells: Mapping[tuple[int, int], Cell]) -> Svg:
     """A table of dots; ``cells`` by row and column. Area is volume, the number is written on it."""
-    wide, tall, left, top = 30, 26, 58, 18
+    wide, tall, left, top = 40, 28, 76, 18
     out = [_text(left + (n + 0.5) * wide, 12, name, "", "middle") for n, name in enumerate(columns)]
     out += [_text(0, top + (n + 0.5) * tall + 4, name) for n, name in enumerate(rows)]
     for (row, column), one in sorted(cells.items()):
         x, y = left + (column + 0.5) * wide, top + (row + 0.5) * tall
         low = " low" if one.is_low else ""
-        drawn = f'<circle class="tint{low}" cx="{_n(x)}" cy="{_n(y)}" r="{_n(2 + 11 * one.size**0.5)}"/>'
+        drawn = f'<circle class="tint{low}" cx="{_n(x)}" cy="{_n(y)}" r="{_n(3 + 11 * one.size**0.5)}"/>'
         out.append(_linked(one, drawn + _text(x, y + 4, one.note, f"cell{low}", "middle")))
     return _svg(title, left + wide * len(columns), top + tall * len(rows) + 4, out)
 
@@ -164,6 +165,17 @@ def line(
         if number % every == 0:
             out.append(_text(x, height - 4, one.label, "", "middle"))
     return _svg(title, width, height, out)
+
+
+def gauge(title: str, value: float, target: float, *, is_low: bool = False, width: int = 280) -> Svg:
+    """A share from 0 to 1 as a bar, with a mark where its target is."""
+    low = " low" if is_low else ""
+    out = [
+        f'<rect class="rest" x="0" y="4" width="{width}" height="8" rx="4"/>',
+        f'<rect class="bar{low}" x="0" y="4" width="{_n(width * min(1.0, value))}" height="8" rx="4"/>',
+        _line(width * target, 0, width * target, 16, "tick"),
+    ]
+    return _svg(f"{title}: {value:.1%} ({target:.0%})", width, 16, out)
 
 
 def spark(title: str, values: Sequence[float | None], *, target: float | None = None) -> Svg:

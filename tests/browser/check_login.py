@@ -9,8 +9,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser
 from tests.browser.pages import live, opened_page
-from tests.faults.service import free_port
-from tests.served import served
+from tests.served import free_port, served
 
 from sanfen.bootstrap import Service
 from sanfen.config.load import load

@@ -1,9 +1,8 @@
 """A shop to look at: thirty days of rounds scored by the real engine, nine customers waiting, and the real service over it."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -11,7 +10,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
-from tests.served import served
+from tests.served import free_port, served
 
 from sanfen.bootstrap import Service
 from sanfen.clock import Clock
@@ -37,7 +36,7 @@ WAITING = (201, 164, 142, 119, 98, 75, 53, 34, 13, 6)
 _CONFIG = """\
 version: 1
 shop: {{id: flagship, name: 旗舰店, timezone: Asia/Shanghai, language: zh}}
-listen: {{hooks: "127.0.0.1:{hooks}", board: "127.0.0.1:{board}", per_address: 1024}}
+listen: {{hooks: "127.0.0.1:{hooks}", board: "127.0.0.1:{board}", per_address: 1024, datasette: "http://127.0.0.1:8001/sanfen"}}
 storage: sanfen.db
 {text}policy: taobao-2022-01
 also: [taobao-2023-05]
@@ -179,12 +178,6 @@ def _tell(connection: object, dice: Random) -> None:
         )  # fmt: skip
 
 
-def _free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @asynccontextmanager
 async def opened(
     folder: Path,
@@ -221,6 +214,6 @@ def configured(folder: Path, robot: str, *, text: bool = True, forward: str | No
     onward = "" if forward is None else f'    from_customer: {{forward: "{forward}/in"}}\n'
     kept = "" if text else "text: {keep: 0}\n"
     path.write_text(
-        _CONFIG.format(hooks=_free_port(), board=_free_port(), robot=robot, text=kept, forward=onward), encoding="utf-8"
+        _CONFIG.format(hooks=free_port(), board=free_port(), robot=robot, text=kept, forward=onward), encoding="utf-8"
     )
     return load(path, env=SECRETS)

@@ -23,11 +23,14 @@ from sanfen.store.trouble import store_error
 from sanfen.strictjson import strict_json
 
 __all__ = [
-    "COUNTED", "HasLog", "Html", "Pages", "form_of", "json_answer", "json_body", "language_of", "moved", "rounds_url",
+    "COUNTED", "NOBODY", "HasLog", "Html", "Pages", "api_url", "form_of", "json_answer", "json_body", "language_of", "moved", "rounds_url",
 ]  # fmt: skip
 
 COUNTED = "met,late,missed"
 """The outcomes a rate is made of, as a filter."""
+
+NOBODY = "-"
+"""The agent of rounds that nobody holds, in an address."""
 
 T = TypeVar("T")
 
@@ -70,7 +73,7 @@ class Pages:
             "seconds": _seconds,
             "plain": _plain,
         }
-        self._templates.globals |= {"rounds_url": rounds_url, "counted": COUNTED}
+        self._templates.globals |= {"rounds_url": rounds_url, "counted": COUNTED, "nobody": NOBODY}
 
     def adopt(self, settings: Settings) -> None:
         """Show under these from now on."""
@@ -170,13 +173,22 @@ def rounds_url(**filters: object) -> str:
     return "/rounds?" + urlencode({name: str(value) for name, value in filters.items() if value is not None})
 
 
+def api_url(name: str, **asked: object) -> str:
+    """The same question to the API."""
+    return f"/api/v1/{name}?" + urlencode({key: str(value) for key, value in asked.items() if value is not None})
+
+
 def _hours(hours: Hours) -> str:
     """The hours a policy looks at."""
     return "–".join(f"{minute // 60:02}:{minute % 60:02}" for minute in (hours.open_min, hours.close_min))
 
 
 def _plain(value: Any) -> str:
-    """A value of a configuration."""
+    """A value of a configuration, without brackets and quotes: ``open 08:00, close 24:00``."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(one)}" for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plain, value))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -59,6 +59,7 @@ def build_settings(config: Config, path: Path) -> Settings:
             *listen.board,
             listen.url,
             listen.hooks_url,
+            listen.datasette,
             connections=listen.connections,
             per_address=listen.per_address,
             trusted_proxies=listen.trusted_proxies,

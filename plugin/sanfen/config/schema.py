@@ -119,6 +119,8 @@ class ListenModel(_Model):
     """Where people reach the board from outside; links in notices begin with it. Absent: notices have no links."""
     hooks_url: Url | None = None
     """Where channels reach hooks from outside; it is put where a bot registers an address. Absent: hooks itself."""
+    datasette: Url | None = None
+    """Where Datasette shows this log, http://127.0.0.1:8001/sanfen; lists on the board lead there. Absent: they show the SQL."""
     connections: Whole = 1_024
     """The most at a time, for each of the two."""
     per_address: Whole = 64

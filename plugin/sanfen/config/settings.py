@@ -73,6 +73,7 @@ class Listen:
     board_port: int = 8971
     url: str | None = None  # where people reach the board; links in notices begin with it
     hooks_url: str | None = None  # where channels reach the traffic port from outside; absent: by its own address
+    datasette: str | None = None  # where Datasette shows the log
     connections: int = 1_024
     per_address: int = 64
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))

@@ -11,6 +11,7 @@ from sanfen.core.policy import Policy
 from sanfen.errors import InputError
 from sanfen.store import queries, units
 from sanfen.store.figures import figures
+from sanfen.store.filters import where
 
 __all__ = ["TREND_DAYS", "Week", "week_of"]
 
@@ -107,7 +108,7 @@ def _total(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> dict[str
 def _agents(connection: sqlite3.Connection, who: Mapping[str, str | None], week: Week) -> list[dict[str, Any]]:
     """Lowest rate first, with the rate of the week before and the waits nine in ten do not exceed."""
     before = {row["agent"]: row["rate"] for row in queries.rates(connection, by=("agent",), **who, **week.before.days)}
-    clause, values = queries.where({**who, **week.days})
+    clause, values = where({**who, **week.days})
     waits: dict[str, list[int]] = {}
     for agent, wait_ms in connection.execute(
         f"SELECT coalesce(agent, ''), wait_ms FROM round_rows {clause} AND status IN ('met', 'late') ORDER BY wait_ms",
@@ -131,7 +132,7 @@ def _ninth(waits: Sequence[int]) -> int | None:
 
 def _worst(connection: sqlite3.Connection, asked: Mapping[str, str | None]) -> list[dict[str, Any]]:
     """Those who asked most often and were not answered, then the longest waits, each with its question where that is kept."""
-    clause, values = queries.where(asked)
+    clause, values = where(asked)
     out: list[dict[str, Any]] = []
     for status, order, most in (
         ("missed", "messages DESC, opened_ms", _WORST // 2),

@@ -12,8 +12,8 @@ from sanfen.core.events import VALID, Key
 from sanfen.core.sessions import Desk, Line, Marked, Settings, mark
 from sanfen.errors import InputError
 from sanfen.store import journal
+from sanfen.store.filters import check_day
 from sanfen.store.gaps import marked
-from sanfen.store.queries import check_day
 
 __all__ = ["GROUPS", "figures"]
 

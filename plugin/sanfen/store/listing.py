@@ -4,29 +4,15 @@ A page ends with a mark: the value its last row is ordered by, and how many rows
 not shift the pages that follow, and no customer's name stands in an address.
 """
 
-import json
 import re
 import sqlite3
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sanfen.errors import InputError
-from sanfen.store.queries import check_day
+from sanfen.store.filters import OF_ROUNDS, Condition, conditions
 
-__all__ = ["EQUAL", "MARK", "OF_ROUNDS", "VIEWS", "Page", "View", "listed"]
-
-EQUAL = ("score_set", "policy", "shop", "channel", "agent", "status", "reason", "conversation", "customer", "round", "person", "state")  # fmt: skip
-"""What rows can be narrowed by where their view has a column of that name."""
-
-OF_ROUNDS = {
-    "status": "status IN (SELECT value FROM json_each(?))",
-    "hour": "hour = ?",
-    "weekday": "CAST(strftime('%w', day) AS INTEGER) = ?",  # 0 is Sunday
-    "wait_from_ms": "wait_ms >= ?",
-    "wait_to_ms": "wait_ms < ?",
-    "about": "? IN (id, customer, conversation)",
-}
-"""What rounds can be narrowed by besides."""
+__all__ = ["MARK", "VIEWS", "Page", "View", "listed"]
 
 MARK = r"^(-?[0-9]{1,16}|[0-9]{4}-[0-9]{2}-[0-9]{2})\.([0-9]{1,9})$"
 """What the mark of a page looks like."""
@@ -37,7 +23,7 @@ class View(NamedTuple):
 
     order: str
     ties: str
-    narrow: tuple[str, ...]  # the names of EQUAL it has
+    narrow: tuple[str, ...]  # the names of ``filters.EQUAL`` it has
 
     @property
     def has_days(self) -> bool:
@@ -82,23 +68,24 @@ def listed(
     longest: bool = False,
     filters: Mapping[str, Any],
 ) -> Page:
-    """A page of a view. ``filters``: names of EQUAL, first_day, last_day, since_ms, until_ms. Raises InputError.
+    """A page of a view. ``filters``: those of ``filters`` it has. Raises InputError.
 
     ``longest``: the longest waits first; rounds only.
     """
     view = VIEWS[name]
     order = "coalesce(wait_ms, -1)" if longest else view.order
-    asked = _filters(name, view, filters)
+    _check(name, view, filters)
+    asked = list(conditions(filters, view.order))
     seen = 0
     mark: int | str | None = None
     if after is not None:
         mark, seen = _read(after, is_day=order == "day")
-        asked.append((f"{order} <= ?", mark))
-    where = " AND ".join(condition for condition, _ in asked)
+        asked.append(Condition(f"{order} <= ?", (mark,)))
+    where = " AND ".join(one.sql for one in asked)
     rows = connection.execute(
         f"SELECT *, {order} AS ordered_by FROM {name} {f'WHERE {where}' if where else ''} "
         f"ORDER BY ordered_by DESC, {view.ties} LIMIT ? OFFSET ?",
-        (*(value for _, value in asked), limit + 1, seen),
+        (*(value for one in asked for value in one.values), limit + 1, seen),
     )
     names = [column[0] for column in rows.description]
     found = [dict(zip(names, row, strict=True)) for row in rows]
@@ -110,25 +97,17 @@ def listed(
     return Page(found[:limit], f"{last}.{same + (seen if last == mark else 0)}")
 
 
-def _filters(of: str, view: View, filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    out: list[tuple[str, Any]] = []
+def _check(of: str, view: View, filters: Mapping[str, Any]) -> None:
+    """Raises InputError for what these rows are not narrowed by."""
+    known = {
+        *view.narrow,
+        *(OF_ROUNDS if of == "rounds" else ()),
+        *(("first_day", "last_day") if view.has_days else ()),
+        *(("since_ms", "until_ms") if view.order != "day" else ()),
+    }
     for name, value in filters.items():
-        if value is None or value == ():
-            continue
-        if of == "rounds" and name in OF_ROUNDS:
-            out.append((OF_ROUNDS[name], json.dumps(value) if isinstance(value, tuple) else value))
-        elif name == "agent" and name in view.narrow:
-            out.append(("coalesce(agent, '') = ?", value))
-        elif name in EQUAL and name in view.narrow:
-            out.append((f"{name} = ?", value))
-        elif name in ("first_day", "last_day") and view.has_days:
-            check_day(value)
-            out.append(("day >= ?" if name == "first_day" else "day <= ?", value))
-        elif name in ("since_ms", "until_ms") and view.order != "day":
-            out.append((f"{view.order} {'>=' if name == 'since_ms' else '<'} ?", value))
-        else:
+        if name not in known and value not in (None, ()):
             raise InputError(f"these rows are not narrowed by {name}", hint="the API's page lists what they have")
-    return out
 
 
 def _read(after: str, *, is_day: bool) -> tuple[int | str, int]:

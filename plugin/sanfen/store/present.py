@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from sanfen.store.projection import LIVE
 
-__all__ = ["ZONES", "Waiting", "Zone", "in_order", "waiting", "zone_of"]
+__all__ = ["ZONES", "Waiting", "Zone", "in_order", "limits_of", "waiting", "waiting_ids", "zone_of"]
 
 Zone = Literal["urgent", "soon", "calm", "over"]
 ZONES: tuple[Zone, ...] = ("urgent", "soon", "calm", "over")
@@ -70,6 +70,11 @@ def _rank(one: Waiting, now_ms: int) -> tuple[int, int, str]:
     return (0, one.due_ms, one.id) if one.due_ms >= now_ms else (2, -one.due_ms, one.id)
 
 
+def limits_of(span_ms: int) -> dict[str, int]:
+    """With how much left the more urgent zones begin, of so much time to answer."""
+    return {"urgent": span_ms // 6, "soon": span_ms // 2}
+
+
 def zone_of(one: Waiting, now_ms: int) -> Zone:
     """How urgent it is."""
     if one.due_ms is None or one.span_ms is None:
@@ -78,3 +83,9 @@ def zone_of(one: Waiting, now_ms: int) -> Zone:
     if left_ms < 0:
         return "over"
     return "urgent" if left_ms * 6 <= one.span_ms else "soon" if left_ms * 2 <= one.span_ms else "calm"
+
+
+def waiting_ids(connection: sqlite3.Connection, policy: str, day: str, now_ms: int, zone: str) -> list[str]:
+    """The rounds of who waits now, in one zone or in ``all``."""
+    found = waiting(connection, policy, day, now_ms)
+    return [one.id for one in found if zone in ("all", zone_of(one, now_ms))]

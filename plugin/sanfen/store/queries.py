@@ -5,15 +5,14 @@ import sqlite3
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
 from sanfen.errors import InputError
+from sanfen.store.filters import where
 from sanfen.store.gaps import marked
 
 __all__ = [
     "GROUPS",
-    "check_day",
     "compare",
     "counted",
     "escalations",
@@ -30,35 +29,13 @@ __all__ = [
     "rounds",
     "scored_by",
     "spoke_since",
+    "told",
     "unknown",
     "waits",
-    "where",
 ]
 
 GROUPS = ("shop", "channel", "agent", "day", "week", "month", "hour")
 _SPANS = {"week": "date(day, 'weekday 0', '-6 days')", "month": "substr(day, 1, 7)"}  # a week is named by its Monday
-_FILTERS = {
-    "score_set": "score_set = ?",
-    "policy": "policy = ?",
-    "shop": "shop = ?",
-    "channel": "channel = ?",
-    "agent": "agent = ?",
-    "status": "status = ?",
-    "reason": "reason = ?",
-    "conversation": "conversation = ?",
-    "hour": "hour = CAST(? AS INTEGER)",
-    "weekday": "CAST(strftime('%w', day) AS INTEGER) = CAST(? AS INTEGER)",  # 0 is Sunday
-    "first_day": "day >= ?",
-    "last_day": "day <= ?",
-    "since_ms": "opened_ms >= ?",
-}
-_OF_ROUNDS = {
-    "wait_from_ms": "wait_ms >= CAST(? AS INTEGER)",
-    "wait_to_ms": "wait_ms < CAST(? AS INTEGER)",
-    "unheld": "coalesce(agent, '') = ?",
-    "about": "? IN (id, customer, conversation)",
-    "ids": "id IN (SELECT value FROM json_each(?))",
-}
 _SUMS = (
     "sum(met + late + missed) AS rounds, sum(met) AS met, sum(late) AS late, sum(missed) AS missed, "
     "sum(pending) AS pending, sum(excluded) AS excluded, "
@@ -106,9 +83,9 @@ def rounds(
     **filters: str | int | None,
 ) -> list[dict[str, Any]]:
     """Rounds, newest first, or longest wait first. Filters as in ``rates``, and status (several with commas), reason,
-    conversation, since_ms, hour, weekday, wait_from_ms, wait_to_ms; ids as JSON; about: a round's, customer's or conversation's id.
+    conversation, since_ms, and those of ``filters.OF_ROUNDS``.
     """
-    clause, values = where(filters, _OF_ROUNDS)
+    clause, values = where(filters)
     order = "wait_ms DESC NULLS LAST, id" if longest else "opened_ms DESC, id"
     rows = connection.execute(
         f"SELECT * FROM rounds {clause} ORDER BY {order} LIMIT ? OFFSET ?",
@@ -119,14 +96,14 @@ def rounds(
 
 def counted(connection: sqlite3.Connection, **filters: str | None) -> dict[str, int]:
     """How many of the rounds that pass these filters have each outcome. Filters as in ``rounds``."""
-    clause, values = where(filters, _OF_ROUNDS)
+    clause, values = where(filters)
     rows = connection.execute(f"SELECT status, count(*) FROM round_rows {clause} GROUP BY status", values)
     return dict.fromkeys(("met", "late", "missed", "pending", "excluded"), 0) | {row[0]: row[1] for row in rows}
 
 
 def waits(connection: sqlite3.Connection, bounds: Sequence[int], **filters: str | None) -> list[int]:
     """How many answered rounds waited between each two of these bounds, milliseconds, and beyond the last; as ``rounds``."""
-    clause, values = where({**filters, "status": "met,late"}, _OF_ROUNDS)
+    clause, values = where({**filters, "status": "met,late"})
     found = Counter(
         bisect_right(bounds, wait_ms) - 1
         for (wait_ms,) in connection.execute(f"SELECT wait_ms FROM round_rows {clause} AND wait_ms IS NOT NULL", values)
@@ -178,22 +155,26 @@ def escalations(
     offset: int = 0,
 ) -> list[dict[str, Any]]:
     """Who was told, newest first, each with its attempts and who took the round in the end."""
-    given = {"e.round": round_id, "e.state": state, "e.person": person}
-    asked = {name: value for name, value in given.items() if value is not None}
-    clause = "WHERE " + " AND ".join(f"{name} = ?" for name in asked) if asked else ""
+    clause, values = where({"round": round_id, "state": state, "person": person})
     rows = connection.execute(
-        "SELECT e.*, r.taken_by FROM escalations e LEFT JOIN round_rows r ON r.score_set = 'live' AND r.policy = e.policy "
-        f"AND r.id = e.round {clause} ORDER BY e.id DESC LIMIT ? OFFSET ?",
-        (*asked.values(), limit, offset),
+        f"SELECT e.*, r.taken_by FROM (SELECT * FROM escalations {clause} ORDER BY id DESC LIMIT ? OFFSET ?) e "
+        "LEFT JOIN round_rows r ON r.score_set = 'live' AND r.policy = e.policy AND r.id = e.round ORDER BY e.id DESC",
+        (*values, limit, offset),
     )
     return [dict(row) | {"tries": _attempts(connection, row["id"])} for row in rows]
+
+
+def told(connection: sqlite3.Connection, *, state: str | None = None, person: str | None = None) -> int:
+    """How many there are of ``escalations``."""
+    clause, values = where({"state": state, "person": person})
+    return int(connection.execute(f"SELECT count(*) FROM escalations {clause}", values).fetchone()[0])
 
 
 def round_of(
     connection: sqlite3.Connection, round_id: str, *, policy: str | None = None, score_set: str | None = None
 ) -> dict[str, Any] | None:
     """A round's row; the live one where several score sets have it. None if unknown."""
-    clause, values = where({"id": round_id, "policy": policy, "score_set": score_set}, {"id": "id = ?"})
+    clause, values = where({"id": round_id, "policy": policy, "score_set": score_set})
     row = connection.execute(
         f"SELECT * FROM rounds {clause} ORDER BY score_set <> 'live', policy LIMIT 1", values
     ).fetchone()
@@ -314,32 +295,3 @@ def _attempts(connection: sqlite3.Connection, number: int) -> list[dict[str, Any
         "SELECT at_ms, way, result, answer, took_ms FROM attempts WHERE outbox = ? ORDER BY id", (number,)
     )
     return [dict(row) for row in rows]
-
-
-def check_day(text: str) -> None:
-    """Raises InputError for what is no local day."""
-    try:
-        if date.fromisoformat(text).isoformat() == text:
-            return
-    except ValueError:
-        pass
-    raise InputError(f"not a day: {text[:40]!r}", hint="write 2026-11-01")
-
-
-def where(
-    filters: Mapping[str, str | int | None], more: Mapping[str, str] | None = None
-) -> tuple[str, tuple[str | int, ...]]:
-    """The WHERE of the filters that are set; a name that is none is a mistake of ours. Raises InputError for no date."""
-    known = {**_FILTERS, **(more or {})}
-    given = {name: value for name, value in filters.items() if value is not None}
-    for name in given.keys() & {"first_day", "last_day"}:
-        check_day(str(given[name]))
-    if not given:
-        return "", ()
-    clauses: list[str] = []
-    values: list[str | int] = []
-    for name, value in given.items():
-        several = str(value).split(",") if name == "status" else [value]
-        clauses.append(known[name] if len(several) == 1 else f"status IN ({', '.join('?' * len(several))})")
-        values += several
-    return "WHERE " + " AND ".join(clauses), tuple(values)

@@ -18,6 +18,7 @@ from sanfen.core.reasons import Reason
 from sanfen.core.score import Outcome
 from sanfen.errors import InputError, PolicyError
 from sanfen.store import policies, queries
+from sanfen.store.filters import where
 from sanfen.store.gaps import marked
 from sanfen.store.projection import LIVE
 from sanfen.wire import instant_text
@@ -117,9 +118,9 @@ def _by_days(policy: Policy) -> bool:
 
 
 def _rolled_up(connection: sqlite3.Connection, filters: Mapping[str, str | None]) -> dict[str, Day]:
-    where, values = queries.where(filters)
+    clause, values = where(filters)
     rows = connection.execute(
-        f"SELECT day, sum(met + late + missed), sum(late + missed) FROM rate_hours {where} GROUP BY day", values
+        f"SELECT day, sum(met + late + missed), sum(late + missed) FROM rate_hours {clause} GROUP BY day", values
     )
     return {day: Day(units, misses) for day, units, misses in rows if units}
 
@@ -251,9 +252,9 @@ def _tally(
 
 def _goes_on(connection: sqlite3.Connection, filters: Mapping[str, str | None], now_ms: int) -> bool:
     """Whether the log knows of rounds that open or end after an instant."""
-    where, values = queries.where(filters)
+    clause, values = where(filters)
     found = connection.execute(
-        f"SELECT 1 FROM round_rows {where} AND max(opened_ms, coalesce(closed_ms, opened_ms)) > ? LIMIT 1",
+        f"SELECT 1 FROM round_rows {clause} AND max(opened_ms, coalesce(closed_ms, opened_ms)) > ? LIMIT 1",
         (*values, now_ms),
     )
     return found.fetchone() is not None
@@ -294,8 +295,8 @@ def _rounds(
     as_of_ms: int | None = None,
 ) -> Iterable[tuple[dict[str, Any], _Row, Outcome]]:
     """Rounds with what they are grouped by; ``as_of_ms``: only those that had opened, as they stood then."""
-    where, values = queries.where(filters)
-    for row in connection.execute(f"{_ROUNDS} {where}", values):
+    clause, values = where(filters)
+    for row in connection.execute(f"{_ROUNDS} {clause}", values):
         if as_of_ms is not None and row["opened_ms"] > as_of_ms:
             continue
         day = row["day"]

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from sanfen.board.access import Visitor
 from sanfen.config.types import parse_duration
 from sanfen.errors import InputError
-from sanfen.store.queries import check_day
+from sanfen.store.filters import check_day
 
 __all__ = ["LONGEST", "SHOWABLE", "Asked", "Body", "Endpoint", "Handler", "Parameter", "Rows", "check"]
 

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from pydantic import TypeAdapter
@@ -18,7 +19,9 @@ from sanfen.notify.ways import shown_way
 from sanfen.store import explanation, listing, queries, silences, units
 from sanfen.store.figures import figures
 from sanfen.store.gaps import marked
+from sanfen.store.present import waiting_ids
 from sanfen.store.projection import LIVE
+from sanfen.wire import instant_text
 
 __all__ = [
     "budget", "compare", "now", "people", "periods", "policies", "policy", "quiet", "rates", "rates_by", "report", "round_", "rules", "view_of",
@@ -46,8 +49,13 @@ def view_of(name: str) -> Handler:
 async def _view(name: str, api: Api, asked: Asked) -> Rows:
     limit, after, longest = (asked.values.get(one) for one in _PAGE)
     filters = {key: value for key, value in asked.values.items() if key not in _PAGE}
+    zone, now_ms = filters.pop("waiting", None), api.clock.now_ms()
 
     def ask(connection: sqlite3.Connection) -> listing.Page:
+        if zone is not None:
+            policy, day = filters["policy"] or api.service.policy, _day(api, now_ms)
+            narrower = {"score_set": LIVE, "policy": policy, "ids": waiting_ids(connection, policy, day, now_ms, zone)}
+            filters.update(narrower)
         found = listing.listed(
             connection, name, limit=limit or 100, after=after, longest=bool(longest), filters=filters
         )
@@ -56,6 +64,11 @@ async def _view(name: str, api: Api, asked: Asked) -> Rows:
 
     page = await api.pages.ask(ask)
     return Rows(_flagged(api, page.rows), page.next)
+
+
+def _day(api: Api, now_ms: int) -> str:
+    """The local day of an instant."""
+    return (instant_text(now_ms, ZoneInfo(api.service.loaded.settings.shop.timezone)) or "")[:10]
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

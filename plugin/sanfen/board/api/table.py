@@ -7,6 +7,7 @@ from sanfen.board.api.columns import row_schema, schema_of
 from sanfen.board.api.endpoints import Endpoint, Parameter
 from sanfen.store import figures, queries, units
 from sanfen.store.listing import VIEWS
+from sanfen.store.present import ZONES
 
 __all__ = ["ENDPOINTS", "MOST_ROWS"]
 
@@ -33,7 +34,9 @@ _OF_ROUNDS = (
     Parameter("wait_from_ms", ("waited at least so long, milliseconds", "等待不少于（毫秒）"), "whole"),
     Parameter("wait_to_ms", ("waited less than this, milliseconds", "等待少于（毫秒）"), "whole"),
     Parameter("about", ("the id of a round, or a customer or conversation in full", "轮次编号，或顾客、会话全名")),
-)
+    Parameter("taken", ("only what somebody took after a notice; false: all other", "只看收到通知后有人接手的；false：其余"), "flag"),
+    Parameter("waiting", ("only who waits now, in this part of the time to answer", "只看此刻在等的，按所处时段"), "choice", ("all", *ZONES)),
+)  # fmt: skip
 _DAYS = (
     Parameter("first_day", ("first local day, 2026-11-01", "起始日期，如 2026-11-01"), "day"),
     Parameter("last_day", ("last local day", "结束日期"), "day"),

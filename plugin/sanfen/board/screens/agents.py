@@ -7,9 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from sanfen.board.pages import language_of
+from sanfen.board.pages import api_url, language_of
 from sanfen.board.screens.desk import Desk, Moment, Span, span_of
-from sanfen.board.screens.rounds import NOBODY
 from sanfen.catalogue import t
 from sanfen.charts import spark
 from sanfen.errors import InputError
@@ -54,7 +53,10 @@ class Agents:
             "sort": sort,
             "sorts": _SORTS,
             "only": only,
-            "nobody": NOBODY,
+            "api": {
+                "rates": api_url("agents", **span.asked(moment.policy.id), agent=only),
+                "talk": api_url("report", by="agent", first_day=span.first, last_day=span.last, agent=only),
+            },
         }
         return await self._desk.show("agents.html", request, span=span, **shown)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sanfen.board.pages import language_of, rounds_url
+from sanfen.board.pages import api_url, language_of, rounds_url
 from sanfen.board.screens.desk import Desk, Moment, Span, span_of
 from sanfen.catalogue import t
 from sanfen.charts import Point, Svg, line
@@ -18,6 +18,7 @@ __all__ = ["Budget"]
 
 _WINDOW = 30  # days whose rate a point of the line is
 _AHEAD = 7
+_SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}
 
 _Counted = Callable[[date], tuple[int, int]]
 
@@ -38,7 +39,9 @@ class Budget:
         span = span_of(request, moment.day)
         rows, days = await self._desk.pages.ask(lambda c: _look(c, moment, span))
         chart = _chart(days, moment, span, language)
-        return await self._desk.show("budget.html", request, span=span, chart=chart, rows=rows)
+        api = {"days": api_url("days", **span.asked(moment.policy.id)), "budget": api_url("budget")}
+        shown: dict[str, Any] = {"chart": chart, "rows": rows, "signs": _SIGNS, "api": api}
+        return await self._desk.show("budget.html", request, span=span, **shown)
 
 
 def _look(

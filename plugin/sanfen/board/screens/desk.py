@@ -10,15 +10,16 @@ from aiohttp import web
 
 from sanfen.board.access import Access
 from sanfen.board.pages import HasLog, Pages
+from sanfen.catalogue import TEXTS, t
 from sanfen.clock import Clock
 from sanfen.config.load import Loaded
 from sanfen.core.policy import Policy
 from sanfen.core.reasons import Reason, sentence
+from sanfen.store.filters import check_day
 from sanfen.store.projection import LIVE
-from sanfen.store.queries import check_day
 from sanfen.wire import instant_text
 
-__all__ = ["Desk", "Moment", "Shown", "Span", "Trouble", "because", "local", "span_of", "usual_ms"]
+__all__ = ["Desk", "Moment", "Shown", "Span", "Trouble", "because", "local", "span_of", "untold", "usual_ms"]
 
 _DAYS = 30
 _MOST_DAYS = 400
@@ -140,6 +141,12 @@ def local(at_ms: int | None, zone: ZoneInfo) -> str:
 def usual_ms(policy: Policy) -> int:
     """How long there usually is to answer."""
     return next((one.after_ms for one in policy.due if one.after_ms is not None), 0)
+
+
+def untold(reason: str | None, language: str) -> str:
+    """How a refusal is mended, or why nobody was told."""
+    names = (f"mend_{reason}", f"skipped_{reason}")
+    return next((t(name, language) for name in names if name in TEXTS), reason or "")
 
 
 def because(row: Mapping[str, Any], language: str) -> str:

@@ -6,27 +6,20 @@ from typing import Any
 
 from aiohttp import web
 
-from sanfen.board.pages import language_of
-from sanfen.board.screens.desk import Desk, Moment, local
-from sanfen.catalogue import TEXTS, t
+from sanfen.board.pages import api_url, language_of
+from sanfen.board.screens.desk import Desk, Moment, local, untold
 from sanfen.errors import InputError
 from sanfen.notify.ways import shown_way
 from sanfen.outbound import Guard
 from sanfen.plugins import Plugins
 from sanfen.roster import on_duty
 from sanfen.store import queries
+from sanfen.store.filters import TAKEN
 
 __all__ = ["Escalations"]
 
 _PAGE = 50
 _STATES = ("waiting", "sending", "told", "inhibited", "failed", "unsure")
-_TOOK = (
-    "SELECT count(*), avg(e.at_ms - o.told_ms) FROM ("
-    "SELECT round, policy, min(done_ms) AS told_ms FROM outbox WHERE state = 'told' AND policy = ? GROUP BY round) o "
-    "JOIN round_rows r ON r.score_set = 'live' AND r.policy = o.policy AND r.id = o.round "
-    "JOIN events e ON e.shop = r.shop AND e.channel = r.channel AND e.conversation = r.conversation AND e.kind = 'take' "
-    "AND e.at_ms >= o.told_ms AND e.at_ms <= coalesce(r.closed_ms, e.at_ms)"
-)
 
 
 class Escalations:
@@ -48,12 +41,13 @@ class Escalations:
         if not (number.isascii() and number.isdigit() and 0 < int(number) < 10**6):
             raise InputError(f"page is not a number from 1 on: {number[:20]!r}", hint="write page=2")
         moment, language = self._desk.moment(), language_of(request)
-        found = await self._desk.pages.ask(lambda c: _look(c, moment, given, (int(number) - 1) * _PAGE))
+        found = await self._desk.pages.ask(lambda c: _look(c, given, (int(number) - 1) * _PAGE))
         for row in found["rows"]:
-            row |= {"at": local(row["due_ms"], moment.zone), "says": _says(row, language)}
+            row |= {"at": local(row["due_ms"], moment.zone), "says": untold(row["reason"], language)}
         shown: dict[str, Any] = {
             "given": given,
-            "number": int(number),
+            "page": int(number),
+            "api": api_url("escalations", **given),
             "states": _STATES,
             "people": await self._people(moment),
         }
@@ -76,29 +70,19 @@ class Escalations:
         return out
 
 
-def _look(connection: sqlite3.Connection, moment: Moment, given: Mapping[str, str], offset: int) -> dict[str, Any]:
+def _look(connection: sqlite3.Connection, given: Mapping[str, str], offset: int) -> dict[str, Any]:
     rows = queries.escalations(connection, limit=_PAGE + 1, offset=offset, **given)
-    taken, took_ms = connection.execute(_TOOK, (moment.policy.id,)).fetchone()
-    counts = {
-        person: {"told": told, "failed": failed}
-        for person, told, failed in connection.execute(
-            "SELECT person, sum(state = 'told'), sum(state IN ('failed', 'unsure')) FROM outbox WHERE policy = ? GROUP BY person",
-            (moment.policy.id,),
-        )
-    }
+    taken, took_ms = connection.execute(f"SELECT count(*), avg(took_ms) FROM ({TAKEN})").fetchone()
+    counts: dict[str, dict[str, int]] = {}
+    for person, state, count in connection.execute(
+        "SELECT person, state, count(*) FROM escalations GROUP BY person, state"
+    ):
+        counts.setdefault(person, {})[state] = count
     return {
         "rows": rows[:_PAGE],
         "more": len(rows) > _PAGE,
         "taken": taken,
         "took_ms": None if took_ms is None else round(took_ms),
         "counts": counts,
+        "total": queries.told(connection, **given),
     }
-
-
-def _says(row: Mapping[str, Any], language: str) -> str:
-    """How a refusal is mended, or why nobody was told."""
-    reason = row["reason"] or ""
-    for name in (f"mend_{reason}", f"skipped_{reason}"):
-        if name in TEXTS:
-            return t(name, language)
-    return reason

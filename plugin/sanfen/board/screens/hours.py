@@ -8,12 +8,11 @@ from typing import Any
 
 from aiohttp import web
 
-from sanfen.board.pages import COUNTED, language_of, rounds_url
+from sanfen.board.pages import COUNTED, api_url, language_of, rounds_url
 from sanfen.board.screens.desk import Desk, Moment, Span, span_of, usual_ms
 from sanfen.board.screens.now import hours_chart
 from sanfen.catalogue import t
 from sanfen.charts import Bar, Cell, Svg, bars, heat
-from sanfen.config.types import duration_text
 from sanfen.errors import InputError
 from sanfen.notify.notice import clock_text
 from sanfen.store import queries
@@ -42,11 +41,17 @@ class Hours:
         if show not in _SHOWS:
             raise InputError(f"cannot show {show[:20]!r}", hint="choose from " + ", ".join(_SHOWS))
         found = await self._desk.pages.ask(lambda c: _look(c, moment, span))
+        asked = span.asked(moment.policy.id)
         free = self._desk.service.loaded.settings.holidays | moment.policy.holidays
         shown: dict[str, Any] = {
             "today": hours_chart(found["today"], moment.day, moment.target, language, 720),
             "week": _week(found["week"], moment, span, show, language, free),
             "waits": _waits(found["waits"], moment, span, language),
+            "api": {
+                "today": api_url("hours", **asked | {"first_day": moment.day, "last_day": moment.day}),
+                "week": api_url("rates", by="day,hour", **asked),
+                "waits": api_url("rounds", **asked, status="met,late", longest="1"),
+            },
             "show": show,
             "shows": _SHOWS,
             "holidays": sorted(free.intersection(span.days)),
@@ -111,11 +116,9 @@ def _waits(counts: Sequence[int], moment: Moment, span: Span, language: str) -> 
     items = []
     for number, count in enumerate(counts):
         start, end = bounds[number], bounds[number + 1] if number + 1 < len(bounds) else None
-        label = f"{duration_text(start)}–" + (duration_text(end) if end is not None else "")
+        label = f"{clock_text(start)}–" + (clock_text(end) if end is not None else "")
         filters = {"first_day": span.first, "last_day": span.last, "status": "met,late"}
         link = rounds_url(wait_from_ms=start, wait_to_ms=end, **filters) if count else None
         tip = t("chart_waits", language, label=label, rounds=count)
-        items.append(
-            Bar(label.removeprefix("0s"), count, str(count) if count else "", _PARTS[number] >= 12, tip, link, count)
-        )
+        items.append(Bar(label, count, str(count) if count else "", _PARTS[number] >= 12, tip, link, count))
     return bars(t("board_waits", language), items)

@@ -13,13 +13,13 @@ from sanfen.board.pages import Pages, language_of
 from sanfen.board.screens import now
 from sanfen.board.screens.desk import Desk, Moment, usual_ms
 from sanfen.catalogue import t
-from sanfen.config.types import duration_text
 from sanfen.core.plan import Plan, plan_of
 from sanfen.core.policy import Policy
 from sanfen.errors import SanfenError
 from sanfen.log import Throttle
+from sanfen.notify.notice import clock_text
 from sanfen.routing import ladder_of
-from sanfen.store.present import Waiting, waiting, zone_of
+from sanfen.store.present import Waiting, limits_of, waiting, zone_of
 
 __all__ = ["Live"]
 
@@ -118,13 +118,13 @@ class Live:
 
     def worded(self, look: Look, facts: Mapping[str, Any], moment: Moment) -> dict[str, str]:
         """The pieces of the page beside the list."""
-        span_ms = usual_ms(moment.policy)
         shown = dict(facts) | {
             "wall": look.is_wall,
             "policy": moment.policy.id,
             "target": moment.target,
+            "gauge": now.gauge_of(facts["period"], look.language),
             "chart": now.hours_chart(facts["hours"], facts["day"], moment.target, look.language),
-            "limits": [duration_text(span_ms // part // 1000 * 1000) for part in (6, 2)],
+            "limits": {zone: clock_text(left_ms) for zone, left_ms in limits_of(usual_ms(moment.policy)).items()},
         }
         return {
             "trouble": self._trouble(look.language),

@@ -2,20 +2,20 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from sanfen.board.pages import COUNTED, rounds_url
 from sanfen.board.screens.desk import Moment, local
 from sanfen.catalogue import t
-from sanfen.charts import Bar, Svg, bars
+from sanfen.charts import Bar, Svg, bars, gauge
 from sanfen.store import queries, units
 from sanfen.store.gaps import missing
 from sanfen.store.present import ZONES, Waiting, zone_of
 from sanfen.store.projection import LIVE
 
-__all__ = ["day_of", "hours_chart", "period_of", "ticks_of"]
+__all__ = ["day_of", "gauge_of", "hours_chart", "period_of", "ticks_of"]
 
 _TOLD = 8
 _PERIOD_DAYS = 30
@@ -88,6 +88,14 @@ def _agents(rates: Sequence[dict[str, Any]], waiting: Sequence[Waiting], moment:
             | {key: row[key] for key in ("rate", "rounds", "mean_wait_ms")}
         )
     return sorted(out, key=lambda one: (one["since_ms"] or moment.now_ms, one["name"]))
+
+
+def gauge_of(period: Mapping[str, Any], language: str) -> Svg | None:
+    """The rate as a bar with a mark where its target is; None where the target is no share."""
+    value, wanted = period["value"], period["wanted"]
+    if wanted is None or wanted > 1:
+        return None
+    return gauge(t("board_rate", language), value or 0.0, wanted, is_low=period["holds"] is False)
 
 
 def hours_chart(rows: Sequence[dict[str, Any]], day: str, target: float | None, language: str, width: int = 380) -> Svg:

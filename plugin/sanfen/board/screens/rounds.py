@@ -1,6 +1,5 @@
 """The list of rounds behind any number: its filters are its address."""
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
@@ -8,37 +7,25 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from sanfen.board.pages import COUNTED, language_of
-from sanfen.board.screens.desk import Desk, Moment, because
+from sanfen.board.pages import COUNTED, NOBODY, api_url, language_of
+from sanfen.board.screens.desk import Desk, Moment, because, usual_ms
+from sanfen.catalogue import t
 from sanfen.core.reasons import Reason, sentence
 from sanfen.errors import InputError
+from sanfen.notify.notice import clock_text
 from sanfen.store import queries
-from sanfen.store.listing import OF_ROUNDS
-from sanfen.store.present import ZONES, waiting, zone_of
+from sanfen.store.filters import shown
+from sanfen.store.present import ZONES, limits_of, waiting_ids
 from sanfen.store.projection import LIVE
 
 __all__ = ["Rounds"]
 
 _PAGE = 100
 _FIELDS = ("first_day", "last_day", "status", "agent", "channel", "reason", "hour", "q")
-_CHIPS = ("waiting", "weekday", "wait_from_ms", "wait_to_ms", "policy", "score_set", "shop", "conversation", "longest")
-_ASKED = {"status", "channel", "reason", "hour", "weekday", "wait_from_ms", "wait_to_ms", "first_day", "last_day", "shop",
-          "conversation"}  # fmt: skip
-_OF_API = {
-    "score_set",
-    "policy",
-    "shop",
-    "channel",
-    "agent",
-    "status",
-    "reason",
-    "conversation",
-    "first_day",
-    "last_day",
-    *OF_ROUNDS,
-}
-NOBODY = "-"
-"""The agent of rounds that nobody holds, in an address."""
+_CHIPS = (
+    "waiting", "taken", "weekday", "wait_from_ms", "wait_to_ms", "policy", "score_set", "shop", "conversation", "longest",
+)  # fmt: skip
+_NOT_ASKED = ("longest", "q", "waiting")
 REASONS = tuple(str(reason) for reason in Reason if not reason.plain)
 
 
@@ -55,44 +42,64 @@ class Rounds:
     async def page(self, request: web.Request) -> web.Response:
         """A page of the list, how many there are and their rate."""
         given = {name: request.query[name] for name in (*_FIELDS, *_CHIPS) if request.query.get(name)}
-        number = request.query.get("page", "1")
-        if not (number.isascii() and number.isdigit() and 0 < int(number) < 10**6):
-            raise InputError(f"page is not a number from 1 on: {number[:20]!r}", hint="write page=2")
+        page = request.query.get("page", "1")
+        if not (page.isascii() and page.isdigit() and 0 < int(page) < 10**6):
+            raise InputError(f"page is not a number from 1 on: {page[:20]!r}", hint="write page=2")
         moment = self._desk.moment()
-        found = await self._desk.pages.ask(lambda c: _found(c, moment, given, int(number)))
+        found = await self._desk.pages.ask(lambda c: _found(c, moment, given, int(page)))
         language = language_of(request)
         for row in found["rows"]:
             row["why"] = because(row, language)
         shown: dict[str, Any] = {
             "given": given,
-            "number": int(number),
+            "page": int(page),
             "reasons": {name: sentence(Reason(name), language) for name in REASONS},
-            "agents": self._desk.names(),
-            "links": _links(given, int(number), found["pages"]),
-            "chips": {name: _url(given, **{name: None}) for name in _CHIPS if name in given},
-            "asked": _of_api(found["filters"]),
+            "links": _links(given, int(page), found["pages"]),
+            "chips": [_chip(name, given, moment, language) for name in _CHIPS if name in given and name != "longest"],
+            "kept": [name for name in _CHIPS if name in given],
+            "asked": api_url("rounds", **_of_api(given, moment)),
+            "query": None if "waiting" in given else self._query(_filters(given, moment)),
         }
         return await self._desk.show("rounds.html", request, **found, **shown)
 
+    def _query(self, filters: Mapping[str, Any]) -> dict[str, str | None]:
+        """The list as SQL, and where Datasette asks it: there customers have other names, so one cannot be looked for."""
+        settings = self._desk.service.loaded.settings
+        sql = f"SELECT * FROM rounds WHERE {shown(filters)} ORDER BY opened_ms DESC"
+        to = settings.listen.datasette if "about" not in filters and "conversation" not in filters else None
+        return {
+            "sql": sql,
+            "log": settings.storage.name,
+            "datasette": None if to is None else f"{to}?{urlencode({'sql': sql})}",
+        }
 
-def _of_api(filters: Mapping[str, str]) -> str | None:
-    """The same question to the API; None if it cannot be asked there."""
-    asked = {"agent" if name == "unheld" else name: value for name, value in filters.items()}
-    return urlencode(asked) if asked.keys() <= _OF_API else None
 
-
-def _found(connection: sqlite3.Connection, moment: Moment, given: Mapping[str, str], number: int) -> dict[str, Any]:
-    filters = {name: value for name, value in given.items() if name in _ASKED}
+def _filters(given: Mapping[str, str], moment: Moment) -> dict[str, Any]:
+    """What the log is asked, but for who waits now."""
+    filters: dict[str, Any] = {name: value for name, value in given.items() if name not in _NOT_ASKED}
     filters |= {"score_set": given.get("score_set", LIVE), "policy": given.get("policy", moment.policy.id)}
-    if "agent" in given:
-        filters |= {"unheld": ""} if given["agent"] == NOBODY else {"agent": given["agent"]}
+    if given.get("agent") == NOBODY:
+        filters["agent"] = ""
     if "q" in given:
         filters["about"] = given["q"].strip()
+    return filters
+
+
+def _of_api(given: Mapping[str, str], moment: Moment) -> dict[str, Any]:
+    """The same question to the API."""
+    more = {name: given[name] for name in ("waiting",) if name in given} | (
+        {"longest": "1"} if "longest" in given else {}
+    )
+    return _filters(given, moment) | more
+
+
+def _found(connection: sqlite3.Connection, moment: Moment, given: Mapping[str, str], page: int) -> dict[str, Any]:
+    filters = _filters(given, moment)
     if "waiting" in given:
-        filters["ids"] = json.dumps(_waiting(connection, moment, given["waiting"]))
+        filters["ids"] = _waiting(connection, moment, given["waiting"])
     counts = queries.counted(connection, **filters)
     total, counted = sum(counts.values()), counts["met"] + counts["late"] + counts["missed"]
-    rows = queries.rounds(connection, longest="longest" in given, limit=_PAGE, offset=(number - 1) * _PAGE, **filters)
+    rows = queries.rounds(connection, longest="longest" in given, limit=_PAGE, offset=(page - 1) * _PAGE, **filters)
     asked = queries.questions(connection, rows)
     return {
         "rows": [row | {"question": asked.get(row["id"])} for row in rows],
@@ -100,7 +107,6 @@ def _found(connection: sqlite3.Connection, moment: Moment, given: Mapping[str, s
         "total": total,
         "rate": counts["met"] / counted if counted else None,
         "pages": max(1, -(-total // _PAGE)),
-        "filters": filters,
         "names": [row["agent"] for row in queries.rates(connection, by=("agent",), score_set=filters["score_set"],
                                                         policy=filters["policy"]) if row["agent"]],
     }  # fmt: skip
@@ -110,8 +116,24 @@ def _waiting(connection: sqlite3.Connection, moment: Moment, zone: str) -> list[
     """Who waits now, in one zone or in all."""
     if zone not in (*ZONES, "all"):
         raise InputError(f"nobody waits so: {zone[:20]!r}", hint="write waiting=all, or one of " + ", ".join(ZONES))
-    found = waiting(connection, moment.policy.id, moment.day, moment.now_ms)
-    return [one.id for one in found if zone in ("all", zone_of(one, moment.now_ms))]
+    return waiting_ids(connection, moment.policy.id, moment.day, moment.now_ms, zone)
+
+
+def _chip(name: str, given: Mapping[str, str], moment: Moment, language: str) -> tuple[str, str]:
+    """A filter that has no field of its own, in words, and the address without it."""
+    value = given[name]
+    if name == "waiting":
+        limit = clock_text(limits_of(usual_ms(moment.policy)).get(value, 0))
+        value = t(f"board_zone_{value}", language, limit=limit)
+    elif name.startswith("wait_") and value.isdigit():
+        value = clock_text(int(value))
+    says = t(f"chip_{name}", language, value=value) if name != "weekday" else _weekday(value, language)
+    return says, _url(given, **{name: None})
+
+
+def _weekday(value: str, language: str) -> str:
+    """Its name; SQLite's week begins on Sunday."""
+    return t(f"weekday_{(int(value) - 1) % 7}", language) if value.isdigit() else value
 
 
 def _url(given: Mapping[str, str], **changed: str | None) -> str:
@@ -119,10 +141,10 @@ def _url(given: Mapping[str, str], **changed: str | None) -> str:
     return "/rounds?" + urlencode(kept)
 
 
-def _links(given: Mapping[str, str], number: int, pages: int) -> dict[str, str]:
+def _links(given: Mapping[str, str], page: int, pages: int) -> dict[str, str]:
     out = {"counted": _url(given, status=COUNTED), "longest": _url(given, longest=None if "longest" in given else "1")}
-    if number > 1:
-        out["before"] = _url(given, page=str(number - 1))
-    if number < pages:
-        out["after"] = _url(given, page=str(number + 1))
+    if page > 1:
+        out["before"] = _url(given, page=str(page - 1))
+    if page < pages:
+        out["after"] = _url(given, page=str(page + 1))
     return out

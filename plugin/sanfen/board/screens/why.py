@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from sanfen.board.pages import language_of
-from sanfen.board.screens.desk import Desk, Moment, because, local
+from sanfen.board.screens.desk import Desk, Moment, because, local, untold
 from sanfen.catalogue import t
 from sanfen.charts import Mark, Svg, Zone, track
 from sanfen.config import presets
@@ -87,7 +87,9 @@ def _story(found: Mapping[str, Any], zone: ZoneInfo, language: str) -> list[dict
     said = [_said(one, row, language) for one in found["messages"]]
     told = [_told(one, language) for one in found["escalations"]]
     rows = sorted(said + told, key=lambda one: one["at_ms"])
-    return [one | {"at": local(one["at_ms"], zone)[11:19]} for one in rows]
+    last_ms = row["closed_ms"] if row["closed_ms"] is not None else max([0, *(one["at_ms"] for one in rows)])
+    within = range(row["opened_ms"], last_ms + 1)
+    return [one | {"at": local(one["at_ms"], zone)[11:19], "within": one["at_ms"] in within} for one in rows]
 
 
 def _said(one: Mapping[str, Any], row: Mapping[str, Any], language: str) -> dict[str, Any]:
@@ -105,12 +107,21 @@ def _said(one: Mapping[str, Any], row: Mapping[str, Any], language: str) -> dict
             "who": t("board_customer", language),
             "mark": t("explain_opens" if opens else "explain_asks", language),
         }
-    out |= {"who": one["agent"] or one["bot"] or one["mode"], "valid": one["valid"], "rule": _placed(one["rule"])}
+    out |= {"who": _sender(one, language), "valid": one["valid"], "rule": _placed(one["rule"])}
     if one["valid"] is not None:
         out["mark"] = t("verdict_valid" if one["valid"] else "verdict_invalid", language)
     closes = row["closed_ms"] is not None and one["id"] == row["evidence"][-1]
-    why = [one["mode"] or "", "" if one["reason"] is None else _says(one["reason"], language), one["evidence"] or ""]
+    why = [
+        t(f"mode_{one['mode']}", language) if one["mode"] else "",
+        "" if one["reason"] is None else _says(one["reason"], language),
+        t(f"evidence_{one['evidence']}", language) if one["evidence"] else "",
+    ]
     return out | {"why": " · ".join(filter(None, [*why, t("explain_closes", language) if closes else ""]))}
+
+
+def _sender(one: Mapping[str, Any], language: str) -> str:
+    """Who at the shop said it, as far as it is known."""
+    return str(one["agent"] or one["bot"] or (t(f"mode_{one['mode']}", language) if one["mode"] else ""))
 
 
 def _placed(rule: str | None) -> str | None:
@@ -123,13 +134,13 @@ def _placed(rule: str | None) -> str | None:
 
 def _told(one: Mapping[str, Any], language: str) -> dict[str, Any]:
     answers = [
-        f"{each['way']}: {each['result']} {each['answer'] or ''} {(each['took_ms'] or 0) / 1000:.1f} s"
+        f"{each['way']}: {each['answer'] or t('notify_word_' + (each['result'] or 'unknown'), language)} {(each['took_ms'] or 0) / 1000:.1f} s"
         for each in one["tries"]
     ]
     return {
         "at_ms": one["due_ms"], "kind": "step", "who": f"▲ {one['person']}", "text": "; ".join(answers), "rule": None,
         "mark": t(f"state_{one['state']}", language), "valid": None, "clause": f"{one['ladder']} {one['step'] + 1}",
-        "why": one["reason"] or "",
+        "why": untold(one["reason"], language),
     }  # fmt: skip
 
 
@@ -170,7 +181,7 @@ def _messages(shown: Sequence[Mapping[str, Any]], row: Mapping[str, Any], place:
     for one in shown:
         if one["kind"] == "message":
             buyer = one["sender"] == "customer"
-            who = t("board_customer", language) if buyer else one["agent"] or one["bot"] or one["mode"] or ""
+            who = t("board_customer", language) if buyer else _sender(one, language)
             sign = "" if buyer else "○ " if one["valid"] else "✕ "
             at = clock_text(one["at_ms"] - (row["clock_ms"] or row["opened_ms"]))
             out.append(Mark(place(one["at_ms"]), f"{sign}{who[:_LONGEST_LABEL]} {at}"))
