@@ -2,7 +2,9 @@
 
 import os
 import shlex
-from collections.abc import Generator
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,3 +19,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in sorted(given.items()))
         report.sections.append(("replay", f"{settings} .venv/bin/python -Im pytest {shlex.quote(item.nodeid)}"))
     return report
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """In memory where that is possible: power cuts are another test's business, and a year writes much."""
+    memory = Path("/dev/shm")  # noqa: S108  # a folder of its own in it
+    with tempfile.TemporaryDirectory(prefix="sanfen-", dir=memory if memory.is_dir() else tmp_path) as made:
+        yield Path(made)

@@ -1,13 +1,16 @@
 # The long forms of tests/faults: one target each. SANFEN_SEED starts all dice; a failure prints its replay.
 SANFEN_SEED ?= $(shell date +%s)
 FAULTS = SANFEN_SEED=$(SANFEN_SEED) nice -n 10 $(RUN)/python -Im pytest -q -n 0 --timeout 86400 -o faulthandler_timeout=0
-.PHONY: fault-matrix test-long soak-year stateful fuzz fuzz-guided fuzz-api disk-damage reload-storm fault-tools
+.PHONY: fault-matrix test-long test-week soak-year stateful fuzz fuzz-guided fuzz-api disk-damage reload-storm fault-tools
 
 fault-matrix: $(VENV)/.dev  ## every network fault and every fault of ours, 2,000 messages each at 200 a second
 	SANFEN_FAULT_MESSAGES=$${SANFEN_FAULT_MESSAGES:-2000} $(FAULTS) tests/faults/test_matrix.py $(ARGS)
 
 test-long: $(VENV)/.dev  ## 72 hours of custom in virtual time, with faults, against the second scorer
 	SANFEN_SOAK_HOURS=$${SANFEN_SOAK_HOURS:-72} $(FAULTS) -s tests/faults/test_soak.py $(ARGS)
+
+test-week: $(VENV)/.dev  ## a week of escalation in virtual time: rosters, holidays, robots that refuse and mute, faults at 1 % of every call
+	SANFEN_WEEK_HOURS=$${SANFEN_WEEK_HOURS:-168} $(FAULTS) -s tests/faults/test_week.py $(ARGS)
 
 soak-year: $(VENV)/.dev  ## the same for a year, a new log every week
 	SANFEN_SOAK_HOURS=$${SANFEN_SOAK_HOURS:-8760} SANFEN_SOAK_ROTATE=7 $(FAULTS) -s tests/faults/test_soak.py $(ARGS)

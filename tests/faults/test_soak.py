@@ -5,12 +5,9 @@
 
 import json
 import os
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 import structlog
 from tests.faults.seed import SEED
 from tests.faults.soak import Soak
@@ -20,14 +17,6 @@ HOURS = float(os.environ.get("SANFEN_SOAK_HOURS", "0.5"))
 ROTATE = int(os.environ.get("SANFEN_SOAK_ROTATE", "0")) or None
 DAY = 24
 FLAT_KIB = 10 * 1024
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """In memory where that is possible: power cuts are another test's business, and a year writes much."""
-    memory = Path("/dev/shm")  # noqa: S108  # a folder of its own in it
-    with tempfile.TemporaryDirectory(prefix="sanfen-soak-", dir=memory if memory.is_dir() else tmp_path) as made:
-        yield Path(made)
 
 
 def test_a_shop_for_days(folder: Path) -> None:

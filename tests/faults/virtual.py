@@ -5,10 +5,11 @@ import math
 import selectors
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sanfen.errors import StoreError
 from sanfen.store.db import Database
+from sanfen.store.jobs import Batch, Single
 
 __all__ = ["VirtualClock", "VirtualLoop", "Waited"]
 
@@ -71,7 +72,10 @@ class VirtualClock:
 
 
 class Waited:
-    """A database for a virtual loop: time stands still while its writer thread works. ``before`` may plant a fault."""
+    """A database for a virtual loop: time stands still while its writer thread works. ``spoil`` may plant a fault.
+
+    What it says may go wrong: ``lost`` (not done) or ``unsaid`` (done, and reported as failed).
+    """
 
     def __init__(self, db: Database, loop: VirtualLoop, spoil: Callable[[], str | None]) -> None:
         self._db = db
@@ -82,23 +86,34 @@ class Waited:
         return getattr(self._db, name)
 
     def write(self, job: Callable[..., T]) -> "Future[T]":
-        """As the database does it; what ``spoil`` says may go wrong: ``lost`` (not done) or ``unsaid`` (done, said not)."""
-        outer: Future[T] = Future()
+        """As the database does it, or not."""
+        future: Future[T] = Future()
+        self.put(Single(job, future))
+        return future
+
+    def put(self, entry: Single | Batch) -> None:
+        """The same for what settles itself."""
         fault = self._spoil()
         if fault == "lost":
-            outer.set_exception(StoreError("planted: not done"))
-            return outer
+            entry.settle(StoreError("planted: not done"))
+            return
         self._loop.virtual.at_work += 1
-        inner = self._db.write(job)
-        inner.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._done, inner, outer, fault))
-        return outer
+        settle = lambda outcome: self._loop.call_soon_threadsafe(self._done, entry, fault, outcome)  # noqa: E731
+        self._db.put(cast("Single", _Held(entry, settle)))
 
-    def _done(self, inner: "Future[T]", outer: "Future[T]", fault: str | None) -> None:
+    def _done(self, entry: Single | Batch, fault: str | None, outcome: Any) -> None:
         self._loop.virtual.at_work -= 1
-        error = inner.exception()
-        if error is None and fault == "unsaid":
-            error = StoreError("planted: done, and reported as failed")
-        if error is None:
-            outer.set_result(inner.result())
-        else:
-            outer.set_exception(error)
+        if fault == "unsaid" and not isinstance(outcome, BaseException):
+            outcome = StoreError("planted: done, and reported as failed")
+        entry.settle(outcome)
+
+
+class _Held:
+    """Work for the writer thread whose outcome goes another way."""
+
+    def __init__(self, entry: Single | Batch, settle: Callable[[Any], object]) -> None:
+        self._entry = entry
+        self.settle = settle
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._entry, name)

@@ -118,11 +118,13 @@ def test_where_waiting_would_pass_the_deadline_another_way_is_taken() -> None:
     assert (asked.way, asked.held) == (1, None)
 
 
-def test_after_the_deadline_nothing_is_lost_by_waiting() -> None:
-    pace = Pace()
+@pytest.mark.parametrize(("per_ms", "way"), [(1_000, 0), (60_000, 1)])
+def test_after_the_deadline_a_moment_is_waited_and_no_more(per_ms: int, way: int) -> None:
+    """A customer who has waited too long does not wait until a robot has finished muting us."""
+    pace, limits = Pace(), (Limit(2, per_ms),)
     for at_ms in (NOW - 2, NOW - 1):
-        pace.sent("robot://one", LIMITS, at_ms)
+        pace.sent("robot://one", limits, at_ms)
     asked = batch([due(1, facts=due().facts | {"due_ms": NOW - 1})])
-    Throttle(pace, lambda _: LIMITS).ask(asked)
+    Throttle(pace, lambda _: limits).ask(asked)
 
-    assert (asked.way, asked.held) == (0, (NOW - 2 + 61_000, "throttle"))
+    assert (asked.way, asked.held) == (way, None if way else (NOW - 2 + 2_000, "throttle"))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sanfen.core.facts import Conversation, Round
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.score import score
+from sanfen.errors import StoreError
 from sanfen.notify.worker import Worker
 from sanfen.plugins import Plugins
 from sanfen.roster import Target
@@ -125,10 +127,14 @@ class Desk:
             await asyncio.sleep(0.01)  # until the rows change; bounded
         raise AssertionError((query, found))
 
-    async def stop(self) -> None:
+    async def stop_worker(self) -> None:
         if self.task is not None:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
+            self.task = None
+
+    async def stop(self) -> None:
+        await self.stop_worker()
         await self.worker.close()
         self.db.close()
 
@@ -318,6 +324,41 @@ async def test_what_reaches_nobody_goes_to_the_fallback(tmp_path: Path, phone: P
     assert [notice["person"] for notice in phone.notices] == ["ops"]
 
 
+async def test_whoever_left_the_file_is_stood_in_for(tmp_path: Path, phone: Phone) -> None:
+    """A row of somebody the configuration knows no more: the fallback is told, it is not dropped."""
+    ops = {"ops": Person("ops", (Way(phone.url, Secret(SECRET)),))}
+    desk = Desk(Database.open(tmp_path / "log.db"), (), people=ops, fallback=("ops",))
+    one = await desk.escalate()
+    await desk.due(one, 1, person="temp")
+    await desk.until("SELECT count(*) FROM outbox WHERE person = 'temp' AND state = 'failed'", 1)
+    await desk.until("SELECT count(*) FROM outbox WHERE person = 'ops' AND step = 1 AND state = 'told'", 1)
+    reason = await desk.do(lambda c: c.execute("SELECT reason FROM outbox WHERE person = 'temp'").fetchone())
+    await desk.stop()
+
+    assert tuple(reason) == ("person_unknown",)
+
+
+async def test_a_record_that_fails_opens_no_second_window(desk: Desk, phone: Phone) -> None:
+    """The log does not know that somebody was just told; the worker does, and what comes meanwhile waits."""
+    write = desk.db.write
+
+    def spoiled(job: Callable[[Any], Any]) -> Any:
+        if not phone.notices or "write" not in vars(desk.db):
+            return write(job)
+        del desk.db.write  # once
+        future: Future[Any] = Future()
+        future.set_exception(StoreError("planted"))
+        return future
+
+    desk.db.write = spoiled  # type: ignore[method-assign]
+    one = await desk.escalate()
+    await desk.settle(lambda _: bool(phone.notices) and "write" not in vars(desk.db))
+    await desk.due(one, 1)
+    await desk.until("SELECT count(*) FROM outbox WHERE step = 1 AND reason = 'merge'", 1)
+
+    assert len(phone.notices) == 1
+
+
 async def test_a_condition_decides_when_the_step_is_due(desk: Desk, phone: Phone) -> None:
     one = await desk.escalate()
     await desk.settle(is_("told"))
@@ -338,3 +379,14 @@ async def test_a_channel_that_cannot_give_a_conversation_away_says_so(desk: Desk
     (said,) = await desk.do(lambda c: c.execute("SELECT answer FROM outbox WHERE kind = 'reassign'").fetchone())
 
     assert said == "backup: channel desk has no way to assign: its adapter or its options give none"
+
+
+async def test_an_action_of_which_nobody_knows_twice_is_not_done_a_third_time(desk: Desk, phone: Phone) -> None:
+    """Two attempts were cut off: the row says that it is not known, and the channel is asked no more."""
+    one = await desk.escalate()
+    await desk.settle(is_("told"))
+    await desk.stop_worker()
+    await desk.due(one, 1, person="backup", reassign="backup")
+    await desk.do(lambda c: c.execute("UPDATE outbox SET unknown = 2, attempts = 2 WHERE kind = 'reassign'"))
+    query = "SELECT count(*) FROM outbox WHERE kind = 'reassign' AND state = 'unsure' AND reason = 'outcome_unknown'"
+    await desk.until(query, 1)

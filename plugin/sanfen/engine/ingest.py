@@ -346,16 +346,20 @@ class Engine:
         return live.due(key), escalated
 
     def _carry_out(
-        self, pending: Pending, version: Version, effects: Iterable[Effect], *, open_only: bool = False
+        self, pending: Pending, version: Version, effects: Iterable[Effect], waited: frozenset[str] | None = None
     ) -> bool:
-        """Keep verdicts, put escalations in the outbox; whether there was one. ``open_only``: of answered rounds none."""
+        """Keep verdicts, put escalations in the outbox; whether there was one.
+
+        ``waited``: of answered rounds only these, for which a step was still to come when we last looked. Nobody is told
+        of them any more, and the row says why.
+        """
         escalated, policy = False, version.plan.policy
         for effect in effects:
             if isinstance(effect, Judged) and version.holds(effect.message.at_ms):
                 pending.verdicts.append((policy, effect))
             elif not isinstance(effect, Escalated) or not version.holds(effect.round.opened_ms):
                 continue
-            elif effect.round.answerable or not open_only:
+            elif waited is None or effect.round.answerable or _is_answered(effect, waited):
                 if effect.round.key in pending.keys:
                     pending.write()  # a notice tells what was asked
                 escalated |= self._enqueue(pending, effect, policy.id) > 0
@@ -385,12 +389,12 @@ class Engine:
                 effects.extend(fold.wait(live.now_ms))
                 found = fold.rounds(live.now_ms)
                 rounds += [(one, scored, version.plan) for one, scored in found if version.holds(one.opened_ms)]
+            waited = projection.waiting(connection, LIVE, policy.id, key)
             changed = projection.replace_conversation(connection, LIVE, policy.id, key, rounds)
             if before is not None:  # not the first we hear of it
                 projection.record_changes(connection, policy.id, cause, key, changed, self._clock.now_ms())
             for version, effects, _ in mine:
-                # Steps of rounds answered meanwhile are not told late.
-                escalated |= self._carry_out(pending, version, effects, open_only=True)
+                escalated |= self._carry_out(pending, version, effects, waited)
         live.settle()
         return live.due(key), escalated
 
@@ -436,6 +440,10 @@ class Engine:
         if key in pending.keys:
             pending.write()
         return self._memory.need(pending.connection, key)
+
+
+def _is_answered(effect: Escalated, waited: frozenset[str]) -> bool:
+    return effect.round.closed_ms is not None and effect.round.id in waited
 
 
 def _note_claims(connection: sqlite3.Connection, claims: Iterable[tuple[Event, int]]) -> None:

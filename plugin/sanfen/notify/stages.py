@@ -19,6 +19,8 @@ from sanfen.store.outbox import Row
 
 __all__ = ["Batch", "Breaking", "Conditional", "Inhibit", "Merge", "Silence", "Stage", "Throttle"]
 
+_MOMENT_MS = 3_000
+
 _log = structlog.get_logger("sanfen.notify")
 
 
@@ -48,9 +50,8 @@ class Batch:
 
     @property
     def due_ms(self) -> int:
-        """The soonest deadline that is still ahead; far away if there is none."""
-        ahead = [row.facts["due_ms"] for row in self.rows if (row.facts["due_ms"] or 0) > self.now_ms]
-        return min(ahead, default=1 << 62)
+        """The soonest deadline, which may have passed; far away if there is none."""
+        return min((row.facts["due_ms"] for row in self.rows if row.facts["due_ms"]), default=1 << 62)
 
 
 class Stage(ABC):
@@ -152,7 +153,10 @@ class Breaking(Stage):
 
 
 class Throttle(Stage):
-    """No service is sent more than it takes. If that would pass a deadline and there is another way, that one is used."""
+    """No service is sent more than it takes. If waiting would pass a deadline, another way that is free is used.
+
+    A deadline that has passed can wait for a moment, not for the minutes that a robot mutes somebody.
+    """
 
     def __init__(self, pace: Pace, limits: Callable[[str], tuple[Limit, ...]]) -> None:
         self._pace = pace
@@ -165,7 +169,7 @@ class Throttle(Stage):
         if free[batch.way] <= batch.now_ms:
             return
         others = [index for index in range(batch.way + 1, len(ways)) if free[index] <= batch.now_ms]
-        if others and free[batch.way] >= batch.due_ms:
+        if others and free[batch.way] >= max(batch.due_ms, batch.now_ms + _MOMENT_MS):
             batch.way = others[0]
         else:
             batch.held = (free[batch.way], "throttle")

@@ -67,6 +67,7 @@ class Worker:
         self._silences: list[silences.Silence] = []
         self._awake = asyncio.Event()
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._last: dict[str, int] = {}  # when each person was last sent anything
         self.adopt(settings, roster or Roster(settings))
 
     def adopt(self, settings: Settings, roster: Roster) -> None:
@@ -158,14 +159,16 @@ class Worker:
             for row in rows:
                 notice = make_notice([row], self._clock.now_ms(), self._settings.shop.language)
                 await self._act(row, Action("note", row.facts["conversation"], text=notice.text))
-        elif rows:
-            await self._do(outbox.inhibit, [(row, "person_unknown") for row in rows], self._clock.now_ms())
+        elif rows:  # they have left the file meanwhile: the fallback is told
+            gone = [(row, Transition("failed", 0, row.unknown, row.due_ms, "person_unknown")) for row in rows]
+            await self._record(gone, Way("none"), "refused", "nobody is called so any more", 0)
 
     # --- people ---
 
     async def _tell(self, person: Person, rows: list[Row]) -> None:
         now_ms = self._clock.now_ms()
-        last_ms = await self._do(outbox.last_sent, person.name, now_ms - self._settings.merge_ms)
+        kept_ms = await self._do(outbox.last_sent, person.name, now_ms - self._settings.merge_ms)
+        last_ms = max(kept_ms or 0, self._last.get(person.name, 0)) or None  # the record of the last may have failed
         way = min(max(row.way for row in rows), len(person.ways) - 1)
         batch = Batch(person, rows, now_ms, last_ms, await self._ask(rows, now_ms), way)
         for stage in self.stages:
@@ -173,11 +176,7 @@ class Worker:
                 stage.ask(batch)
         if batch.dropped:
             await self._do(outbox.inhibit, batch.dropped, now_ms)
-        lost = [row for row in batch.rows if not outbox.may_send(row.unknown)]
-        if lost:  # a crash left the second attempt's outcome unknown: a third message could be one too many
-            ended = [(row, Transition("unsure", row.way, row.unknown, now_ms, "outcome_unknown")) for row in lost]
-            await self._record(ended, person.ways[batch.way], "unknown", "the service stopped while sending", 0)
-        rows = [row for row in batch.rows if outbox.may_send(row.unknown)]
+        rows = await self._sendable(batch.rows, person.ways[batch.way])
         if not rows:
             return
         if batch.held is not None:
@@ -186,6 +185,15 @@ class Worker:
         begun = await self._do(outbox.begin, [row._replace(way=batch.way) for row in rows])
         if begun:
             await self._attempt(begun, person.ways[batch.way], len(person.ways))
+
+    async def _sendable(self, rows: list[Row], way: Way) -> list[Row]:
+        """Without those whose second attempt a crash has left unknown: a third message could be one too many."""
+        lost = [row for row in rows if not outbox.may_send(row.unknown)]
+        if lost:
+            now_ms = self._clock.now_ms()
+            ended = [(row, Transition("unsure", row.way, row.unknown, now_ms, "outcome_unknown")) for row in lost]
+            await self._record(ended, way, "unknown", "the service stopped while sending", 0)
+        return [row for row in rows if outbox.may_send(row.unknown)]
 
     async def _ask(self, rows: Iterable[Row], now_ms: int) -> Mapping[int, Mapping[str, object]]:
         asked = [row for row in rows if row.condition is not None]
@@ -217,6 +225,7 @@ class Worker:
             self._breaker.worked(way.address)
             ended = [(row, Transition("told", row.way, row.unknown, start_ms, None)) for row in rows]
             result = "told"
+        self._last[rows[0].person] = self._clock.now_ms()
         await self._record(ended, way, result, answer, self._clock.now_ms() - start_ms)
 
     async def _send(self, rows: list[Row], way: Way) -> str:
@@ -241,6 +250,8 @@ class Worker:
             stage.ask(batch)
         if batch.dropped:
             await self._do(outbox.inhibit, batch.dropped, now_ms)
+            return
+        if not await self._sendable([row], way):
             return
         if action.kind == "assign":
             agents = self._roster.agents(row.person, now_ms)

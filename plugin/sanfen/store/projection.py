@@ -32,6 +32,7 @@ __all__ = [
     "round_row",
     "save",
     "save_round",
+    "waiting",
 ]
 
 LIVE = "live"
@@ -90,6 +91,18 @@ def bulk_save(
         score_set,
         ((one, score, plan) for one, score in rounds),
         ((plan.policy, judged) for judged in verdicts),
+    )
+
+
+def waiting(connection: sqlite3.Connection, score_set: str, policy: str, key: Key) -> frozenset[str]:
+    """The rounds of a conversation for which something was still to come when their rows were written."""
+    return frozenset(
+        str(row[0])
+        for row in connection.execute(
+            "SELECT id FROM round_rows WHERE score_set = ? AND policy = ? AND shop = ? AND channel = ? AND conversation = ? "
+            "AND next_ms IS NOT NULL",
+            (score_set, policy, *key),
+        )
     )
 
 
