@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from sanfen.charts import STYLE, Bar, Cell, Mark, Point, Svg, Zone, bars, heat, line, spark, track
+from sanfen.charts import STYLE, Bar, Cell, Mark, Point, Svg, Zone, bars, gauge, heat, line, spark, track
 
 HOSTILE = '"><script>alert(1)</script>'
 SVG = "{http://www.w3.org/2000/svg}"
@@ -52,6 +52,23 @@ def test_bars_are_to_scale_and_lead_to_their_rounds() -> None:
 
 def test_below_target_is_told_by_a_sign_too() -> None:
     assert "83▼" in texts(bars("today", [Bar("9", 5, "83", is_low=True)]))
+
+
+def test_a_gauge_is_to_scale_and_marks_its_target() -> None:
+    chart = parsed(gauge("rate", 0.85, 0.9, is_low=True, width=200))
+    bar, mark = list(chart.iter(SVG + "rect"))[1], next(chart.iter(SVG + "line"))
+
+    assert (bar.get("width"), bar.get("class"), mark.get("x1")) == ("170", "bar low", "180")
+    assert chart.get("aria-label") == "rate: 85.0% (90%)"
+
+
+def test_a_line_of_waits_is_labelled_as_times() -> None:
+    points = [Point("1", 60_000.0, 3), Point("2", 200_000.0, 5, is_low=True)]
+    chart = line("waits", points, target=180_000, target_name="3:00", second=[30_000, None], is_share=False)
+
+    assert "3:00" in texts(chart)
+    assert "0:04" in texts(chart)
+    assert [one.get("class") for one in parsed(chart).iter(SVG + "polyline")] == ["second", "curve"]
 
 
 def test_a_target_and_what_is_coming_are_on_the_same_scale() -> None:

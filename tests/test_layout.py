@@ -53,6 +53,7 @@ TESTED_ELSEWHERE = {
     "board/api/reports.py": "tests/board/test_views.py",
     "board/screens/agents.py": "tests/board/test_screens.py",
     "board/screens/budget.py": "tests/board/test_screens.py",
+    "board/screens/plots.py": "tests/board/test_screens.py, tests/browser/check_plots.py",
     "board/screens/desk.py": "tests/board/test_screens.py",
     "board/screens/escalations.py": "tests/board/test_screens.py",
     "board/screens/hours.py": "tests/board/test_screens.py",

@@ -17,6 +17,7 @@ STYLE = """\
 .chart .bar { fill: var(--calm-bar, #009e73); } .chart .bar.low { fill: var(--red-bar, #d4552f); }
 .chart .rest { fill: var(--line, #e4e4df); }
 .chart .axis { stroke: var(--line, #e4e4df); } .chart .curve { fill: none; stroke: var(--calm-bar, #009e73); stroke-width: 2; }
+.chart .second { fill: none; stroke: var(--muted, #62666d); stroke-width: 1.5; }
 .chart .ahead { fill: none; stroke: var(--muted, #62666d); stroke-width: 2; stroke-dasharray: 3 4; }
 .chart .target { stroke: var(--text, #1c1d1f); stroke-dasharray: 6 3; } .chart .dot { fill: var(--calm-bar, #009e73); }
 .chart .tint { fill: var(--calm-bar, #009e73); fill-opacity: .3; } .chart .tint.low { fill: var(--red-bar, #d4552f); }
@@ -127,27 +128,31 @@ def line(
     target: float | None = None,
     target_name: str = "",
     ahead: Sequence[float] = (),
+    second: Sequence[float | None] = (),
+    is_share: bool = True,
     width: int = 720,
 ) -> Svg:
-    """A line over days with a target and columns below; ``ahead``: where it goes if nothing changes."""
+    """A line over days with a target and columns below: of shares, or of milliseconds.
+
+    ``ahead``: where it goes if nothing changes; ``second``: a thinner line.
+    """
     height, left, base, floor = 240, 44, 160, 222
-    known = [one.value for one in points if one.value is not None] + list(ahead) + ([] if target is None else [target])
-    low, high = min(known, default=0.0), max(known, default=1.0)
-    margin = max(0.01, (high - low) * 0.15)
-    low, high = max(0.0, low - margin), min(1.0, high + margin)
+    values = [*(one.value for one in points), *second, *ahead, target]
+    low, high = _around([value for value in values if value is not None], is_share=is_share)
     step = (width - left - 8) / max(1, len(points) + len(ahead) - 1)
 
     def y_of(value: float) -> float:
         return 14 + (base - 14) * (1 - (value - low) / ((high - low) or 1))
 
     out = [_line(left, base, width, base, "axis"), _line(left, floor, width, floor, "axis")]
-    out += [_text(0, y_of(value) + 4, f"{value:.1%}") for value in (low, high)]
+    out += [_text(0, y_of(value) + 4, _says(value, is_share=is_share)) for value in (low, high)]
     if target is not None:
         out += [
             _line(left, y_of(target), width, y_of(target), "target"),
             _text(0, y_of(target) + 4, target_name, "strong"),
         ]
     spots = [(left + n * step, y_of(one.value)) for n, one in enumerate(points) if one.value is not None]
+    out += [_curve([(left + n * step, y_of(value)) for n, value in enumerate(second) if value is not None], "second")]
     out.append(_curve(spots, "curve"))
     coming = [(left + (len(points) + n) * step, y_of(value)) for n, value in enumerate(ahead)]
     out.append(_curve(spots[-1:] + coming if coming else [], "ahead"))
@@ -155,7 +160,7 @@ def line(
     every = max(1, len(points) // 8)
     for number, one in enumerate(points):
         x, tall = left + number * step, 40 * one.column / most
-        drawn = f'<rect class="bar low" x="{_n(x - step * 0.3)}" y="{_n(floor - tall)}" width="{_n(step * 0.6)}" height="{_n(tall)}"/>'
+        drawn = f'<rect class="{"bar low" if is_share else "bar"}" x="{_n(x - step * 0.3)}" y="{_n(floor - tall)}" width="{_n(step * 0.6)}" height="{_n(tall)}"/>'
         if one.value is not None:
             drawn += (
                 f'<circle class="{"low" if one.is_low else "dot"}" cx="{_n(x)}" cy="{_n(y_of(one.value))}" r="3.5"/>'
@@ -165,6 +170,18 @@ def line(
         if number % every == 0:
             out.append(_text(x, height - 4, one.label, "", "middle"))
     return _svg(title, width, height, out)
+
+
+def _around(known: Sequence[float], *, is_share: bool) -> tuple[float, float]:
+    """From where to where the scale goes, so that all of it is seen."""
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    margin = max(0.01, (high - low) * 0.15)
+    return max(0.0, low - margin), min(1.0, high + margin) if is_share else high + margin
+
+
+def _says(value: float, *, is_share: bool) -> str:
+    seconds = round(value / 1000)
+    return f"{value:.1%}" if is_share else f"{seconds // 60}:{seconds % 60:02}"
 
 
 def gauge(title: str, value: float, target: float, *, is_low: bool = False, width: int = 280) -> Svg:

@@ -235,6 +235,22 @@ BOARD: dict[str, tuple[str, str]] = {
     "kind_snooze": ("snoozed", "稍候"),
     "kind_release": ("handed back", "交回"),
     "kind_escalate": ("called the next person", "上报"),
+    "plot_closer": ("Look closer", "放大"),
+    "plot_wider": ("See more days", "缩小"),
+    "plot_whole": ("All days", "全部日期"),
+    "plot_part": ("{first} to {last}: {count} rounds", "{first} 至 {last}：{count} 轮"),
+    "plot_keys": (
+        "Drag over days, or + − 0; arrows go from day to day, Enter opens one.",
+        "拖选日期，或按 + − 0；方向键逐日移动，回车打开。",
+    ),
+    "board_waits_daily": (
+        "Day by day: nine in ten waited no longer (line), half (grey); below, how many were answered",
+        "逐日：九成等待不超过（线），一半不超过（灰线）；下方为有效回复轮数",
+    ),
+    "chart_waits_day": (
+        "{day}: nine in ten within {ninth}, half within {half}, {rounds} rounds",
+        "{day}：九成不超过 {ninth}，一半不超过 {half}，{rounds} 轮",
+    ),
     "chart_trend": ("{agent}: rate of the last days", "{agent}：近日响应率"),
     "chart_week_hour": (
         "{name} {hour}:00, {rounds} rounds, rate {rate}, mean wait {wait}",

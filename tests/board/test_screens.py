@@ -198,7 +198,7 @@ async def test_what_people_write_stays_text(tmp_path: Path) -> None:
         for path in (*SCREENS, f"/rounds/{found[0]['id']}", "/rounds?agent=" + HOSTILE, "/rounds?q=" + HOSTILE):
             page = await reader.get(path)
             assert "<script>alert" not in page, path
-            assert page.count("<script") == 1, path
+            assert len(re.findall("<script(?! src=)", page)) == 0, path
 
 
 async def test_without_texts_it_says_so(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ from sanfen.config.settings import Settings
 
 __all__ = ["BOARD", "FEED", "Running", "Trouble", "build_board_app"]
 
-_STATIC = {"act.js": "text/javascript", "board.js": "text/javascript", "board.css": "text/css"}
+_STATIC = ("act.js", "board.js", "board.css", "plot.js", "uplot/uplot.js", "uplot/uplot.css")
+_KINDS = {"js": "text/javascript", "css": "text/css"}
 _BODY_BYTES = 16_384
 
 
@@ -46,7 +47,7 @@ class _Board:
         self.access = Access(settings)
         self.pages = Pages(service, settings)
         folder = files("sanfen.board")
-        self._files = {name: (folder / "static" / name).read_bytes() for name in _STATIC}
+        self._files = {name.rpartition("/")[2]: (folder / "static" / name).read_bytes() for name in _STATIC}
         self._files["board.css"] += charts.STYLE.encode()
 
     def adopt(self, settings: Settings) -> None:
@@ -57,9 +58,9 @@ class _Board:
 
     async def static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        if name not in _STATIC:
+        if name not in self._files:
             raise web.HTTPNotFound
-        return web.Response(body=self._files[name], content_type=_STATIC[name], charset="utf-8")
+        return web.Response(body=self._files[name], content_type=_KINDS[name.rpartition(".")[2]], charset="utf-8")
 
 
 FEED = web.AppKey("feed", Feed)

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -108,26 +108,18 @@ def _total(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> dict[str
 def _agents(connection: sqlite3.Connection, who: Mapping[str, str | None], week: Week) -> list[dict[str, Any]]:
     """Lowest rate first, with the rate of the week before and the waits nine in ten do not exceed."""
     before = {row["agent"]: row["rate"] for row in queries.rates(connection, by=("agent",), **who, **week.before.days)}
-    clause, values = where({**who, **week.days})
-    waits: dict[str, list[int]] = {}
-    for agent, wait_ms in connection.execute(
-        f"SELECT coalesce(agent, ''), wait_ms FROM round_rows {clause} AND status IN ('met', 'late') ORDER BY wait_ms",
-        values,
-    ):
-        waits.setdefault(agent, []).append(wait_ms)
+    waits = queries.waits_by(connection, "agent", **who, **week.days)
     rows = queries.rates(connection, by=("agent",), **who, **week.days)
     out = [
         row
         | {"agent": row["agent"], "before": before.get(row["agent"])}
-        | {"p90_wait_ms": _ninth(waits.get(row["agent"], ())), "longest_ms": max(waits.get(row["agent"], [0]))}
+        | {
+            "p90_wait_ms": queries.nth_of(waits.get(row["agent"], ()), 9),
+            "longest_ms": max(waits.get(row["agent"], [0])),
+        }
         for row in rows
     ]
     return sorted(out, key=lambda row: (row["rate"] is None, row["rate"] or 0))
-
-
-def _ninth(waits: Sequence[int]) -> int | None:
-    """The wait nine in ten do not exceed; ``waits`` in order."""
-    return waits[-(-9 * len(waits) // 10) - 1] if waits else None
 
 
 def _worst(connection: sqlite3.Connection, asked: Mapping[str, str | None]) -> list[dict[str, Any]]:

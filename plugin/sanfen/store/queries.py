@@ -20,6 +20,7 @@ __all__ = [
     "last_round_of",
     "left_out",
     "mask",
+    "nth_of",
     "open_of",
     "outcomes",
     "policies",
@@ -32,6 +33,7 @@ __all__ = [
     "told",
     "unknown",
     "waits",
+    "waits_by",
 ]
 
 GROUPS = ("shop", "channel", "agent", "day", "week", "month", "hour")
@@ -109,6 +111,22 @@ def waits(connection: sqlite3.Connection, bounds: Sequence[int], **filters: str 
         for (wait_ms,) in connection.execute(f"SELECT wait_ms FROM round_rows {clause} AND wait_ms IS NOT NULL", values)
     )
     return [found[number] for number in range(len(bounds))]
+
+
+def waits_by(connection: sqlite3.Connection, by: str, **filters: Any) -> dict[str, list[int]]:
+    """The waits of answered rounds in order, by ``agent`` or ``day``, milliseconds; filters as ``rounds``."""
+    clause, values = where({**filters, "status": "met,late"})
+    found: dict[str, list[int]] = {}
+    for name, wait_ms in connection.execute(
+        f"SELECT coalesce({by}, ''), wait_ms FROM round_rows {clause} AND wait_ms IS NOT NULL ORDER BY wait_ms", values
+    ):
+        found.setdefault(str(name), []).append(int(wait_ms))
+    return found
+
+
+def nth_of(waits: Sequence[int], tenths: int) -> int | None:
+    """The wait that so many in ten were not longer than; they are in order."""
+    return waits[-(-tenths * len(waits) // 10) - 1] if waits else None
 
 
 def questions(connection: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -1,8 +1,6 @@
 """Who answers how: a row for each agent, each number a link to its rounds."""
 
 import sqlite3
-from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -14,7 +12,6 @@ from sanfen.charts import spark
 from sanfen.errors import InputError
 from sanfen.store import queries
 from sanfen.store.figures import figures
-from sanfen.store.projection import LIVE
 
 __all__ = ["Agents"]
 
@@ -71,7 +68,7 @@ def _rows(connection: sqlite3.Connection, moment: Moment, span: Span, only: str 
     counts = queries.rates(connection, by=("agent",), **asked, agent=only)
     talk = {row["agent"]: row for row in figures(connection, by=("agent",), first_day=span.first, last_day=span.last)}
     daily = {(row["agent"], row["day"]): row["rate"] for row in queries.rates(connection, by=("agent", "day"), **asked)}
-    waits = _waits_by_agent(connection, moment, span)
+    waits = queries.waits_by(connection, "agent", **asked)
     machine = _machine(connection, span)
     out = []
     for row in counts:
@@ -81,26 +78,10 @@ def _rows(connection: sqlite3.Connection, moment: Moment, span: Span, only: str 
         out.append(
             row
             | {key: own.get(key) for key in _TALK}
-            | {"p90_ms": _p90(waits[name]), "by_machine": machine.get(name), "low": low}
+            | {"p90_ms": queries.nth_of(waits.get(name, ()), 9), "by_machine": machine.get(name), "low": low}
             | {"trend": [daily.get((name, day)) for day in span.days[-_TREND_DAYS:]]}
         )
     return out
-
-
-def _waits_by_agent(connection: sqlite3.Connection, moment: Moment, span: Span) -> dict[str, list[int]]:
-    found: defaultdict[str, list[int]] = defaultdict(list)
-    for agent, wait_ms in connection.execute(
-        "SELECT coalesce(agent, ''), wait_ms FROM round_rows WHERE score_set = ? AND policy = ? AND day BETWEEN ? AND ? "
-        "AND status IN ('met', 'late') ORDER BY wait_ms",
-        (LIVE, moment.policy.id, *span),
-    ):
-        found[agent].append(wait_ms)
-    return found
-
-
-def _p90(waits: Sequence[int]) -> int | None:
-    """The wait that nine in ten were not longer than; they are in order."""
-    return waits[-(-9 * len(waits) // 10) - 1] if waits else None
 
 
 def _machine(connection: sqlite3.Connection, span: Span) -> dict[str, float]:

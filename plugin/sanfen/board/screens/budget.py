@@ -9,8 +9,9 @@ from aiohttp import web
 
 from sanfen.board.pages import api_url, language_of, rounds_url
 from sanfen.board.screens.desk import Desk, Moment, Span, span_of
+from sanfen.board.screens.plots import Plot, plot
 from sanfen.catalogue import t
-from sanfen.charts import Point, Svg, line
+from sanfen.charts import Point
 from sanfen.store import queries, units
 from sanfen.store.projection import LIVE
 
@@ -53,7 +54,7 @@ def _look(
     return rows, {row["day"]: row for row in days}
 
 
-def _chart(days: Mapping[str, Mapping[str, Any]], moment: Moment, span: Span, language: str) -> Svg:
+def _chart(days: Mapping[str, Mapping[str, Any]], moment: Moment, span: Span, language: str) -> Plot:
     """The rate of the thirty days up to each day, and what was late or missed on it; then where the last week leads."""
 
     def counted(day: date) -> tuple[int, int]:
@@ -67,13 +68,14 @@ def _chart(days: Mapping[str, Mapping[str, Any]], moment: Moment, span: Span, la
         tip = t("chart_day", language, day=name, rate=shown, misses=misses)
         low = value is not None and moment.target is not None and value < moment.target
         link = rounds_url(first_day=name, last_day=name, status="late,missed") if misses else None
-        points.append(Point(name[5:], value, misses, low, tip, link, misses))
+        points.append(Point(name, value, misses, low, tip, link, misses))
     ahead = [_rate(counted, date.fromisoformat(span.last), number) for number in range(1, _AHEAD + 1)]
-    return line(
+    return plot(
         t("board_rate_line", language),
         points,
+        language,
+        range_url=rounds_url(status="late,missed"),
         target=moment.target,
-        target_name="" if moment.target is None else f"{moment.target:.0%}",
         ahead=[value for value in ahead if value is not None],
     )
 

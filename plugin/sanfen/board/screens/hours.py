@@ -11,11 +11,13 @@ from aiohttp import web
 from sanfen.board.pages import COUNTED, api_url, language_of, rounds_url
 from sanfen.board.screens.desk import Desk, Moment, Span, span_of, usual_ms
 from sanfen.board.screens.now import hours_chart
+from sanfen.board.screens.plots import Plot, plot
 from sanfen.catalogue import t
-from sanfen.charts import Bar, Cell, Svg, bars, heat
+from sanfen.charts import Bar, Cell, Point, Svg, bars, heat
 from sanfen.errors import InputError
 from sanfen.notify.notice import clock_text
 from sanfen.store import queries
+from sanfen.store.queries import nth_of
 
 __all__ = ["Hours"]
 
@@ -46,6 +48,7 @@ class Hours:
         shown: dict[str, Any] = {
             "today": hours_chart(found["today"], moment.day, moment.target, language, 720),
             "week": _week(found["week"], moment, span, show, language, free),
+            "daily": _daily(found["daily"], moment, span, language),
             "waits": _waits(found["waits"], moment, span, language),
             "api": {
                 "today": api_url("hours", **asked | {"first_day": moment.day, "last_day": moment.day}),
@@ -65,6 +68,7 @@ def _look(connection: sqlite3.Connection, moment: Moment, span: Span) -> dict[st
     return {
         "today": queries.rates(connection, by=("hour",), **today),
         "week": queries.rates(connection, by=("day", "hour"), **asked),
+        "daily": queries.waits_by(connection, "day", **asked),
         "waits": queries.waits(connection, _bounds(moment), **asked),
     }
 
@@ -104,6 +108,25 @@ def _week(
     marked = {date.fromisoformat(day).weekday() for day in free.intersection(span.days)}
     names = [t(f"weekday_{one}", language) + (" ☆" if one in marked else "") for one in range(7)]
     return heat(t("board_week", language), names, [str(hour) for hour in range(first, last + 1)], cells)
+
+
+def _daily(waits: Mapping[str, Sequence[int]], moment: Moment, span: Span, language: str) -> Plot:
+    """The wait of each day that nine in ten did not exceed, and that of one in two."""
+    points, halves = [], []
+    for day in span.days:
+        known = waits.get(day, ())
+        ninth, half = nth_of(known, 9), nth_of(known, 5)
+        says = {"ninth": "–" if ninth is None else clock_text(ninth), "half": "–" if half is None else clock_text(half)}
+        tip = t("chart_waits_day", language, day=day, rounds=len(known), **says)
+        link = rounds_url(first_day=day, last_day=day, status="met,late", longest=1) if known else None
+        low = ninth is not None and ninth > usual_ms(moment.policy) > 0
+        points.append(Point(day, ninth, len(known), low, tip, link, len(known)))
+        halves.append(half)
+    target = usual_ms(moment.policy) or None
+    url = rounds_url(status="met,late", longest=1)
+    return plot(
+        t("board_waits_daily", language), points, language, range_url=url, unit="ms", target=target, second=halves
+    )
 
 
 def _bounds(moment: Moment) -> list[int]:
