@@ -23,7 +23,7 @@ _BATCH = 5_000
 
 
 class Saver:
-    """Writes in batches; memory is bounded by the batch."""
+    """Writes in batches, each while the next is made; memory is bounded by two of them."""
 
     def __init__(self, path: Path, plans: Sequence[Plan], zone: str, score_set: str = REPLAY) -> None:
         """``zone``: of the local days of figures. A log that is there keeps its events and all its other score sets.
@@ -39,7 +39,8 @@ class Saver:
         self._events: list[Event] = []
         self._rounds: list[tuple[int, Round, Score]] = []
         self._verdicts: list[tuple[int, Judged]] = []
-        self._db.write(lambda connection: policies.remember(connection, score_set, [plan.policy for plan in plans], 0))
+        policies_of = [plan.policy for plan in plans]
+        self._writing = self._db.write(lambda connection: policies.remember(connection, score_set, policies_of, 0))
 
     def event(self, event: Event) -> None:
         """Keep an event."""
@@ -61,6 +62,7 @@ class Saver:
     def close(self) -> None:
         """Write what is left, and credit the orders."""
         self._flush()
+        self._writing.result()
         if not self._there:
             self._db.write(self._credit).result()
         self._db.close()
@@ -98,4 +100,5 @@ class Saver:
                 said = [judged for at, judged in verdicts if at == number]
                 projection.bulk_save(connection, self._score_set, plan, mine, said)
 
-        self._db.write(job).result()
+        self._writing.result()
+        self._writing = self._db.write(job)
