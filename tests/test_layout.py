@@ -142,6 +142,13 @@ TESTED_ELSEWHERE = {
     "routing.py": "tests/cli/test_watch.py, tests/board/test_screens.py",
     "testing.py": "used by the tests",
     "talk.py": "tests/test_catalogue.py",
+    "sayings/adapters.py": "tests/test_sayings.py",
+    "sayings/configuration.py": "tests/test_sayings.py",
+    "sayings/events.py": "tests/test_sayings.py",
+    "sayings/outside.py": "tests/test_sayings.py",
+    "sayings/questions.py": "tests/test_sayings.py",
+    "sayings/service.py": "tests/test_sayings.py",
+    "cli/query.py": "tests/cli/test_cli.py, tests/store/test_cookbook.py",
     "wording.py": "tests/test_catalogue.py",
 }
 

@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import xml.etree.ElementTree as ET
 
-from sanfen.abc import ConfigError, ParseError
+from sanfen.abc import ConfigError, ParseError, Phrase
 
 __all__ = ["aes_key", "decrypt_feishu", "decrypt_wecom", "flat_xml"]
 
@@ -21,7 +21,7 @@ def aes_key(encoded: str, channel: str) -> bytes:
         key = b""
     if len(key) != 32:
         raise ConfigError(
-            f"channels.{channel}: options.aes_key is no EncodingAESKey",
+            Phrase("channels.{channel}: options.aes_key is no EncodingAESKey", channel=channel),
             hint="copy its 43 characters from the platform's console",
         )
     return key

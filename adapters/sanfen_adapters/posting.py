@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from sanfen.abc import DeliveryError, DeniedError, Guard
+from sanfen.abc import DeliveryError, DeniedError, Guard, Phrase
 
 __all__ = ["Answer", "Client", "by_status", "fit", "host_of", "short"]
 
@@ -127,12 +127,12 @@ def _lost(error: Exception, *, left: bool) -> DeliveryError:
         return DeliveryError("the address cannot be used", reason="bad_address", retryable=False)
     if left:
         late = isinstance(error, TimeoutError)
-        word = "no answer in time" if late else f"connection lost: {type(error).__name__}"
+        word = "no answer in time" if late else Phrase("connection lost: {name}", name=type(error).__name__)
         return DeliveryError(word, reason="timeout" if late else "lost", retryable=True, unknown=True)
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, DeniedError):
         return DeliveryError(str(error.os_error), reason="denied", retryable=False)
     reason = "tls" if isinstance(error, aiohttp.ClientSSLError) else "unreachable"
-    return DeliveryError(f"cannot connect: {_why(error)}", reason=reason, retryable=True)
+    return DeliveryError(Phrase("cannot connect: {error}", error=_why(error)), reason=reason, retryable=True)
 
 
 def _why(error: Exception) -> str:

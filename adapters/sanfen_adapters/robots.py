@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from sanfen.abc import DeliveryError, Notice, Notifier
-from sanfen.errors import ConfigError
+from sanfen.errors import ConfigError, Phrase
 from sanfen_adapters.posting import Answer, Client, by_status, fit, host_of, short
 
 __all__ = ["Refusal", "Robot", "Target", "lines"]
@@ -83,12 +83,18 @@ class Robot(Notifier):
         name, transport, rest = _parts(address)
         if transport:
             if transport not in ("http", "https") or not host_of(f"{transport}://{rest}"):
-                raise ConfigError(f"{name}+ stands before no web address", hint=f"write {name}+https://host/path")
+                raise ConfigError(
+                    Phrase("{name}+ stands before no web address", name=name),
+                    hint=Phrase("write {name}+https://host/path", name=name),
+                )
         elif not _TOKEN.fullmatch(rest.partition("?")[0]):
             raise ConfigError(
-                f"{name}:// is followed by no robot's token",
-                hint=f"write {name}://${{TOKEN}}, the end of the address that the robot shows ({cls.homes[name]}…), "
-                f"or {name}+ and that whole address",
+                Phrase("{name}:// is followed by no robot's token", name=name),
+                hint=Phrase(
+                    "write {name}://${{TOKEN}}, the end of the address that the robot shows ({homes}…), or {name}+ and that whole address",
+                    name=name,
+                    homes=cls.homes[name],
+                ),
             )
 
     @classmethod
@@ -119,7 +125,11 @@ class Robot(Notifier):
         if code is None:
             by_status(answer._replace(said=words))  # raises, unless it is a 2xx of somebody else
             raise DeliveryError(
-                f"{answer.status}, but not this robot's answer: {short(words) or 'empty'}",
+                Phrase(
+                    "{status}, but not this robot's answer: {words}",
+                    status=answer.status,
+                    words=short(words) or Phrase("empty"),
+                ),
                 reason="not_understood",
                 retryable=True,
                 unknown=True,

@@ -17,8 +17,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl
 
-from sanfen.abc import Proof, Request, VerifyError
-from sanfen.errors import ConfigError
+from sanfen.abc import ConfigError, Phrase, Proof, Request, VerifyError
 from sanfen_adapters.mac import mac
 
 __all__ = [
@@ -110,6 +109,8 @@ SCHEMES = {
 }  # fmt: skip
 """Every row, by its name; a manifest's ``signature`` is one of them."""
 
+_UNITS = {"s": Phrase("in seconds"), "ms": Phrase("in milliseconds"), "iso": Phrase("an ISO time")}
+
 
 def keys(secrets: Sequence[str], channel: str) -> tuple[bytes, ...]:
     """The keys of a channel's secrets: base64 after ``whsec_``, else the text itself. Raises ConfigError."""
@@ -123,10 +124,9 @@ def _key(secret: str, channel: str) -> bytes:
     try:
         return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise ConfigError(
-            f"channels.{channel}: a secret starts with whsec_ but the rest is not base64",
-            hint="copy it again, or make one: echo whsec_$(openssl rand -base64 24)",
-        ) from None
+        odd = Phrase("channels.{channel}: a secret starts with whsec_ but the rest is not base64", channel=channel)
+        hint = "copy it again, or make one: echo whsec_$(openssl rand -base64 24)"
+        raise ConfigError(odd, hint=hint) from None
 
 
 def check(
@@ -142,7 +142,8 @@ def check(
     absent = next((name for name, value in pieces.items() if value is None), None)
     if absent is not None:
         kind, _, name = absent.partition(":")
-        raise VerifyError(f"the {kind} {name} is missing", reason="unsigned", hint=f"sign with {scheme.name}")
+        missing = Phrase("the {kind} {name} is missing", kind=kind, name=name)
+        raise VerifyError(missing, reason="unsigned", hint=Phrase("sign with {name}", name=scheme.name))
     if scheme.window_s:
         _check_time(scheme, pieces[scheme.timestamp or ""] or b"", now_ms)
     offered_text = pieces[scheme.signature] or b""
@@ -227,12 +228,11 @@ def _check_time(scheme: Scheme, value: bytes, now_ms: int) -> None:
     where = (scheme.timestamp or "").partition(":")[2]
     at_ms = _time_ms(scheme.unit, value.decode("utf-8", "replace"))
     if at_ms is None:
-        word = {"s": "in seconds", "ms": "in milliseconds", "iso": "an ISO time"}[scheme.unit]
-        raise VerifyError(f"{where} is not {word}", reason="timestamp", hint="write it as the scheme wants it")
+        odd = Phrase("{where} is not {word}", where=where, word=_UNITS[scheme.unit])
+        raise VerifyError(odd, reason="timestamp", hint="write it as the scheme wants it")
     if abs(at_ms - now_ms) > scheme.window_s * 1000:
-        raise VerifyError(
-            f"{where} is more than {scheme.window_s} s off", reason="stale", hint="set both clocks by NTP"
-        )
+        stale = Phrase("{where} is more than {window_s} s off", where=where, window_s=scheme.window_s)
+        raise VerifyError(stale, reason="stale", hint="set both clocks by NTP")
 
 
 def _time_ms(unit: Literal["s", "ms", "iso"], text: str) -> int | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
-from sanfen.abc import ChannelAdapter, Direction, Proof, Request, VerifyError
+from sanfen.abc import ChannelAdapter, Direction, Phrase, Proof, Request, VerifyError
 from sanfen_adapters.signatures import Scheme, check, keys
 
 __all__ = ["SignedChannel", "bearer"]
@@ -29,11 +29,13 @@ class SignedChannel(ChannelAdapter):
         if direction == "in":
             return self.proved(request, now_ms) if self._signed else None
         if not self.token_in:
-            hint = f"call {self.name} itself: its webhook tells both sides"
+            hint = Phrase("call {channel} itself: its webhook tells both sides", channel=self.name)
             raise VerifyError("nothing of this channel goes out through here", reason="unsigned", hint=hint)
         if not self.has_token(request):
-            places = " or ".join(one.partition("=")[0].replace(":", " ") for one in self.token_in)
-            hint = f"send the call as {self.name} wants it, its token in the {places}"
+            places = ", ".join(one.partition("=")[0].replace(":", " ") for one in self.token_in)
+            hint = Phrase(
+                "send the call as {channel} wants it, its token in: {places}", channel=self.name, places=places
+            )
             raise VerifyError("the call has no access token", reason="unsigned", hint=hint)
         return None
 

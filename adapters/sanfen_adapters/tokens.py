@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sanfen.abc import Answer, ParseError, json_object
+from sanfen.abc import Answer, ParseError, Phrase, json_object
 
 __all__ = ["AccessToken"]
 
@@ -33,7 +33,12 @@ class AccessToken:
             return None
         if answer.status != 200 or code != 0:
             raise ParseError(
-                f"the platform answered {answer.status}, errcode {str(code)[:12]}: {str(said.get('errmsg'))[:80]}",
+                Phrase(
+                    "the platform answered {status}, errcode {code}: {value}",
+                    status=answer.status,
+                    code=str(code)[:12],
+                    value=str(said.get("errmsg"))[:80],
+                ),
                 hint="look the errcode up in the platform's list; compare the ids and secrets under options",
             )
         self._fresh = "access_token" in said

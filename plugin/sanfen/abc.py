@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from sanfen.core.events import Close, Event, Evidence, Handoff, Key, Message, Mode, Recall, Sender, Tag, Transfer
-from sanfen.errors import ConfigError, DeliveryError, DeniedError, ParseError, VerifyError
+from sanfen.errors import ConfigError, DeliveryError, DeniedError, ParseError, Phrase, VerifyError
 from sanfen.reading import Place, dig, fingerprint, instant_ms, json_object, listed
 from sanfen.strictjson import Row, RowError, json_rows, strict_json
 from sanfen.wire import parse_instant, read_event
@@ -39,6 +39,7 @@ __all__ = [
     "Notice",
     "Notifier",
     "ParseError",
+    "Phrase",
     "Place",
     "Proof",
     "Pull",

@@ -6,7 +6,7 @@ tries again until the database is there.
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -18,10 +18,11 @@ from aiohttp import web
 from sanfen.abc import ChannelAdapter
 from sanfen.board.views import BOARD, FEED, Trouble, build_board_app
 from sanfen.clock import Clock, SystemClock
+from sanfen.config.findings import Findings
 from sanfen.config.load import Loaded, load
 from sanfen.config.settings import Settings
 from sanfen.engine.front import Front
-from sanfen.errors import ConfigError, DamagedError, InUseError, StoreError
+from sanfen.errors import ConfigError, DamagedError, InUseError, Phrase, StoreError
 from sanfen.gateway.app import COUNTERS, DOORS, ONWARD, PULLING, Doors, build_traffic_app
 from sanfen.gateway.door import Runner, server_options
 from sanfen.gateway.journaling import Counters
@@ -79,7 +80,7 @@ class Service:
         self._onward: Onward | None = None
         self._pulling: Pulling | None = None
         self.not_adopted: str | None = None  # why the last reload changed nothing
-        self.problems: Sequence[str] = ()  # the whole of it, by lines
+        self.problems = ""  # the whole of it
         self._changed: Callable[[], None] = lambda: None  # something was committed
         self.over = asyncio.Event()  # another instance has taken over: this one has nothing left to do
 
@@ -200,15 +201,16 @@ class Service:
             adapters = self._adapters(loaded.settings)
             await self._adopt(loaded, adapters)
         except (ConfigError, StoreError) as error:
-            self.not_adopted, self.problems = error.message.splitlines()[0], str(error).splitlines()
-            _log.error("configuration not adopted: the old one stays", problems=self.problems)
+            self.not_adopted = error.message.first if isinstance(error.message, Findings) else error.message
+            self.problems = error.whole
+            _log.error("configuration not adopted: the old one stays", because=self.not_adopted)
             return False
         except Exception as error:  # noqa: BLE001  # whatever a file makes us do, the service goes on as it was
             self.not_adopted = f"{type(error).__name__}: {error}"
-            self.problems = [self.not_adopted]
+            self.problems = self.not_adopted
             _log.exception("configuration not adopted: the old one stays")
             return False
-        self.not_adopted, self.problems = None, ()
+        self.not_adopted, self.problems = None, ""
         warnings = [f"{one.file}:{one.line}: {one.message}" for one in loaded.warnings]
         _log.info("configuration adopted", file=str(path), policy=self.policy, warnings=warnings)
         return True
@@ -219,7 +221,8 @@ class Service:
         for name in ("listen", "storage", "spill", "plugins", "outbound", "tracing"):
             if getattr(settings, name) != getattr(old, name):
                 raise ConfigError(
-                    f"{name}: cannot change while the service runs", hint="restart it, or write the old value back"
+                    Phrase("{name}: cannot change while the service runs", name=name),
+                    hint="restart it, or write the old value back",
                 )
 
     async def _adopt(self, loaded: Loaded, adapters: Mapping[str, ChannelAdapter]) -> None:
@@ -278,7 +281,9 @@ class Service:
             try:
                 aside = await asyncio.to_thread(put_aside, settings.storage)
             except OSError as failure:
-                raise StoreError(f"{error.message}; it cannot be put aside: {failure.strerror}") from None
+                raise StoreError(
+                    Phrase("{error}; it cannot be put aside: {failure}", error=error.message, failure=failure.strerror)
+                ) from None
             _log.critical(
                 "the log is damaged: it was put aside, a new one is begun", error=error.message, aside=str(aside)
             )
@@ -377,7 +382,7 @@ class Service:
         except OSError as error:
             await runner.cleanup()
             raise ConfigError(
-                f"cannot listen on {host}:{port}: {error.strerror}",
+                Phrase("cannot listen on {host}:{port}: {error}", host=host, port=port, error=error.strerror),
                 hint="another program has the port, or the address is not this machine's: change listen: in the file",
             ) from None
 

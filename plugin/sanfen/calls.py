@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from sanfen.abc import Answer, Call
-from sanfen.errors import DeliveryError, DeniedError
+from sanfen.errors import DeliveryError, DeniedError, Phrase
 from sanfen.outbound import Guard
 
 __all__ = ["Calls"]
@@ -43,7 +43,9 @@ class Calls:
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
             if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, DeniedError):
                 raise DeliveryError(str(error.os_error), reason="denied", retryable=False) from None
-            raise DeliveryError(f"cannot connect: {error}", reason="refused", retryable=True) from None
+            raise DeliveryError(
+                Phrase("cannot connect: {error}", error=error), reason="refused", retryable=True
+            ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = "answer_lost" if connected else "lost"
             raise DeliveryError(type(error).__name__, reason=reason, retryable=True, unknown=True) from None

@@ -1,11 +1,17 @@
-"""Every text a person reads, in English and Chinese, by name. Reasons have theirs in ``core/reasons.py``."""
+"""Every text a person reads, in English and Chinese: by name, or, where our errors are concerned, by the English sentence.
+
+What is said where the catalogue is not known (the core, adapters) is raised in English; ``said`` looks up its Chinese in
+``sanfen.sayings``. Reasons have their sentences in ``core/reasons.py``.
+"""
 
 from typing import Literal
 
+from sanfen.errors import told
+from sanfen.sayings import SAID
 from sanfen.talk import TALK
 from sanfen.wording import BOARD
 
-__all__ = ["TEXTS", "USAGE", "Language", "t"]
+__all__ = ["SAID", "TEXTS", "USAGE", "Language", "said", "t"]
 
 Language = Literal["en", "zh"]
 
@@ -366,6 +372,11 @@ USAGE: dict[str, str] = {
     "Choose from:\n\t{choices}": "可选：\n\t{choices}",
 }
 """What click says of a wrong command line, in Chinese."""
+
+
+def said(sentence: str, language: str) -> str:
+    """What an error or a finding says, in a language; a sentence that is not ours stays as it is."""
+    return told(sentence, SAID) if language == "zh" else str(sentence)
 
 
 def t(name: str, language: str = "en", /, **values: object) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from sanfen.errors import Phrase
+
 __all__ = ["VARIABLES", "BadCondition", "Condition"]
 
 VARIABLES: dict[str, tuple[str, Any, str]] = {
@@ -85,7 +87,9 @@ def _explained(text: str) -> BadCondition:
     message = found[3].removesuffix(" [INVALID_ARGUMENT]").replace("google.protobuf.Duration", "duration")
     unknown = _UNKNOWN.search(message)
     if unknown:
-        return BadCondition(f"unknown name {unknown[1]!r} in the condition", int(found[2]) - 1, unknown[1])
+        return BadCondition(
+            Phrase("unknown name {unknown!r} in the condition", unknown=unknown[1]), int(found[2]) - 1, unknown[1]
+        )
     if message.startswith("Syntax error"):
         return BadCondition(
             "the condition cannot be read here", int(found[2]) - 1, hint="it is CEL: waited > duration('2m') && vip"
@@ -94,5 +98,7 @@ def _explained(text: str) -> BadCondition:
 
 
 _HINTS = {
-    "found no matching overload for": "both sides must be of one kind: a duration with a duration, a number with a number"
+    "found no matching overload for": Phrase(
+        "both sides must be of one kind: a duration with a duration, a number with a number"
+    )
 }

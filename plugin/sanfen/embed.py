@@ -24,7 +24,7 @@ from sanfen.abc import Answer, Direction, Request, VerifyError
 from sanfen.bootstrap import Service
 from sanfen.clock import Clock
 from sanfen.config.load import load
-from sanfen.errors import ConfigError
+from sanfen.errors import ConfigError, Phrase
 from sanfen.gateway.hearing import Heard
 from sanfen.log import Throttle
 from sanfen.store.journal import Delivery
@@ -48,8 +48,11 @@ class Embedded:
         self.service = Service(load(Path(config)), clock)
         found = self.service.loaded.settings.channels.get(channel)
         if found is None:
-            known = ", ".join(self.service.loaded.settings.channels) or "none"
-            raise ConfigError(f"no channel {channel!r} in {config}", hint=f"there are: {known}")
+            known = ", ".join(self.service.loaded.settings.channels) or Phrase("none")
+            raise ConfigError(
+                Phrase("no channel {channel!r} in {config}", channel=channel, config=config),
+                hint=Phrase("there are: {known}", known=known),
+            )
         self.channel = channel
         self.route = "/" + route.strip("/")
         self._api = (found.forward_out or "").rstrip("/")

@@ -13,7 +13,13 @@
 
 Three questions choose the class: who can mend it, is it worth another try, what should a person do next (``hint``).
 Inside the core nothing is raised for odd data: a message that cannot count is ignored, a round is excluded, with a reason.
+
+Every sentence is English where it is raised, and has its Chinese in ``sanfen.sayings``, by the English. One that has values
+in it is a ``Phrase``: ``Phrase("no policy is called {name!r}", name=name)``. ``sanfen.catalogue.said`` says it to a person.
 """
+
+from collections.abc import Mapping
+from typing import Any, Self
 
 __all__ = [
     "ConfigError",
@@ -23,11 +29,61 @@ __all__ = [
     "InUseError",
     "InputError",
     "ParseError",
+    "Phrase",
     "PolicyError",
     "SanfenError",
     "StoreError",
+    "UnfitError",
+    "UnreadableError",
     "VerifyError",
+    "told",
 ]
+
+
+class Phrase(str):
+    """An English sentence with its values put in, which still knows both, so that it can be said in another language.
+
+    A value may be a phrase, or a sentence that has a translation of its own; a single word of ours is given as a phrase,
+    lest a name that is written alike were translated.
+    """
+
+    __slots__ = ("template", "values")
+    template: str
+    values: Mapping[str, Any]
+
+    def __new__(cls, template: str, /, **values: Any) -> Self:
+        """``values`` go where ``template`` names them, as in ``str.format``."""
+        made = super().__new__(cls, template.format(**values))
+        made.template, made.values = template, values
+        return made
+
+    def told(self, words: Mapping[str, str]) -> str:
+        """It in the words of another language, by the English ones; what has none stays."""
+        values = {
+            name: told(value, words)
+            if isinstance(value, Phrase) or (isinstance(value, str) and " " in value)
+            else value
+            for name, value in self.values.items()
+        }
+        return words.get(self.template, self.template).format(**values)
+
+
+def told(text: str, words: Mapping[str, str]) -> str:
+    """A sentence in another language, by its English one."""
+    return text.told(words) if isinstance(text, Phrase) else words.get(text, text)
+
+
+class UnfitError(ValueError):
+    """A value of a configuration or a policy cannot be what it should. ``hint``: how to mend it."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UnreadableError(UnfitError):
+    """It cannot even be read as its kind of value: no duration, no date, no address."""
 
 
 class SanfenError(Exception):
@@ -39,7 +95,14 @@ class SanfenError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}\n  = help: {self.hint}" if self.hint else self.message
+        return str(self.whole)
+
+    @property
+    def whole(self) -> Phrase:
+        """The sentence, and how to mend it below."""
+        if not self.hint:
+            return Phrase("{sentence}", sentence=self.message) if not isinstance(self.message, Phrase) else self.message
+        return Phrase("{sentence}\n  {mend}", sentence=self.message, mend=Phrase("= help: {hint}", hint=self.hint))
 
 
 class ConfigError(SanfenError):

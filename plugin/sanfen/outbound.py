@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from sanfen.errors import DeniedError
+from sanfen.errors import DeniedError, Phrase
 
 __all__ = ["Guard"]
 
@@ -94,17 +94,17 @@ class Guard:
             host, literal = parts.hostname or "", _literal(parts.hostname or "")
             parts.port  # noqa: B018  # raises where it is no number
         except ValueError:
-            return "this is no web address"
+            return Phrase("this is no web address")
         if not host:
-            return "this is no web address"
+            return Phrase("this is no web address")
         if parts.username is not None:
-            return f"a user name stands in the address of {host}"
+            return Phrase("a user name stands in the address of {host}", host=host)
         here = _plain(host) in (_HERE, *self._names) or (literal is not None and self._is_here(literal))
         if parts.scheme != "https" and not self._private and not here:
-            return f"http to {host} can be read on the way: write https"
+            return Phrase("http to {host} can be read on the way: write https", host=host)
         if literal is None:
-            return f"{host!r} is not a host name" if _is_odd(host) else None
-        return None if self._is_allowed(literal, host) else f"{host} is not a public address"
+            return Phrase("{host!r} is not a host name", host=host) if _is_odd(host) else None
+        return None if self._is_allowed(literal, host) else Phrase("{host} is not a public address", host=host)
 
     async def resolve(self, host: str, port: int) -> list[tuple[int, str]]:
         """The addresses of a host of the configuration. Raises DeniedError if one of them is not allowed, socket.gaierror."""
@@ -112,13 +112,15 @@ class Guard:
         if literal is not None:
             found = [(int(socket.AF_INET if literal.version == 4 else socket.AF_INET6), str(literal))]
         elif _is_odd(host):
-            raise DeniedError(f"{host!r} is not a host name")
+            raise DeniedError(Phrase("{host!r} is not a host name", host=host))
         else:
             rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
             found = list(dict.fromkeys((int(row[0]), str(row[4][0])) for row in rows))
         for _, text in found:
             if not self._is_allowed(ip_address(text.partition("%")[0]), host):
-                raise DeniedError(f"{host} leads to an address that is not public; if that is meant: outbound.allow")
+                raise DeniedError(
+                    Phrase("{host} leads to an address that is not public; if that is meant: outbound.allow", host=host)
+                )
         return found
 
     def _is_here(self, address: _Address) -> bool:

@@ -9,7 +9,7 @@ import pluggy
 
 from sanfen import hookspecs
 from sanfen.abc import ChannelAdapter, Notifier
-from sanfen.errors import ConfigError
+from sanfen.errors import ConfigError, Phrase
 from sanfen.outbound import Guard
 
 __all__ = ["ChannelFacts", "Plugins", "pick"]
@@ -73,8 +73,8 @@ class Plugins:
             return
         known = sorted({one.name for one in entry_points(group=GROUP)} - {_OURS})
         raise ConfigError(
-            f"plugins: no installed package brings an entry point {name!r}",
-            hint="installed: " + (", ".join(known) or "none besides sanfen's own"),
+            Phrase("plugins: no installed package brings an entry point {name!r}", name=name),
+            hint=Phrase("installed: {names}", names=", ".join(known) or Phrase("none besides sanfen's own")),
         )
 
     def names(self) -> list[str]:
@@ -91,10 +91,10 @@ class Plugins:
         if kind is None:
             close = get_close_matches(facts.adapter, self.channels, n=1)
             raise ConfigError(
-                f"channels.{facts.name}: no adapter is called {facts.adapter!r}",
-                hint=f"did you mean {close[0]}?"
+                Phrase("channels.{name}: no adapter is called {adapter!r}", name=facts.name, adapter=facts.adapter),
+                hint=Phrase("did you mean {close}?", close=close[0])
                 if close
-                else "known adapters: " + (", ".join(self.channels) or "none"),
+                else Phrase("known adapters: {names}", names=", ".join(self.channels) or Phrase("none")),
             )
         secrets = [secret.reveal() for secret in facts.secrets]
         return kind(shop, facts.name, secrets, {**facts.options, "signing": facts.signing})
@@ -115,12 +115,18 @@ class Plugins:
         scheme = address.partition(":")[0].partition("+")[0]
         close = get_close_matches(scheme, self.ways, n=1) if scheme not in self.ways else []
         if kind is None:
-            known = f"did you mean {close[0]}?" if close else "known: " + (", ".join(self.ways) or "none")
-            raise ConfigError(f"no way to reach people starts like {scheme!r}", hint=known)
+            known = (
+                Phrase("did you mean {close}?", close=close[0])
+                if close
+                else Phrase("known: {names}", names=", ".join(self.ways) or Phrase("none"))
+            )
+            raise ConfigError(Phrase("no way to reach people starts like {scheme!r}", scheme=scheme), hint=known)
         try:
             kind.check(address)
         except ConfigError as error:
-            raise ConfigError(error.message, hint=f"did you mean {close[0]}?" if close else error.hint) from None
+            raise ConfigError(
+                error.message, hint=Phrase("did you mean {close}?", close=close[0]) if close else error.hint
+            ) from None
         return kind
 
 
@@ -137,7 +143,13 @@ def _named(word: str, registered: Sequence[Sequence[type[_Named]]]) -> dict[str,
             other = out.setdefault(name, kind)
             if other is not kind:
                 raise ConfigError(
-                    f"two plugins bring the {word} {name!r}: {other.__module__} and {kind.__module__}",
+                    Phrase(
+                        "two plugins bring the {word} {name!r}: {module} and {module_2}",
+                        word=word,
+                        name=name,
+                        module=other.__module__,
+                        module_2=kind.__module__,
+                    ),
                     hint="uninstall one of the two packages",
                 )
     return dict(sorted(out.items()))

@@ -6,7 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from sanfen.core.events import SOMEBODY, Close, Evidence, Handoff, Key, Message, Mode, Recall, Sender, Tag, Transfer
-from sanfen.errors import ParseError
+from sanfen.errors import ParseError, Phrase
 from sanfen.strictjson import strict_json
 from sanfen.wire import parse_instant
 
@@ -46,7 +46,7 @@ def listed(value: Any, *names: str) -> list[dict[str, Any]]:
     if found is None:
         return []
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise ParseError(f"{names[-1]} is no list of objects", hint="look at the body in the log")
+        raise ParseError(Phrase("{names} is no list of objects", names=names[-1]), hint="look at the body in the log")
     return found
 
 
@@ -70,7 +70,10 @@ def instant_ms(value: Any, received_ms: int) -> int:
         return parse_instant(value)
     at_ms = value * 1000 if value < _SECONDS_END else value if value < _MILLISECONDS_END else value // 1000
     if not _FIRST_MS <= at_ms < _LAST_MS:
-        raise ParseError(f"not a time between 1990 and 2100: {str(value)[:40]}", hint="look at the body in the log")
+        raise ParseError(
+            Phrase("not a time between 1990 and 2100: {value}", value=str(value)[:40]),
+            hint="look at the body in the log",
+        )
     return at_ms
 
 
@@ -139,7 +142,10 @@ class Place(NamedTuple):
         known mode. ``credential``: ``fingerprint(token)`` of whoever called.
         """
         if mode not in _VALID_MODES:
-            raise ParseError(f"no such mode: {str(mode)[:40]!a}", hint="an adapter's mistake: see the glossary, mode")
+            raise ParseError(
+                Phrase("no such mode: {mode!a}", mode=str(mode)[:40]),
+                hint="an adapter's mistake: see the glossary, mode",
+            )
         key, at_ms = self.key(conversation), instant_ms(at, self.received_ms)
         said = _text(text)
         grade = evidence or (Evidence.none if mode == Mode.unknown else Evidence.field)
@@ -180,9 +186,15 @@ def _word(value: Any, what: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str) or not value:
-        raise ParseError(f"{what} is missing", hint="this is not what the channel sends: look at the body in the log")
+        raise ParseError(
+            Phrase("{what} is missing", what=what),
+            hint="this is not what the channel sends: look at the body in the log",
+        )
     if len(value) > _LONGEST:
-        raise ParseError(f"{what} is longer than {_LONGEST} characters", hint="look at the body in the log")
+        raise ParseError(
+            Phrase("{what} is longer than {longest} characters", what=what, longest=_LONGEST),
+            hint="look at the body in the log",
+        )
     return value if value.isascii() and "\0" not in value else _sound(value)
 
 

@@ -12,7 +12,7 @@ from sanfen.core.events import Key, Message
 from sanfen.core.facts import Round, Session
 from sanfen.core.plan import Plan
 from sanfen.core.policy import Ladder, Policy, Step
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase, UnreadableError
 from sanfen.roster import Roster
 from sanfen.wire import parse_instant
 
@@ -41,9 +41,8 @@ def instant_of(given: Mapping[str, str], timezone: str, now_ms: int) -> int:
         return now_ms
     try:
         minute = parse_clock(hour if ":" in hour else f"{hour}:00")
-    except ValueError as error:
-        sentence, _, mend = str(error).partition("; ")
-        raise InputError(f"hour: {sentence}", hint=mend) from None
+    except UnreadableError as error:
+        raise InputError(Phrase("{place}: {sentence}", place="hour", sentence=error.message), hint=error.hint) from None
     today = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).date()
     return int((datetime.combine(today, time(), zone) + timedelta(minutes=minute)).timestamp() * 1000)
 

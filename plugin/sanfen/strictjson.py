@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, NoReturn
 
-from sanfen.errors import ParseError
+from sanfen.errors import ParseError, Phrase
 
 __all__ = ["Row", "RowError", "json_rows", "strict_json"]
 
@@ -34,7 +34,10 @@ class RowError(ParseError):
     """One of a body's objects cannot be read. ``place`` and ``number`` say which, as in Row."""
 
     def __init__(self, place: str, number: int, error: ParseError) -> None:
-        super().__init__(f"{place} {number}: {error.message}" if place else error.message, hint=error.hint)
+        sentence: str = error.message
+        if place:
+            sentence = Phrase("{place} {number}: {sentence}", place=place, number=number, sentence=sentence)
+        super().__init__(sentence, hint=error.hint)
         self.place = place
         self.number = number
         self.inner = error
@@ -71,7 +74,10 @@ def _line(number: int, line: str) -> Row:
 
 def _row(place: Literal["index", "line", ""], number: int, value: Any) -> Row:
     if not isinstance(value, dict):
-        error = ParseError(f"not a JSON object but {_kind(value)}", hint="send one object, an array of them, or NDJSON")
+        error = ParseError(
+            Phrase("not a JSON object but {value}", value=_kind(value)),
+            hint="send one object, an array of them, or NDJSON",
+        )
         raise RowError(place, number, error)
     return Row(place, number, value)
 
@@ -88,7 +94,9 @@ def _decoded(body: bytes) -> str:
     try:
         text = body.removeprefix(_BOM).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ParseError(f"the body is not UTF-8 at byte {error.start}", hint="send JSON encoded as UTF-8") from None
+        raise ParseError(
+            Phrase("the body is not UTF-8 at byte {start}", start=error.start), hint="send JSON encoded as UTF-8"
+        ) from None
     if not text or text.isspace():
         raise ParseError("the body is empty", hint="send a JSON object")
     return text
@@ -98,8 +106,11 @@ def _load(text: str) -> Any:
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno} column {error.colno}"
-        raise ParseError(f"the body is not JSON: {error.msg}, {where}", hint="check it with a JSON validator") from None
+        where = Phrase("line {line} column {column}", line=error.lineno, column=error.colno)
+        raise ParseError(
+            Phrase("the body is not JSON: {error}, {where}", error=error.msg, where=where),
+            hint="check it with a JSON validator",
+        ) from None
     except RecursionError:
         _too_deep()
     if text.count("[") + text.count("{") > _DEEPEST:
@@ -112,17 +123,22 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(out) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ParseError(f"a key stands twice in one object: {twice[:40]!a}", hint="send each key once")
+        raise ParseError(
+            Phrase("a key stands twice in one object: {twice!a}", twice=twice[:40]), hint="send each key once"
+        )
     return out
 
 
 def _constant(name: str) -> NoReturn:
-    raise ParseError(f"{name} is not a JSON number", hint="leave the field out, or send null")
+    raise ParseError(Phrase("{name} is not a JSON number", name=name), hint="leave the field out, or send null")
 
 
 def _integer(digits: str) -> int:
     if len(digits) > _MOST_DIGITS:
-        raise ParseError(f"a number has more than {_MOST_DIGITS} digits", hint="send it as a text, in quotes")
+        raise ParseError(
+            Phrase("a number has more than {most_digits} digits", most_digits=_MOST_DIGITS),
+            hint="send it as a text, in quotes",
+        )
     return int(digits)
 
 
@@ -137,7 +153,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant,
 
 
 def _too_deep() -> NoReturn:
-    raise ParseError(f"the body nests deeper than {_DEEPEST} levels", hint="send flat objects")
+    raise ParseError(Phrase("the body nests deeper than {deepest} levels", deepest=_DEEPEST), hint="send flat objects")
 
 
 def _check_depth(value: Any) -> None:
@@ -164,5 +180,7 @@ def _mended(value: Any) -> Any:
 
 
 def _kind(value: Any) -> str:
-    names = {list: "an array", str: "a text", bool: "true or false", int: "a number", float: "a number"}
-    return names.get(type(value), "null")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return Phrase("a number")
+    names = {list: Phrase("an array"), str: Phrase("a text"), bool: Phrase("true or false")}
+    return names.get(type(value), Phrase("null"))

@@ -104,6 +104,13 @@ TALK: dict[str, tuple[str, str]] = {
     "doctor_people": ("people", "通知人"),
     "doctor_nobody": ("nobody can be told", "没有人可以通知"),
     # check
+    "check_none": ("{files}: no findings", "{files}：没有问题"),
+    "check_whole": ("{path}: a whole log", "{path}：记录完好"),
+    "check_orphan": ("{path}: {table} has a row without its parent", "{path}：{table} 有一行找不到上级"),
+    "check_drift": (
+        "{path}: hours of the roll-up disagree with their rounds ({rows} rows)",
+        "{path}：按小时的汇总与轮次不符（{rows} 行）",
+    ),
     "check_wrong": ("has it:", "有这个问题："),
     "check_right": ("mended:", "改好之后："),
     # rates

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from sanfen.core.events import Mode
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 
 __all__ = ["Expected", "Told", "Transcript", "is_transcript", "parse", "read_transcript"]
 
@@ -103,11 +103,17 @@ def parse(text: str, name: str = "transcript") -> Transcript:
         elif found := _LINE.fullmatch(line):
             if not day:
                 raise InputError(
-                    f"{name}:{number}: a time before any date", hint="write a line such as 2023-01-07 first"
+                    Phrase("{name}:{number}: a time before any date", name=name, number=number),
+                    hint="write a line such as 2023-01-07 first",
                 )
             rows.append((number, _row(f"{day}T{found[1]}", found[2], number, name)))
         else:
-            raise InputError(f"{name}:{number}: not a line of a transcript: {line[:60]!r}", hint=_HINT)
+            raise InputError(
+                Phrase(
+                    "{name}:{number}: not a line of a transcript: {line!r}", name=name, number=number, line=line[:60]
+                ),
+                hint=_HINT,
+            )
     zone = headers.get("tz", "+08:00")
     if zone == "+08:00":
         rows = [(number, fields | {"at": fields["at"] + zone}) for number, fields in rows]
@@ -124,7 +130,10 @@ def _row(at: str, rest: str, number: int, name: str) -> dict[str, Any]:
     if found := _SYSTEM.fullmatch(head):
         return out | _system(found[1], found[2].split())
     if who not in _SPEAKERS:
-        raise InputError(f"{name}:{number}: nobody speaks here: {rest[:60]!r}", hint=_HINT)
+        raise InputError(
+            Phrase("{name}:{number}: nobody speaks here: {rest!r}", name=name, number=number, rest=rest[:60]),
+            hint=_HINT,
+        )
     names = [word for word in words if "=" not in word]
     out |= dict(word.split("=", 1) for word in words if "=" in word)
     if text.strip():
@@ -156,7 +165,9 @@ def _system(word: str, words: list[str]) -> dict[str, Any]:
 def _expected(words: list[str], number: int, name: str) -> Expected:
     wait_ms, reason = None, None
     if not words:
-        raise InputError(f"{name}:{number}: an outcome is missing", hint="write => met 0:00:30")
+        raise InputError(
+            Phrase("{name}:{number}: an outcome is missing", name=name, number=number), hint="write => met 0:00:30"
+        )
     for word in words[1:]:
         if found := _WAIT.fullmatch(word):
             wait_ms = 1000 * (3600 * int(found[1]) + 60 * int(found[2]) + int(found[3]))
@@ -168,6 +179,9 @@ def _expected(words: list[str], number: int, name: str) -> Expected:
 def _told(text: str, number: int, name: str) -> Told:
     found = _TOLD.fullmatch(text)
     if not found:
-        raise InputError(f"{name}:{number}: nobody is told here: {text[:60]!r}", hint="write !> 10:11:45 lead, boss")
+        raise InputError(
+            Phrase("{name}:{number}: nobody is told here: {text!r}", name=name, number=number, text=text[:60]),
+            hint="write !> 10:11:45 lead, boss",
+        )
     names = ", ".join(part.strip() for part in (found[2] or "none").split(","))
     return Told(found[1] or "", names, number)

@@ -33,7 +33,7 @@ from sanfen.core.events import (
     Take,
     Transfer,
 )
-from sanfen.errors import ParseError
+from sanfen.errors import ParseError, Phrase
 
 __all__ = ["FIELDS", "event_fields", "instant_text", "parse_instant", "read_event", "system_fields"]
 
@@ -64,17 +64,20 @@ def parse_instant(value: Any, zone: tzinfo | None = None, name: str = "at") -> i
     minute. ``name``: of the field, for errors. Raises ParseError.
     """
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ParseError(f"{name} is not a time: {_short(value)}", hint=_TIME_HINT)
+        raise ParseError(Phrase("{name} is not a time: {value}", name=name, value=_short(value)), hint=_TIME_HINT)
     if isinstance(value, int) or _INTEGER.fullmatch(value.strip()):
         at_ms = int(value)
         if 0 <= at_ms < 100_000_000_000:
             raise ParseError(
-                f"{name} looks like seconds: {_short(value)}", hint="write epoch milliseconds, or RFC 3339"
+                Phrase("{name} looks like seconds: {value}", name=name, value=_short(value)),
+                hint="write epoch milliseconds, or RFC 3339",
             )
     else:
         at_ms = _parse_text(value.strip(), zone, name)
     if not _FIRST_MS <= at_ms < _LAST_MS:
-        raise ParseError(f"{name} lies outside 1990 to 2100: {_short(value)}", hint=_TIME_HINT)
+        raise ParseError(
+            Phrase("{name} lies outside 1990 to 2100: {value}", name=name, value=_short(value)), hint=_TIME_HINT
+        )
     return at_ms
 
 
@@ -85,18 +88,22 @@ def _parse_text(text: str, zone: tzinfo | None, name: str) -> int:
     try:
         moment = datetime.fromisoformat(_LEAP.sub(":59.999", text).replace("/", "-"))
     except ValueError:
-        raise ParseError(f"{name} is not a time: {_short(text)}", hint=_TIME_HINT) from None
+        raise ParseError(
+            Phrase("{name} is not a time: {text}", name=name, text=_short(text)), hint=_TIME_HINT
+        ) from None
     if moment.tzinfo is None:
         if zone is None:
             raise ParseError(
-                f"{name} has no UTC offset: {_short(text)}",
+                Phrase("{name} has no UTC offset: {text}", name=name, text=_short(text)),
                 hint="add one (2026-01-31T10:00:00+08:00), or say which zone is meant: --tz Asia/Shanghai",
             )
         moment = moment.replace(tzinfo=zone)
     try:
         return (moment.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
     except OverflowError:
-        raise ParseError(f"{name} lies outside 1990 to 2100: {_short(text)}", hint=_TIME_HINT) from None
+        raise ParseError(
+            Phrase("{name} lies outside 1990 to 2100: {text}", name=name, text=_short(text)), hint=_TIME_HINT
+        ) from None
 
 
 def instant_text(at_ms: int | None, zone: tzinfo = UTC) -> str | None:
@@ -141,7 +148,7 @@ def read_event(
     if sender == Sender.system:
         return _system(fields, at_ms, key, name, kind)
     if kind is not None:
-        raise ParseError(f"event: {kind} needs from: system", hint="a message has no event field")
+        raise ParseError(Phrase("event: {kind} needs from: system", kind=kind), hint="a message has no event field")
     return _message(fields, at_ms, key, name, sender, customer or conversation or "")
 
 
@@ -177,7 +184,9 @@ def _system(fields: Mapping[str, Any], at_ms: int, key: Key, name: str, kind: st
         case "store":
             state = _text(fields, "state")
             if state not in STORE_STATES:
-                raise ParseError(_unknown("state", state), hint="write " + ", ".join(sorted(STORE_STATES)))
+                raise ParseError(
+                    _unknown("state", state), hint=Phrase("write {names}", names=", ".join(sorted(STORE_STATES)))
+                )
             return Store(at_ms, key, name, state)
         case "tag":
             return Tag(at_ms, key, name, _needed(fields, "tag", kind))
@@ -186,7 +195,7 @@ def _system(fields: Mapping[str, Any], at_ms: int, key: Key, name: str, kind: st
         case "order":
             stage = _text(fields, "stage")
             if stage not in _STAGES:
-                raise ParseError(_unknown("stage", stage), hint="write " + ", ".join(_STAGES))
+                raise ParseError(_unknown("stage", stage), hint=Phrase("write {names}", names=", ".join(_STAGES)))
             return Order(at_ms, key, name, _needed(fields, "order", kind), stage, _amount(fields.get("amount")))
         case "take" | "release" | "escalate":
             return _ACTS[kind](at_ms, key, name, _text(fields, "agent"))
@@ -194,7 +203,9 @@ def _system(fields: Mapping[str, Any], at_ms: int, key: Key, name: str, kind: st
             until_ms = parse_instant(fields.get("until"), name="until")
             return Snooze(at_ms, key, name, _text(fields, "agent"), until_ms)
         case _:
-            raise ParseError(_unknown("event", kind), hint="from: system needs event: " + ", ".join(_KINDS))
+            raise ParseError(
+                _unknown("event", kind), hint=Phrase("from: system needs event: {names}", names=", ".join(_KINDS))
+            )
 
 
 def event_fields(event: Event) -> dict[str, Any]:
@@ -233,9 +244,15 @@ def _text(fields: Mapping[str, Any], name: str, longest: int | None = _LONGEST) 
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        raise ParseError(f"{name} is not a text: {_short(value)}", hint=f"write {name} as a JSON string")
+        raise ParseError(
+            Phrase("{name} is not a text: {value}", name=name, value=_short(value)),
+            hint=Phrase("write {name} as a JSON string", name=name),
+        )
     if longest is not None and len(value) > longest:
-        raise ParseError(f"{name} is longer than {longest} characters", hint="shorten it, or send a hash of it")
+        raise ParseError(
+            Phrase("{name} is longer than {longest} characters", name=name, longest=longest),
+            hint="shorten it, or send a hash of it",
+        )
     return _sound(value)
 
 
@@ -248,7 +265,9 @@ def _sound(value: str) -> str:
 def _needed(fields: Mapping[str, Any], name: str, kind: str) -> str:
     value = _text(fields, name)
     if value is None:
-        raise ParseError(f"{name} is missing", hint=f"event: {kind} needs {name}")
+        raise ParseError(
+            Phrase("{name} is missing", name=name), hint=Phrase("event: {kind} needs {name}", kind=kind, name=name)
+        )
     return value
 
 
@@ -257,7 +276,7 @@ def _choice(fields: Mapping[str, Any], name: str, known: tuple[str, ...], defaul
     if value is None:
         return default
     if value not in known:
-        raise ParseError(_unknown(name, value), hint="write one of " + ", ".join(known))
+        raise ParseError(_unknown(name, value), hint=Phrase("write one of {names}", names=", ".join(known)))
     return value
 
 
@@ -269,14 +288,19 @@ def _tags(value: Any) -> tuple[str, ...]:
     if isinstance(value, list) and all(isinstance(tag, str) for tag in value):
         parts = (part.strip() for tag in value for part in _sound(tag).split(","))  # a comma parts tags, here as there
         return tuple(part for part in parts if part)
-    raise ParseError(f"tags is not a list of texts: {_short(value)}", hint='write ["spam"], or in CSV spam,ad')
+    raise ParseError(
+        Phrase("tags is not a list of texts: {value}", value=_short(value)), hint='write ["spam"], or in CSV spam,ad'
+    )
 
 
 def _amount(value: Any) -> int | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not _INTEGER.fullmatch(str(value)):
-        raise ParseError(f"amount is not a whole number: {_short(value)}", hint="give it in the minor unit (分, cents)")
+        raise ParseError(
+            Phrase("amount is not a whole number: {value}", value=_short(value)),
+            hint="give it in the minor unit (分, cents)",
+        )
     return int(value)
 
 
@@ -288,7 +312,9 @@ def _derived_id(fields: Mapping[str, Any], at_ms: int, key: Key) -> str:
 
 
 def _unknown(name: str, value: Any) -> str:
-    return f"{name} is missing" if value is None else f"{name} is not known: {_short(value)}"
+    if value is None:
+        return Phrase("{name} is missing", name=name)
+    return Phrase("{name} is not known: {value}", name=name, value=_short(value))
 
 
 def _short(value: Any) -> str:

@@ -40,7 +40,7 @@ class Service:
     trouble: Trouble | None = None
     is_standby = False
     not_adopted: str | None = None
-    problems: tuple[str, ...] = ()
+    problems: str = ""
     loaded = LOADED
 
 

@@ -250,7 +250,7 @@ async def test_a_failed_reload_is_shown_with_its_place(tmp_path: Path) -> None:
         await board.service.reload(path)
         page = unescape(await Reader(board, client).get("/rules"))
 
-    assert "error[C010]: unknown key 'nonsense'" in page
+    assert "错误[C010]：没有键 'nonsense'" in page
     assert "^^^^^^^^" in page
 
 

@@ -37,7 +37,7 @@ class Service:
         self.trouble: Trouble | None = None
         self.is_standby = False
         self.not_adopted: str | None = None
-        self.problems: list[str] = []
+        self.problems = ""
         self.secrets = {("desk", "1"): 3}
         self.loaded = Loaded(Settings(), (POLICY,), ())
 

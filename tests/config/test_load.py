@@ -10,7 +10,7 @@ import yaml as pyyaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sanfen.config.findings import CODES, Finding, render_all
+from sanfen.config.findings import CODES, Finding, Findings
 from sanfen.config.jsonschema import config_schema
 from sanfen.config.load import inspect, inspect_rules, load
 from sanfen.config.settings import Secret
@@ -55,7 +55,7 @@ def test_a_finding_is_shown_with_its_line_and_a_caret(tmp_path: Path) -> None:
     path = tmp_path / "sanfen.yaml"
     path.write_text("version: 1\nshop: {name: 旗舰店, nane: x}\n", encoding="utf-8")
     _, findings = inspect(path, {})
-    shown = render_all(findings).replace(str(path), "sanfen.yaml")
+    shown = Findings(findings).replace(str(path), "sanfen.yaml")
 
     assert shown == (
         "error[C010]: unknown key 'nane'\n"
@@ -128,7 +128,7 @@ def test_secrets_never_show_themselves(tmp_path: Path) -> None:
     loaded, findings = inspect(path, {})
     assert loaded is not None
 
-    assert "the-very-secret" not in repr(loaded) + render_all(findings)
+    assert "the-very-secret" not in repr(loaded) + Findings(findings)
     assert loaded.settings.channels["desk"].secrets == (Secret("the-very-secret"),)
 
 
@@ -211,7 +211,7 @@ def test_no_text_breaks_the_loader(tmp_path_factory: pytest.TempPathFactory, tex
 
     assert loaded is not None or any(finding.is_error for finding in findings)
     assert all(isinstance(finding, Finding) for finding in findings)
-    render_all(findings)
+    Findings(findings)
 
 
 def test_a_channel_that_gives_up_first_is_found_by_its_adapter(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class Service:
         self.secrets: dict[tuple[str, str], int] = {}
         self.trouble: Trouble | None = None
         self.not_adopted: str | None = None
-        self.problems: list[str] = []
+        self.problems = ""
         self.is_standby = False
         self.loaded = Loaded(Settings(), (Policy("p"),), ())
 

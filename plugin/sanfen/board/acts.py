@@ -15,7 +15,7 @@ from sanfen.board.pages import HasLog, Pages, form_of
 from sanfen.clock import Clock
 from sanfen.core.events import Escalate, Event, Key, Release, Snooze, Take
 from sanfen.engine.front import Front
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 from sanfen.links import Grant, read
 from sanfen.notify.acting import Acting
 from sanfen.notify.notice import clock_text
@@ -102,7 +102,9 @@ class Acts:
             case "snooze":
                 made = Snooze(now_ms, key, name, by, now_ms + (lasts_ms or _SNOOZE_MS))
             case _:
-                raise InputError(f"no such act: {act[:20]!r}", hint="take, snooze, release, escalate or reassign")
+                raise InputError(
+                    Phrase("no such act: {act!r}", act=act[:20]), hint="take, snooze, release, escalate or reassign"
+                )
         delivery = Delivery(now_ms, key.channel, "act", "POST", f"/rounds/{one['id']}/{act}", b"")
         await self._service.front.submit(delivery, [made])
         _log.info("somebody acted", act=act, by=by, round=one["id"])
@@ -113,7 +115,9 @@ class Acts:
         try:
             said = await self._service.acting.act(one["channel"], Action("assign", one["conversation"], agent=to))
         except DeliveryError as error:
-            raise InputError(f"the channel did not do it: {error.message}", hint="assign it in the channel") from None
+            raise InputError(
+                Phrase("the channel did not do it: {error}", error=error.message), hint="assign it in the channel"
+            ) from None
         _log.info("somebody reassigned a conversation", by=by, to=to, round=one["id"])
         return {"round": one["id"], "act": "reassign", "by": by, "to": to, "answer": said}
 

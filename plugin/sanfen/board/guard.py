@@ -5,7 +5,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from sanfen.board.access import VISITOR, Access, Refusal
 from sanfen.board.login import login_of, wants_page
-from sanfen.board.pages import Pages, form_of, json_answer, moved
+from sanfen.board.pages import Pages, form_of, json_answer, language_of, moved
+from sanfen.catalogue import said
 from sanfen.clock import Clock
 from sanfen.errors import InputError, SanfenError
 
@@ -31,6 +32,9 @@ def guard_of(access: Access, clock: Clock, pages: Pages) -> Middleware:
         response: web.StreamResponse
 
         def wrong(status: int, title: str, hint: str = "") -> web.StreamResponse:
+            title, hint = (
+                said(one, language_of(request, "zh" if wants_page(request) else "en")) for one in (title, hint)
+            )
             if wants_page(request):
                 return pages.render("alone/problem.html", request, status=status, code=status, title=title, hint=hint)
             return problem(status, title, hint, "/api/docs" if request.path.startswith("/api/") else "")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode
@@ -12,7 +13,7 @@ import jinja2
 from aiohttp import web
 
 from sanfen.board.access import VISITOR, Visitor
-from sanfen.catalogue import TEXTS
+from sanfen.catalogue import TEXTS, said
 from sanfen.config.settings import Settings
 from sanfen.core.policy import Hours
 from sanfen.errors import InputError, ParseError
@@ -100,7 +101,16 @@ class Pages:
         other = "en" if language == "zh" else "zh"
         words = _WORDS[language]
         template = self._templates.get_template(name)
-        return Html(template.render(t=words, language=language, other=other, shop=self._shop.name, **shown))
+        return Html(
+            template.render(
+                t=words,
+                said=partial(said, language=language),
+                language=language,
+                other=other,
+                shop=self._shop.name,
+                **shown,
+            )
+        )
 
     async def ask(self, question: Callable[[Any], T]) -> T:
         """Ask in a thread, with a connection of its own: a slow question stops nobody else. Raises StoreError."""
@@ -128,9 +138,11 @@ class Pages:
         return self._service.db
 
 
-def language_of(request: web.Request) -> str:
-    """Zh or en: as asked, as last time, or as the browser prefers."""
-    asked = request.query.get("lang") or request.cookies.get("lang") or request.headers.get("Accept-Language") or "zh"
+def language_of(request: web.Request, otherwise: str = "zh") -> str:
+    """Zh or en: as asked, as last time, or as the browser prefers. ``otherwise``: of who says nothing of it."""
+    asked = (
+        request.query.get("lang") or request.cookies.get("lang") or request.headers.get("Accept-Language") or otherwise
+    )
     return "en" if asked.lower().startswith("en") else "zh"
 
 

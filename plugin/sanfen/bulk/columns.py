@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from sanfen.core.events import Mode, Sender
-from sanfen.errors import ParseError
+from sanfen.errors import ParseError, Phrase
 from sanfen.wire import FIELDS
 
 __all__ = ["MAPPED", "Column", "Columns", "guess", "nickname", "plain", "usual_values"]
@@ -197,7 +197,7 @@ class Columns:
         if self._nicknames and (customer is not None or agent is not None):
             return Sender.merchant if customer is not None else Sender.customer
         raise ParseError(
-            f"from is neither a role nor a nickname of the shop: {said!r}",
+            Phrase("from is neither a role nor a nickname of the shop: {said!r}", said=said),
             hint="say in the map which main account is yours (account: 店铺主账号), or what the values mean (values:)",
         )
 

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sanfen.bulk.columns import MAPPED, Column, Columns, usual_values
+from sanfen.config.findings import Findings
 from sanfen.config.load import inspect_rules
 from sanfen.config.yaml import Document, read_file
 from sanfen.core.classify import Rule
 from sanfen.core.events import Mode
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 
 __all__ = ["Map", "read_map"]
 
@@ -28,9 +29,9 @@ def read_map(path: Path) -> Map:
     """The map of a YAML file (docs/imports.md). Raises InputError or ConfigError with the line and the mend."""
     document = read_file(path)
     if document.findings:
-        raise InputError(document.findings[0].render())
+        raise InputError(Findings(document.findings[:1]))
     if not isinstance(document.tree, dict):
-        raise InputError(f"{path} is no column map", hint="write lines such as at: 发送时间")
+        raise InputError(Phrase("{path} is no column map", path=path), hint="write lines such as at: 发送时间")
     return _Reader(document).read()
 
 
@@ -45,7 +46,9 @@ class _Reader:
         for key in self._tree:
             if key not in MAPPED and key not in _SETTINGS:
                 raise self._wrong(
-                    key, f"{key} is not a field of an event", "fields: " + ", ".join((*MAPPED, *_SETTINGS))
+                    key,
+                    Phrase("{key} is not a field of an event", key=key),
+                    Phrase("fields: {names}", names=", ".join((*MAPPED, *_SETTINGS))),
                 )
         rules = {key: self._column(key, said) for key, said in self._tree.items() if key in MAPPED}
         columns = Columns(
@@ -67,7 +70,9 @@ class _Reader:
         if isinstance(said, dict) and set(said) == {"value"} and isinstance(said["value"], str):
             return Column(constant=said["value"])
         raise self._wrong(
-            key, f"{key}: write a column's name, or {{column: …, values: …}}, or {{value: …}}", _EXAMPLES.get(key, "")
+            key,
+            Phrase("{key}: write a column's name, or {{column: …, values: …}}, or {{value: …}}", key=key),
+            _EXAMPLES.get(key, ""),
         )
 
     def _rules(self) -> tuple[Rule, ...]:
@@ -84,12 +89,12 @@ class _Reader:
             return name and ZoneInfo(name).key
         except (KeyError, ValueError, OSError):
             hint = "write a name such as Asia/Shanghai or UTC"
-            raise self._wrong("timezone", f"timezone: no zone is called {name!r}", hint) from None
+            raise self._wrong("timezone", Phrase("timezone: no zone is called {name!r}", name=name), hint) from None
 
     def _text(self, key: str) -> str | None:
         said = self._tree.get(key)
         if said is not None and not isinstance(said, str):
-            raise self._wrong(key, f"{key}: not a text", _EXAMPLES[key])
+            raise self._wrong(key, Phrase("{key}: not a text", key=key), _EXAMPLES[key])
         return said
 
     def _texts(self, key: str) -> tuple[str, ...]:
@@ -99,13 +104,15 @@ class _Reader:
         """One text or several."""
         texts = [said] if isinstance(said, str) else said
         if not isinstance(texts, list) or not texts or not all(isinstance(one, str) and one for one in texts):
-            raise self._wrong(key, f"{key}: neither a text nor a list of texts", _EXAMPLES.get(key, f"{key}: 列名"))
+            sentence = Phrase("{key}: neither a text nor a list of texts", key=key)
+            raise self._wrong(key, sentence, _EXAMPLES.get(key, f"{key}: 列名"))
         return tuple(texts)
 
     def _choice(self, key: str, known: Sequence[str]) -> str | None:
         said = self._tree.get(key)
         if said is not None and said not in known:
-            raise self._wrong(key, f"{key}: {said!r} is not known", "write " + " or ".join(known))
+            hint = Phrase("write {names}", names=", ".join(known))
+            raise self._wrong(key, Phrase("{key}: {said!r} is not known", key=key, said=said), hint)
         return said
 
     def _place(self, *path: str | int) -> str:
@@ -113,11 +120,11 @@ class _Reader:
         return f"{self._document.name}:{place.line}" if place else self._document.name
 
     def _wrong(self, key: str, message: str, hint: str, *more: int) -> InputError:
-        return InputError(f"{self._place(key, *more)}: {message}", hint=hint)
+        return InputError(Phrase("{place}: {sentence}", place=self._place(key, *more), sentence=message), hint=hint)
 
 
 _EXAMPLES = {
-    "at": "at: 发送时间, or at: [日期, 时间]",
+    "at": "at: [日期, 时间]",
     "from": "from: {column: 发送方, values: {买家: customer, 客服: merchant}}",
     "account": "account: 店铺主账号",
     "timezone": "timezone: Asia/Shanghai",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sanfen.bulk.columns import Column, Columns, nickname
 from sanfen.bulk.sources import Log
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 from sanfen.store.figures import figures
 
 __all__ = ["Theirs", "reconcile", "theirs"]
@@ -40,7 +40,7 @@ def theirs(path: Path, say: Callable[..., None] = lambda _name, **_values: None)
     with Log(path, say=say, guess=_guess) as log:
         out = [one for place, row in log.rows() for one in _read(row, f"{log.name}, {place}")]
     if not out:
-        raise InputError(f"{path} has no figure that can be compared", hint=_HINT)
+        raise InputError(Phrase("{path} has no figure that can be compared", path=path), hint=_HINT)
     return out
 
 
@@ -75,12 +75,15 @@ def _read(row: dict[str, Any], place: str) -> Iterator[Theirs]:
         return
     day = _DAY.match(str(row["day"]))
     if day is None:
-        raise InputError(f"{place}: not a day: {row['day']!r}", hint="write 2026-11-21")
+        raise InputError(Phrase("{place}: not a day: {day!r}", place=place, day=row["day"]), hint="write 2026-11-21")
     named = tuple(one.strip() for one in re.split(r"[,，;；\s]+", str(row.get("customers", ""))) if one.strip())
     for figure in _FIGURES:
         value = str(row.get(figure, "")).removesuffix("秒").strip()
         if value and not _NUMBER.fullmatch(value):
-            raise InputError(f"{place}: {figure} is not a number: {value!r}", hint="customers, or seconds: 38")
+            raise InputError(
+                Phrase("{place}: {figure} is not a number: {value!r}", place=place, figure=figure, value=value),
+                hint="customers, or seconds: 38",
+            )
         if value:
             date = f"{day[1]}-{day[2]:0>2}-{day[3]:0>2}"
             yield Theirs(date, str(row["agent"]), figure, float(value), named if figure == "no_reply_num" else ())

@@ -25,7 +25,7 @@ from sanfen.core.plan import Plan, plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.score import Outcome, Score
 from sanfen.core.sending import SendingLimit
-from sanfen.errors import InputError, ParseError
+from sanfen.errors import InputError, ParseError, Phrase
 from sanfen.store import queries
 from sanfen.store.db import open_reader
 from sanfen.store.projection import LIVE
@@ -67,7 +67,9 @@ class Request(NamedTuple):
             try:
                 as_of_ms = parse_instant(options["as_of"], zone or ZoneInfo(policies[0].tz if policies else tz))
             except ParseError as error:
-                raise InputError(f"--as-of: {error.message}", hint=error.hint) from None
+                raise InputError(
+                    Phrase("{place}: {sentence}", place="--as-of", sentence=error.message), hint=error.hint
+                ) from None
         rules = (*(inspect_rules(options["classify_file"]) if options["classify_file"] else ()), *mapped)
         if options["unknown"] == "human":
             rules = (*rules, _UNKNOWN_IS_HUMAN)
@@ -251,7 +253,10 @@ def _model(name: str, sets: tuple[str, ...]) -> PolicyModel:
     for one in sets:
         key, sign, value = one.partition("=")
         if not sign:
-            raise InputError(f"--set {one}: no value", hint="write --set KEY=VALUE, such as midnight=exclude_crossing")
+            raise InputError(
+                Phrase("--set {one}: no value", one=one),
+                hint="write --set KEY=VALUE, such as midnight=exclude_crossing",
+            )
         presets.apply_set(made, key.strip(), value)
     return presets.validate(made, name)
 
@@ -260,16 +265,20 @@ def _may_write(out: Path | None, score_set: str) -> None:
     """Raises InputError for a file that is there already, unless the scores have a name that it does not hold."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", score_set) or score_set == LIVE:
         raise InputError(
-            f"--score-set: not a name for scores of a replay: {score_set!r}", hint="write a name such as strict"
+            Phrase("--score-set: not a name for scores of a replay: {score_set!r}", score_set=score_set),
+            hint="write a name such as strict",
         )
     if out is None or not out.exists():
         return
     if score_set == REPLAY:
         hint = "name a new file, or give these scores a name of their own: --score-set strict"
-        raise InputError(f"{out} is there already", hint=hint)
+        raise InputError(Phrase("{path} is there already", path=out), hint=hint)
     with closing(open_reader(out)) as connection:
         if queries.policies(connection, score_set):
-            raise InputError(f"{out} holds a score set {score_set} already", hint="give these scores another name")
+            raise InputError(
+                Phrase("{out} holds a score set {score_set} already", out=out, score_set=score_set),
+                hint="give these scores another name",
+            )
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -277,7 +286,7 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise InputError(
-            f"--tz: no zone is called {name!r}", hint="write a name such as Asia/Shanghai or UTC"
+            Phrase("--tz: no zone is called {name!r}", name=name), hint="write a name such as Asia/Shanghai or UTC"
         ) from None
 
 
@@ -287,7 +296,9 @@ def _holidays(text: str) -> list[str]:
         try:
             out.append(date.fromisoformat(part).isoformat())
         except ValueError:
-            raise InputError(f"--holidays: not a date: {part!r}", hint="write 2026-01-01,2026-02-17") from None
+            raise InputError(
+                Phrase("--holidays: not a date: {part!r}", part=part), hint="write 2026-01-01,2026-02-17"
+            ) from None
     return out
 
 

@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 from sanfen.bulk.columns import Column, Columns, guess
 from sanfen.bulk.tables import Row, headed, is_workbook, objects, open_text, separated, sheets
 from sanfen.core.events import Event
-from sanfen.errors import InputError, ParseError
+from sanfen.errors import InputError, ParseError, Phrase
 from sanfen.store.db import open_reader
 from sanfen.store.journal import export
 from sanfen.transcript import is_transcript, read_transcript
@@ -82,13 +82,14 @@ class Log:
         try:
             self.size = self._file.stat().st_size
             if self._file.is_dir():
-                raise InputError(f"{self.name} is a folder", hint="name a log file")
+                raise InputError(Phrase("{name} is a folder", name=self.name), hint="name a log file")
         except OSError as error:
             raise InputError(
-                f"cannot read {self.name}: {error.strerror}", hint="check the name and its rights"
+                Phrase("cannot read {name}: {error}", name=self.name, error=error.strerror),
+                hint="check the name and its rights",
             ) from None
         if not self.size:
-            raise InputError(f"{self.name} is empty", hint="one event a line, see docs/events.md")
+            raise InputError(Phrase("{name} is empty", name=self.name), hint="one event a line, see docs/events.md")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -136,7 +137,7 @@ class Log:
             try:
                 event = read_event(fields, zone=self._local)
             except ParseError as error:
-                raise self._wrong(place, error) from None
+                raise self._of_row(place, error) from None
             yield fields, event
 
     @property
@@ -147,19 +148,22 @@ class Log:
             self._zone = zone = ZoneInfo(self._used.zone)
         return zone
 
-    def _wrong(self, place: int | str, error: ParseError) -> InputError:
+    def _of_row(self, place: int | str, error: ParseError) -> InputError:
         """What is wrong with a row: file, place, column, mend."""
         column = self._used.column_of(error.message.split(maxsplit=1)[0]) if self._used else None
-        said = error.message + (f", in column {column}" if column else "")
-        return InputError(f"{self._where(place)}: {said}", hint=error.hint)
+        said: str = error.message
+        if column:
+            said = Phrase("{sentence}, in column {column}", sentence=said, column=column)
+        return self._wrong(place, said, error.hint)
 
     def _untold(self, place: int | str, names: list[str]) -> InputError:
         """A table that is nobody's we know."""
-        said = ", ".join(names)[:200] or "nothing"
-        return InputError(f"{self._where(place)}: cannot tell the columns from {said}", hint=_NAME_THEM)
+        said = ", ".join(names)[:200] or Phrase("nothing")
+        return self._wrong(place, Phrase("cannot tell the columns from {names}", names=said), _NAME_THEM)
 
-    def _where(self, place: int | str) -> str:
-        return f"{self.name}:{place}" if isinstance(place, int) else f"{self.name}, {place}"
+    def _wrong(self, place: int | str, sentence: str, hint: str) -> InputError:
+        where = f"{self.name}:{place}" if isinstance(place, int) else f"{self.name}, {place}"
+        return InputError(Phrase("{place}: {sentence}", place=where, sentence=sentence), hint=hint)
 
     def rows(self) -> Iterator[tuple[int | str, dict[str, Any]]]:
         """The rows as fields, with where they stand. Raises InputError, also where the file cannot be read on."""
@@ -167,13 +171,11 @@ class Log:
         try:
             yield from self._any_rows()
         except UnicodeDecodeError:
-            raise InputError(
-                f"{self.name}:{self._line + 1}: not UTF-8, here or a little further on", hint="save the file as UTF-8"
-            ) from None
+            sentence = "not UTF-8, here or a little further on"
+            raise self._wrong(self._line + 1, sentence, "save the file as UTF-8") from None
         except (OSError, EOFError, zlib.error) as error:
-            raise InputError(
-                f"{self.name}:{self._line + 1}: cannot read on: {error}", hint="is the file whole?"
-            ) from None
+            sentence = Phrase("cannot read on: {error}", error=error)
+            raise self._wrong(self._line + 1, sentence, "is the file whole?") from None
 
     def _any_rows(self) -> Iterator[tuple[int | str, dict[str, Any]]]:
         if self._is_log():
@@ -196,7 +198,8 @@ class Log:
                 yield from read_transcript(lines.read(_LONGEST_LINE), self.name)
             elif first == "<":
                 raise InputError(
-                    f"{self.name} is a web page, whatever its name says", hint="open it and save it as xlsx or CSV"
+                    Phrase("{name} is a web page, whatever its name says", name=self.name),
+                    hint="open it and save it as xlsx or CSV",
                 )
             elif kind in _TABLES or (first not in ("{", "[") and kind not in (".jsonl", ".ndjson", ".json")):
                 yield from self._separated(lines, kind)
@@ -223,9 +226,9 @@ class Log:
                 fields = _DECODER.decode(line)
             except (ValueError, RecursionError) as error:
                 word = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-                raise InputError(f"{self.name}:{number}: not JSON: {word}", hint="one JSON object a line") from None
+                raise self._wrong(number, Phrase("not JSON: {word}", word=word), "one JSON object a line") from None
             if not isinstance(fields, dict):
-                raise InputError(f"{self.name}:{number}: not a JSON object", hint="one JSON object a line")
+                raise self._wrong(number, "not a JSON object", "one JSON object a line")
             ours = "at" in fields and "from" in fields
             if not known:
                 columns, known = None if ours else self._guess(objects(fields)), True
@@ -256,13 +259,18 @@ class Log:
     def _document(self, lines: IO[str]) -> Iterator[tuple[int | str, dict[str, Any]]]:
         text = lines.read(_LARGEST_DOCUMENT)
         if len(text) == _LARGEST_DOCUMENT:
-            raise InputError(f"{self.name} is too large for one JSON value", hint="export it as one object a line")
+            raise InputError(
+                Phrase("{name} is too large for one JSON value", name=self.name), hint="export it as one object a line"
+            )
         try:
             tree = _DECODER.decode(text)
         except (ValueError, RecursionError) as error:
             at = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
             word = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-            raise InputError(f"{self.name}{at}: not JSON: {word}", hint="one JSON object a line, or one list") from None
+            raise InputError(
+                Phrase("{name}{at}: not JSON: {word}", name=self.name, at=at, word=word),
+                hint="one JSON object a line, or one list",
+            ) from None
         self.read_bytes = len(text)
         rows = ((f"message {number}", one) for number, one in enumerate(objects(tree), 1))
         columns = self._columns or self._guess(objects(tree))
@@ -287,7 +295,7 @@ class Log:
             try:
                 fields = columns.fields(row)
             except ParseError as error:
-                raise self._wrong(place, error) from None
+                raise self._of_row(place, error) from None
             if fields is not None:
                 yield place, fields
 
@@ -304,7 +312,10 @@ class Log:
             yield from self._cells(table.names, table.rows, table.columns)
             self.read_bytes = self.size
         if not found:
-            raise InputError(f"{self.name}: no sheet with messages in it ({'; '.join(seen)})", hint=_NAME_THEM)
+            raise InputError(
+                Phrase("{name}: no sheet with messages in it ({names})", name=self.name, names="; ".join(seen)),
+                hint=_NAME_THEM,
+            )
 
     def _separated(self, lines: IO[str], kind: str) -> Iterator[tuple[int | str, dict[str, Any]]]:
         head = lines.read(4096)
@@ -315,13 +326,13 @@ class Log:
             if isinstance(table, list):
                 missing = self._columns.needs(table) if self._columns else []
                 if missing:
-                    raise InputError(f"{self.name}:1: no column {missing[0]!r}", hint="columns: " + ", ".join(table))
+                    columns = Phrase("columns: {names}", names=", ".join(table))
+                    raise self._wrong(1, Phrase("no column {missing!r}", missing=missing[0]), columns)
                 raise self._untold(1, table)
             yield from self._cells(table.names, table.rows, table.columns)
         except csv.Error as error:
-            raise InputError(
-                f"{self.name}:{self._line}: not CSV: {error}", hint="quote cells with line breaks"
-            ) from None
+            sentence = Phrase("not CSV: {error}", error=error)
+            raise self._wrong(self._line, sentence, "quote cells with line breaks") from None
 
     def _cells(
         self, names: list[str], rows: Iterable[Row], columns: Columns
@@ -350,7 +361,7 @@ class Log:
             self._line += 1
             self.read_bytes += len(line)
             if len(line) >= _LONGEST_LINE:
-                raise InputError(f"{self.name}:{self._line}: a line of over 4 MiB", hint="one event a line")
+                raise self._wrong(self._line, "a line of over 4 MiB", "one event a line")
             yield self._line, line
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from sanfen.bulk.columns import Columns
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 
 __all__ = ["Row", "headed", "is_workbook", "objects", "open_text", "separated", "sheets"]
 
@@ -63,7 +63,7 @@ def open_text(path: Path, name: str) -> IO[str]:
         head = raw.read(65536)
         raw.seek(0)
         if b"\0" in head and not head.startswith(_UTF_16):
-            raise InputError(f"{name} is no text", hint="export it as JSONL or CSV in UTF-8")
+            raise InputError(Phrase("{name} is no text", name=name), hint="export it as JSONL or CSV in UTF-8")
         stack.pop_all()
     return io.TextIOWrapper(raw, encoding=_encoding(head), errors="strict", newline="")
 
@@ -92,12 +92,16 @@ def sheets(path: Path, name: str, wanted: str | None) -> Iterator[tuple[str, Ite
         from python_calamine import CalamineError, CalamineWorkbook  # noqa: PLC0415  # an extra
     except ImportError:
         raise InputError(
-            f"{name} is a workbook", hint="pip install 'sanfen[excel]', or save the sheet as CSV in UTF-8"
+            Phrase("{name} is a workbook", name=name),
+            hint="pip install 'sanfen[excel]', or save the sheet as CSV in UTF-8",
         ) from None
     try:
         with path.open("rb") as raw, CalamineWorkbook.from_filelike(raw) as book:
             if wanted is not None and wanted not in book.sheet_names:
-                raise InputError(f"{name}: no sheet {wanted!r}", hint="sheets: " + ", ".join(book.sheet_names))
+                raise InputError(
+                    Phrase("{name}: no sheet {wanted!r}", name=name, wanted=wanted),
+                    hint=Phrase("sheets: {names}", names=", ".join(book.sheet_names)),
+                )
             for sheet in book.sheet_names if wanted is None else [wanted]:
                 found = book.get_sheet_by_name(sheet)
                 top = (found.start or (0, 0))[0] + 1
@@ -105,7 +109,8 @@ def sheets(path: Path, name: str, wanted: str | None) -> Iterator[tuple[str, Ite
                 yield sheet, ((f"sheet {sheet}, row {number}", list(row)) for number, row in enumerate(rows, top))
     except (CalamineError, OSError) as error:
         raise InputError(
-            f"cannot read {name} as a workbook: {error}", hint="open it and save it again as xlsx or CSV"
+            Phrase("cannot read {name} as a workbook: {error}", name=name, error=error),
+            hint="open it and save it again as xlsx or CSV",
         ) from None
 
 

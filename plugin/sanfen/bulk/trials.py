@@ -14,7 +14,7 @@ from sanfen.core.facts import Conversation, Round
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.score import Score
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 from sanfen.roster import Roster
 from sanfen.transcript import Transcript
 from sanfen.wire import instant_text, parse_instant, read_event
@@ -84,12 +84,16 @@ def _policy(chat: Transcript, name: str, loaded: Loaded | None) -> Policy:
         return presets.scoring(presets.validate(tree, name), holidays=holidays)
     if chat.sets:
         raise InputError(
-            f"{name}: set: lines and a configuration", hint="write what differs under policies: in the file"
+            Phrase("{name}: set: lines and a configuration", name=name),
+            hint="write what differs under policies: in the file",
         )
     found = next((one for one in loaded.policies if wanted in (None, one.id)), None)
     if found is None:
         known = ", ".join(one.id for one in loaded.policies)
-        raise InputError(f"{name}: the configuration scores by no policy {wanted!r}", hint=f"known: {known}")
+        raise InputError(
+            Phrase("{name}: the configuration scores by no policy {wanted!r}", name=name, wanted=wanted),
+            hint=Phrase("known: {known}", known=known),
+        )
     return found
 
 

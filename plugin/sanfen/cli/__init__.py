@@ -137,11 +137,12 @@ def _run(args: list[str]) -> Any:
 
 
 def _unexpected(error: Exception, *, debug: bool) -> int:
-    from sanfen.catalogue import t  # noqa: PLC0415  # only when something went wrong
+    from sanfen.catalogue import said, t  # noqa: PLC0415  # only when something went wrong
     from sanfen.errors import SanfenError  # noqa: PLC0415
 
     if isinstance(error, SanfenError):
-        click.echo(f"sanfen: {error}" if not str(error).startswith(("error[", "warning[")) else str(error), err=True)
+        whole = said(error.whole, spoken())
+        click.echo(whole if str(error).startswith(("error[", "warning[")) else f"sanfen: {whole}", err=True)
         return 2
     if debug:
         raise error

@@ -15,7 +15,7 @@ from sanfen.clock import SystemClock
 from sanfen.config.types import parse_duration
 from sanfen.core.policy import Policy, Target
 from sanfen.core.sessions import Settings
-from sanfen.errors import InputError, ParseError
+from sanfen.errors import InputError, ParseError, Phrase, UnreadableError
 from sanfen.store import units
 from sanfen.store.db import open_reader
 from sanfen.store.trouble import store_error
@@ -44,14 +44,20 @@ def figure_settings(sets: Sequence[str]) -> Settings:
         field = name if name in ("slow_times", "order_days") else f"{name}_ms"
         if field not in _FIELDS:
             close = get_close_matches(name, _NAMES, n=1)
-            hint = f"did you mean {close[0]}?" if close else "choose from " + ", ".join(_NAMES)
-            raise InputError(f"--set {one}: not a definition of the figures", hint=hint)
+            hint = (
+                Phrase("did you mean {close}?", close=close[0])
+                if close
+                else Phrase("choose from {names}", names=", ".join(_NAMES))
+            )
+            raise InputError(Phrase("--set {one}: not a definition of the figures", one=one), hint=hint)
         try:
             if not field.endswith("_ms") and not (text.isascii() and text.isdigit()):
-                raise ValueError(f"not a whole number: {text!r}")  # noqa: TRY301  # said with its place below
+                raise UnreadableError(Phrase("not a whole number: {text!r}", text=text))  # noqa: TRY301  # said with its place below
             given[field] = parse_duration(text) if field.endswith("_ms") else int(text)
-        except ValueError as error:
-            raise InputError(f"--set {one}: {error}", hint="write slow=90s, slow_times=2") from None
+        except UnreadableError as error:
+            raise InputError(
+                Phrase("--set {one}: {sentence}", one=one, sentence=error.message), hint="write slow=90s, slow_times=2"
+            ) from None
     return replace(Settings(), **given)  # type: ignore[arg-type]  # every field given is a number
 
 
@@ -66,20 +72,22 @@ def instant_of(text: str | None, zone: str) -> int:
     try:
         return parse_instant(text, ZoneInfo(zone))
     except ParseError as error:
-        raise InputError(f"--as-of: {error.message}", hint=error.hint) from None
+        raise InputError(
+            Phrase("{place}: {sentence}", place="--as-of", sentence=error.message), hint=error.hint
+        ) from None
 
 
 def since_of(text: str, zone: str) -> int:
     """Epoch milliseconds of ``--since``: so long ago, or a local day or time. Raises InputError."""
     try:
         return SystemClock().now_ms() - parse_duration(text)
-    except ValueError:
+    except UnreadableError:
         pass
     try:
         return parse_instant(text, ZoneInfo(zone))
     except ParseError:
         raise InputError(
-            f"--since: neither a duration nor a day: {text!r}", hint="write 2h, 7d or 2026-11-01"
+            Phrase("--since: neither a duration nor a day: {text!r}", text=text), hint="write 2h, 7d or 2026-11-01"
         ) from None
 
 
@@ -87,9 +95,8 @@ def duration_of(text: str, option: str) -> int:
     """Milliseconds of an option such as ``--for``. Raises InputError."""
     try:
         return parse_duration(text)
-    except ValueError as error:
-        sentence, _, mend = str(error).partition("; ")
-        raise InputError(f"{option}: {sentence}", hint=mend) from None
+    except UnreadableError as error:
+        raise InputError(Phrase("{place}: {sentence}", place=option, sentence=error.message), hint=error.hint) from None
 
 
 def zone_of(connection: sqlite3.Connection) -> str:
@@ -102,7 +109,10 @@ def own_target(policy: Policy, text: str) -> Policy:
     """A policy with one target: ``>= 90%``, or ``90%``. Raises InputError."""
     found = re.fullmatch(r"\s*(>=|<=|>|<)?\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*", text)
     if not found:
-        raise InputError(f"--target: not a target: {text!r}", hint="write '>= 90%', or '< 40' for a mean in seconds")
+        raise InputError(
+            Phrase("--target: not a target: {text!r}", text=text),
+            hint="write '>= 90%', or '< 40' for a mean in seconds",
+        )
     value = Fraction(found[2]) / (100 if found[3] else 1)
     sign: Any = found[1] or (">=" if policy.report.kind == "share" else "<=")
     return replace(policy, targets=(Target("target", sign, value),))

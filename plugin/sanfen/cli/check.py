@@ -26,8 +26,8 @@ __all__ = ["command"]
 @click.pass_context
 def command(context: click.Context, /, files: tuple[Path, ...], form: str, strict: bool, code: str | None) -> None:
     """Find every mistake in configurations, and damage in logs. Exit 0: fine; 1: not; 2: a file cannot be read."""
-    from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
-    from sanfen.config.findings import CODES, render_all  # noqa: PLC0415
+    from sanfen.catalogue import SAID, said, t  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.config.findings import CODES, Findings  # noqa: PLC0415
     from sanfen.config.load import inspect  # noqa: PLC0415
     from sanfen.plugins import Plugins  # noqa: PLC0415
 
@@ -43,7 +43,7 @@ def command(context: click.Context, /, files: tuple[Path, ...], form: str, stric
     logs = [path for path in files if _is_log(path)]
     for path in logs:
         problems = examined(path)
-        click.echo("\n".join(problems) if problems else f"{path}: a whole log")
+        click.echo("\n".join(problems) if problems else t("check_whole", language, path=path))
         failed |= bool(problems)
     files = tuple(path for path in files if path not in logs)
     if not files:
@@ -51,15 +51,21 @@ def command(context: click.Context, /, files: tuple[Path, ...], form: str, stric
     deadlines = Plugins().deadlines()
     findings = [finding for path in files for finding in inspect(path, deadlines=deadlines)[1]]
     if form == "json":
-        click.echo(json.dumps([finding.fields() for finding in findings], ensure_ascii=False, indent=1))
+        click.echo(
+            json.dumps(
+                [finding.fields(SAID if language == "zh" else {}) for finding in findings], ensure_ascii=False, indent=1
+            )
+        )
     elif form == "github":
         for one in findings:
             level = "error" if one.is_error else "warning"
-            click.echo(f"::{level} file={one.file},line={one.line},col={one.column},title={one.code}::{one.message}")
+            click.echo(
+                f"::{level} file={one.file},line={one.line},col={one.column},title={one.code}::{said(one.message, language)}"
+            )
     elif findings:
-        click.echo(render_all(findings))
+        click.echo(said(Findings(findings), language))
     else:
-        click.echo(f"{', '.join(map(str, files))}: no findings")
+        click.echo(t("check_none", language, files=", ".join(map(str, files))))
     if any(finding.code == "C003" for finding in findings):
         context.exit(2)
     if failed or any(finding.is_error or strict for finding in findings):
@@ -92,25 +98,28 @@ def _is_log(path: Path) -> bool:
 
 def examined(path: Path) -> list[str]:
     """What is wrong with a log: damage, and rows that disagree with each other."""
-    from sanfen.errors import StoreError  # noqa: PLC0415  # as above
+    from sanfen.catalogue import said, t  # noqa: PLC0415  # as above
+    from sanfen.errors import StoreError  # noqa: PLC0415
     from sanfen.store.db import open_reader  # noqa: PLC0415
     from sanfen.store.projection import drift  # noqa: PLC0415
     from sanfen.store.trouble import store_error  # noqa: PLC0415
 
+    language = spoken()
     try:
         connection = open_reader(path)
     except StoreError as error:
-        return [str(error)]
+        return [said(error.whole, language)]
     try:
         found = [f"{path}: {row[0]}" for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
         found += [
-            f"{path}: {row[0]} has a row without its parent" for row in connection.execute("PRAGMA foreign_key_check")
+            t("check_orphan", language, path=path, table=row[0])
+            for row in connection.execute("PRAGMA foreign_key_check")
         ]
         hours = drift(connection)
         if hours:
-            found.append(f"{path}: hours of the roll-up disagree with their rounds ({hours} rows)")
+            found.append(t("check_drift", language, path=path, rows=hours))
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        found = [str(store_error(path, error))]
+        found = [said(store_error(path, error).whole, language)]
     finally:
         connection.close()
     return found

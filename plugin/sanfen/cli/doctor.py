@@ -51,7 +51,7 @@ def command(context: click.Context, config: Path | None, form: str | None) -> No
 
 
 def _look(config: Path | None, language: str) -> Iterator[_Found]:
-    from sanfen.catalogue import t  # noqa: PLC0415
+    from sanfen.catalogue import said, t  # noqa: PLC0415
     from sanfen.cli.server import NoServiceError, Server, server  # noqa: PLC0415
     from sanfen.config.load import load  # noqa: PLC0415
     from sanfen.errors import ConfigError  # noqa: PLC0415
@@ -66,7 +66,11 @@ def _look(config: Path | None, language: str) -> Iterator[_Found]:
             return
         found = Server(path, load(path).settings)
     except ConfigError as error:
-        yield _Found("✕", t("doctor_config", language), error.message.splitlines()[0])
+        yield _Found(
+            "✕",
+            t("doctor_config", language),
+            said(error.message, language).splitlines()[0],
+        )
         return
     yield _Found("✓", t("doctor_config", language), str(found.config))
     yield from _service(found, language)
@@ -107,7 +111,7 @@ def _machine(language: str) -> Iterator[_Found]:
 def _service(found: "Server", language: str) -> Iterator[_Found]:
     """Whether it answers, is ready, and goes by our time."""
     from sanfen import __version__  # noqa: PLC0415
-    from sanfen.catalogue import t  # noqa: PLC0415
+    from sanfen.catalogue import said, t  # noqa: PLC0415
     from sanfen.cli.server import NoServiceError  # noqa: PLC0415
     from sanfen.clock import SystemClock  # noqa: PLC0415
     from sanfen.errors import InputError  # noqa: PLC0415
@@ -121,7 +125,7 @@ def _service(found: "Server", language: str) -> Iterator[_Found]:
         yield _Found("▲", what, t("doctor_silent", language, address=found.board))
         return
     except InputError as error:
-        yield _Found("✕", what, error.message)
+        yield _Found("✕", what, said(error.message, language))
         return
     word = "doctor_answers" if version == __version__ else "doctor_other_version"
     yield _Found("✓" if version == __version__ else "▲", what, t(word, language, address=found.board, version=version))
@@ -148,7 +152,7 @@ def _disk(found: "Server", language: str) -> Iterator[_Found]:
 
 
 def _log(found: "Server", language: str) -> Iterator[_Found]:
-    from sanfen.catalogue import t  # noqa: PLC0415
+    from sanfen.catalogue import said, t  # noqa: PLC0415
     from sanfen.cli.asking import asked  # noqa: PLC0415
     from sanfen.errors import StoreError  # noqa: PLC0415
 
@@ -165,7 +169,7 @@ def _log(found: "Server", language: str) -> Iterator[_Found]:
             )
             yield from _told(connection, language)
     except StoreError as error:
-        yield _Found("✕", t("doctor_log", language), error.message)
+        yield _Found("✕", t("doctor_log", language), said(error.message, language))
 
 
 def _told(connection: "Connection", language: str) -> Iterator[_Found]:
@@ -220,7 +224,7 @@ def _reach(host: str, port: int) -> str | None:
 
 def _ways(found: "Server", language: str) -> Iterator[_Found]:
     """Whether each way to each person can be read; and of the last message, what became of it."""
-    from sanfen.catalogue import t  # noqa: PLC0415
+    from sanfen.catalogue import said, t  # noqa: PLC0415
     from sanfen.errors import ConfigError  # noqa: PLC0415
     from sanfen.notify.ways import shown_way  # noqa: PLC0415
     from sanfen.outbound import Guard  # noqa: PLC0415
@@ -234,7 +238,7 @@ def _ways(found: "Server", language: str) -> Iterator[_Found]:
             try:
                 plugins.check_way(way.address)
             except ConfigError as error:
-                yield _Found("✕", name, error.message)
+                yield _Found("✕", name, said(error.message, language))
             else:
                 yield _Found("✓", name, t("doctor_way", language, way=shown_way(notifiers, way), name=name))
     if not settings.people:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sanfen.cli.options import spoken
+from sanfen.errors import Phrase
 
 __all__ = ["command"]
 
@@ -108,12 +109,13 @@ class _Checked(click.ParamType[str]):
         self._check = check
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from sanfen.catalogue import said  # noqa: PLC0415
         from sanfen.errors import SanfenError  # noqa: PLC0415
 
         try:
             self._check(str(value))
         except SanfenError as error:
-            self.fail(f"{error.message}; {error.hint}" if error.hint else error.message, param, ctx)
+            self.fail(said(error.whole, spoken()), param, ctx)
         return str(value)
 
 
@@ -125,7 +127,9 @@ def _zone(name: str) -> None:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise InputError(f"no zone is called {name!r}", hint="write a name such as Asia/Shanghai or UTC") from None
+        raise InputError(
+            Phrase("no zone is called {name!r}", name=name), hint="write a name such as Asia/Shanghai or UTC"
+        ) from None
 
 
 def _config(answers: dict[str, str], channel: str, language: str) -> str:
@@ -183,4 +187,4 @@ def _write(path: Path, text: str) -> None:
         path.touch(mode=0o600 if is_secret else 0o666)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        raise InputError(Phrase("cannot write {path}: {error}", path=path, error=error.strerror)) from None

@@ -9,6 +9,7 @@ import click
 
 from sanfen.cli.options import configuration, spoken
 from sanfen.cli.tables import formats
+from sanfen.errors import Phrase
 
 if TYPE_CHECKING:  # the command line must not load the service to print its help
     from sanfen.config.settings import Person, Settings
@@ -50,8 +51,12 @@ def found_person(settings: "Settings", name: str, config: Path) -> "Person":
     person = settings.people.get(name)
     if person is None:
         close = get_close_matches(name, settings.people, 1, 0.5)
-        known = f"did you mean {close[0]}?" if close else "people: " + (", ".join(settings.people) or "none")
-        raise InputError(f"{config}: nobody is called {name!r}", hint=known)
+        known = (
+            Phrase("did you mean {close}?", close=close[0])
+            if close
+            else Phrase("people: {names}", names=", ".join(settings.people) or Phrase("none"))
+        )
+        raise InputError(Phrase("{config}: nobody is called {name!r}", config=config, name=name), hint=known)
     return person
 
 
@@ -70,11 +75,16 @@ async def carry(
 
 def story(name: str, rows: list[dict[str, Any]], language: str) -> list[str]:
     """What became of a message, for a person."""
-    from sanfen.catalogue import TEXTS, t  # noqa: PLC0415
+    from sanfen.catalogue import TEXTS, said, t  # noqa: PLC0415
 
     lines = [name]
     for number, row in enumerate(rows, 1):
-        word = t(f"notify_{row['result']}", language, seconds=f"{row['took_ms'] / 1000:.1f}", answer=row["answer"])
+        word = t(
+            f"notify_{row['result']}",
+            language,
+            seconds=f"{row['took_ms'] / 1000:.1f}",
+            answer=said(row["answer"] or "", language),
+        )
         lines.append(f"  {number}. {row['way']}  {word}")
         if f"mend_{row['reason']}" in TEXTS:
             lines.append(f"     = help: {t('mend_' + row['reason'], language)}")

@@ -6,6 +6,7 @@ import click
 
 from sanfen.cli.options import spoken
 from sanfen.cli.tables import formats
+from sanfen.errors import Phrase
 
 __all__ = ["command"]
 
@@ -33,5 +34,7 @@ def command(log: Path, sql: str, params: tuple[tuple[str, str], ...], form: str 
             found = connection.execute(sql, dict(params))
             rows = [dict(row) for row in found]
         except (sqlite3.OperationalError, sqlite3.ProgrammingError, sqlite3.Warning) as error:
-            raise InputError(f"SQL: {error}", hint="views: " + ", ".join(views.NAMES)) from None
+            raise InputError(
+                Phrase("SQL: {error}", error=error), hint=Phrase("views: {names}", names=", ".join(views.NAMES))
+            ) from None
     show(rows, form, [one[0] for one in found.description or ()], t("nothing_found", spoken()))

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sanfen.cli.options import spoken
+from sanfen.errors import Phrase
 
 __all__ = ["command"]
 
@@ -80,7 +81,9 @@ def command(files: tuple[Path, ...], **options: Any) -> None:
     configure()
     language = spoken()
     if options["engine"] != "python":
-        raise InputError(f"the engine {options['engine']} is not in this release", hint="leave --engine out")
+        raise InputError(
+            Phrase("the engine {engine} is not in this release", engine=options["engine"]), hint="leave --engine out"
+        )
     said: set[str] = set()
 
     def say(name: str, **values: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from sanfen.cli.options import configuration, spoken
+from sanfen.errors import Phrase
 
 __all__ = ["command"]
 
@@ -53,13 +54,18 @@ def command(
 
     language = spoken()
     if out is not None and out.suffix not in _ENDINGS:
-        raise InputError(f"--out: {out}: no page is written so", hint="end the name in " + ", ".join(_ENDINGS))
+        raise InputError(
+            Phrase("--out: {out}: no page is written so", out=out),
+            hint=Phrase("end the name in {names}", names=", ".join(_ENDINGS)),
+        )
     if person is not None and config is None:
         raise click.UsageError(t("report_send_config", language))
     with asked(log) as connection:
         policies = units.asked_policies(connection, filters.pop("score_set"), filters.pop("policy"))
         if not policies:
-            raise InputError(f"{log}: no rounds are scored in it", hint="sanfen replay FILE --out scored.db")
+            raise InputError(
+                Phrase("{log}: no rounds are scored in it", log=log), hint="sanfen replay FILE --out scored.db"
+            )
         score_set, policy = policies[0]
         zone = ZoneInfo(policy.tz)
         week = Week.named(asked_week) if asked_week else Week.last_whole(SystemClock().now_ms(), zone)
@@ -90,7 +96,8 @@ def _write(out: Path, found: dict[str, Any], language: str) -> None:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"cannot write {out}: {error.strerror}", hint="name a file in a folder that is there"
+            Phrase("cannot write {out}: {error}", out=out, error=error.strerror),
+            hint="name a file in a folder that is there",
         ) from None
 
 

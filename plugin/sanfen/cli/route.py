@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sanfen.cli.options import configuration, spoken
+from sanfen.errors import Phrase
 
 if TYPE_CHECKING:  # the command line must not load the service to print its help
     from sanfen.core.policy import Policy
@@ -66,7 +67,10 @@ def _given(facts: Sequence[str]) -> dict[str, str]:
     for fact in facts:
         key, equals, value = fact.partition("=")
         if not equals or key not in _KEYS:
-            raise InputError(f"not a fact: {fact[:60]!r}", hint="write KEY=VALUE; keys: " + ", ".join(_KEYS))
+            raise InputError(
+                Phrase("not a fact: {fact!r}", fact=fact[:60]),
+                hint=Phrase("write KEY=VALUE; keys: {names}", names=", ".join(_KEYS)),
+            )
         out[key] = value
     return out
 
@@ -77,5 +81,8 @@ def _policy(policies: Sequence["Policy"], name: str | None) -> "Policy":
     found = next((one for one in policies if name in (None, one.id)), None)
     if found is None:
         known = ", ".join(one.id for one in policies)
-        raise InputError(f"the configuration scores by no policy {name!r}", hint=f"known: {known}")
+        raise InputError(
+            Phrase("the configuration scores by no policy {name!r}", name=name),
+            hint=Phrase("known: {known}", known=known),
+        )
     return found

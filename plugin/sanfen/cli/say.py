@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sanfen.cli.options import running, spoken
+from sanfen.errors import Phrase
 
 if TYPE_CHECKING:  # the command line must not load the service to print its help
     from sanfen.cli.server import Server
@@ -64,7 +65,10 @@ def _channel(service: "Server", name: str | None) -> "ChannelSettings | None":
     if name is None:
         return next(iter(channels.values()), None)
     if name not in channels:
-        raise InputError(f"{service.config}: no channel is called {name!r}", hint="channels: " + ", ".join(channels))
+        raise InputError(
+            Phrase("{config}: no channel is called {name!r}", config=service.config, name=name),
+            hint=Phrase("channels: {names}", names=", ".join(channels)),
+        )
     return channels[name]
 
 

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 
 __all__ = ["write"]
 
@@ -135,7 +135,8 @@ def write(name: str, into: Path, signature: str) -> list[Path]:
     """Write a new adapter's files, and return them. Raises InputError: a bad name, or something is there already."""
     if not _NAME.fullmatch(name):
         raise InputError(
-            f"not a name for an adapter: {name!r}", hint="write small letters, digits and _: line, wecom_kf"
+            Phrase("not a name for an adapter: {name!r}", name=name),
+            hint="write small letters, digits and _: line, wecom_kf",
         )
     ours = into / "adapters" / "sanfen_adapters" / "channels"
     package = f"sanfen_adapters.channels.{name}" if ours.is_dir() else f"sanfen_{name}"
@@ -166,7 +167,9 @@ def write(name: str, into: Path, signature: str) -> list[Path]:
     }
     there = [path for path in files if path.exists()]
     if there:
-        raise InputError(f"{there[0]} is there already", hint="choose another name, or remove it first")
+        raise InputError(
+            Phrase("{path} is there already", path=there[0]), hint="choose another name, or remove it first"
+        )
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text if text is fixture else text.format_map(words), encoding="utf-8")

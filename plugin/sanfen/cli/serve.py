@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sanfen.catalogue import t
+from sanfen.catalogue import said, t
 from sanfen.cli.options import configuration, spoken
 
 if TYPE_CHECKING:  # the command line must not load the service to print its help
@@ -36,6 +36,7 @@ _TAKEN_OVER = 4  # exit code: another instance has the log now
 def command(config: Path, listen: str | None, board: str | None, *, standby: bool, dry_run: bool) -> None:
     """Relay, judge, escalate and score, until stopped (Ctrl-C or SIGTERM). SIGHUP reads the configuration again."""
     from sanfen.bootstrap import Service  # noqa: PLC0415  # aiohttp and the store load only here
+    from sanfen.config.findings import Findings  # noqa: PLC0415
     from sanfen.config.load import Loaded, load  # noqa: PLC0415
     from sanfen.log import configure  # noqa: PLC0415
     from sanfen.plugins import Plugins  # noqa: PLC0415
@@ -51,7 +52,7 @@ def command(config: Path, listen: str | None, board: str | None, *, standby: boo
 
     loaded = read(config)
     for finding in loaded.warnings:
-        _say(finding.render())
+        _say(said(Findings((finding,)), spoken()))
     service = Service(loaded, read=read)
     if dry_run:
         service.front.on_kept = partial(_tell, service)
@@ -143,7 +144,8 @@ async def _reload(service: "Service", config: Path, again: asyncio.Event) -> Non
     while True:
         await again.wait()
         again.clear()
-        await service.reload(config)
+        if not await service.reload(config):
+            _say(said(service.problems, spoken()))
 
 
 def _say(line: str) -> None:

@@ -14,7 +14,7 @@ from sanfen.catalogue import t
 from sanfen.cli.options import spoken
 from sanfen.config.load import load
 from sanfen.config.settings import Settings
-from sanfen.errors import ConfigError, InputError
+from sanfen.errors import ConfigError, InputError, Phrase
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -73,7 +73,7 @@ class Server(NamedTuple):
                 yield line.decode("utf-8", "replace").rstrip("\r\n")
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", "Accept-Language": spoken()}
         if self.settings.admin_tokens:
             headers["Authorization"] = f"Bearer {self.settings.admin_tokens[0].reveal()}"
         return headers
@@ -122,4 +122,6 @@ def _refusal(error: HTTPError) -> InputError:
         said = json.load(error)
         return InputError(str(said.get("title") or said["reason"]), hint=str(said.get("hint", "")))
     except (ValueError, KeyError, TypeError):
-        return InputError(f"{error.url}: {error.code} {error.reason}")
+        return InputError(
+            Phrase("{url} answered {status}: {reason}", url=error.url, status=error.code, reason=error.reason)
+        )

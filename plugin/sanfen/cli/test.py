@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from sanfen.cli.options import configuration, spoken
+from sanfen.errors import Phrase
 
 __all__ = ["command"]
 
@@ -41,7 +42,13 @@ def command(
         try:
             chat = parse(path.read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
+            raise InputError(
+                Phrase(
+                    "cannot read {path}: {error}",
+                    path=path,
+                    error=getattr(error, "strerror", None) or Phrase("not UTF-8"),
+                )
+            ) from None
         if only is not None and only not in path.name and only not in chat.title:
             continue
         if policy is not None:

@@ -35,7 +35,7 @@ from sanfen.config.settings import (
 from sanfen.config.yaml import Document
 from sanfen.core.classify import Directory, Rule
 from sanfen.core.events import Mode
-from sanfen.errors import ParseError
+from sanfen.errors import ParseError, Phrase
 from sanfen.reading import fingerprint
 from sanfen.wire import parse_instant
 
@@ -229,7 +229,7 @@ def holidays_of(given: Iterable[str]) -> frozenset[str]:
             out |= {day.isoformat() for day in holidays.country_holidays(country, years=_YEARS)}
         except NotImplementedError:
             raise ParseError(
-                f"no holidays are known of {country!r}",
+                Phrase("no holidays are known of {country!r}", country=country),
                 hint="write a country's two letters (CN, DE), or dates: 2026-11-11",
             ) from None
     return frozenset(out)

@@ -1,10 +1,13 @@
 """A mistake in a file, and how it is shown: code, sentence, place, the line with a caret, and how to mend it."""
 
 import unicodedata
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, NamedTuple, Self
 
-__all__ = ["CODES", "Finding", "render_all"]
+from sanfen.errors import Phrase, told
+
+__all__ = ["CODES", "Finding", "Findings", "suggested"]
 
 CODES: dict[str, str] = {
     "C001": "The file is not YAML, or uses a part of YAML that is refused here: aliases, tags, several documents.",
@@ -57,29 +60,69 @@ class Finding(NamedTuple):
         """Whether the file cannot be used."""
         return self.code.startswith("C")
 
-    def render(self) -> str:
-        """As a compiler would show it."""
-        word = "error" if self.is_error else "warning"
-        out = [f"{word}[{self.code}]: {self.message}", f"  --> {self.file}:{self.line}:{self.column}"]
+    @property
+    def head(self) -> Phrase:
+        """Its first line."""
+        values = {"code": self.code, "message": self.message}
+        return (
+            Phrase("error[{code}]: {message}", **values)
+            if self.is_error
+            else Phrase("warning[{code}]: {message}", **values)
+        )
+
+    def render(self, words: Mapping[str, str] | None = None) -> str:
+        """As a compiler would show it. ``words``: in another language."""
+        words = words or {}
+        out = [
+            told(self.head, words),
+            f"  --> {self.file}:{self.line}:{self.column}",
+        ]
         if self.source:
             gutter = " " * len(str(self.line))
             pad = " " * _cells(self.source[: self.column - 1])
             marked = "^" * max(1, _cells(self.source[self.column - 1 : self.column - 1 + self.width]))
-            out += [f"{gutter} |", f"{self.line} | {self.source}", f"{gutter} | {pad}{marked} {self.note}".rstrip()]
+            out += [
+                f"{gutter} |",
+                f"{self.line} | {self.source}",
+                f"{gutter} | {pad}{marked} {told(self.note, words)}".rstrip(),
+            ]
         if self.help:
-            out.append(f"   = help: {self.help}")
+            out.append("   " + told(Phrase("= help: {hint}", hint=self.help), words))
         return "\n".join(out)
 
-    def fields(self) -> dict[str, Any]:
-        """For ``--format json``."""
-        return {name: getattr(self, name) for name in ("code", "message", "file", "line", "column", "note", "help")}
+    def fields(self, words: Mapping[str, str]) -> dict[str, Any]:
+        """For ``--format json``. ``words``: its sentences in another language."""
+        place = {"code": self.code, "file": self.file, "line": self.line, "column": self.column}
+        return place | {name: told(getattr(self, name), words) for name in ("message", "note", "help")}
 
 
-def render_all(findings: Iterable[Finding]) -> str:
-    """All findings, in order of place."""
-    return "\n\n".join(
-        finding.render() for finding in sorted(findings, key=lambda one: (one.file, one.line, one.column))
-    )
+class Findings(Phrase):
+    """Mistakes as one text, in order of place; as a phrase, it can be had in another language too."""
+
+    __slots__ = ("findings",)
+    findings: tuple[Finding, ...]
+
+    def __new__(cls, findings: Iterable[Finding]) -> Self:
+        """Of any number of findings."""
+        ordered = sorted(findings, key=lambda one: (one.file, one.line, one.column))
+        made = super().__new__(cls, "{text}", text="\n\n".join(one.render() for one in ordered))
+        made.findings = tuple(ordered)
+        return made
+
+    @property
+    def first(self) -> Phrase:
+        """The first line of all."""
+        return self.findings[0].head
+
+    def told(self, words: Mapping[str, str]) -> str:
+        """Every finding in another language."""
+        return "\n\n".join(one.render(words) for one in self.findings)
+
+
+def suggested(name: str, known: Iterable[str], rest: Phrase) -> Phrase:
+    """A hint for a name nobody knows: the one it looks like, if any, and ``rest``."""
+    close = get_close_matches(name, tuple(known), 1, 0.5)
+    return Phrase("did you mean {close!r}? {rest}", close=close[0], rest=rest) if close else rest
 
 
 def _cells(text: str) -> int:

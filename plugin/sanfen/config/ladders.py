@@ -2,17 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Literal
 
 from sanfen.conditions import VARIABLES, BadCondition, Condition
 from sanfen.config.build import holidays_of
-from sanfen.config.findings import Finding
+from sanfen.config.findings import Finding, suggested
 from sanfen.config.schema import Config, DutyModel, LadderModel, StepModel
 from sanfen.config.types import duration_text
 from sanfen.config.yaml import Document
 from sanfen.core.policy import Ladder, Policy, Step
-from sanfen.errors import ParseError
+from sanfen.errors import ParseError, Phrase
 
 __all__ = ["build_ladders", "doubts", "names"]
 
@@ -79,7 +78,7 @@ def names(document: Document, config: Config) -> Iterator[Finding]:
     people = (*config.people, *config.rosters)
     for roster, shifts in config.rosters.items():
         if roster in config.people or roster == AGENT:
-            message = f"{roster!r} is both a roster and a person"
+            message = Phrase("{roster!r} is both a roster and a person", roster=roster)
             yield document.finding("C023", message, ("rosters", roster), key=True, help_="give each its own name")
         for number, shift in enumerate(shifts):
             path: _Path = ("rosters", roster, number, "people")
@@ -106,12 +105,12 @@ def doubts(document: Document, config: Config, policies: Iterable[Policy]) -> It
         path: _Path = ("escalation", number)
         for index, name in enumerate(ladder.match.policy):
             if name not in known:
-                message = f"{name!r} scores nothing here"
-                help_ = "known: " + ", ".join(sorted(known)) + "; add it under also"
+                message = Phrase("{name!r} scores nothing here", name=name)
+                help_ = Phrase("known: {names}; add it under also", names=", ".join(sorted(known)))
                 yield document.finding("W107", message, (*path, "match", "policy", index), help_=help_)
         policy = next((one for one in judged if one.id in ladder.match.policy), judged[0])
         if not ladder.steps:
-            message = f"ladder {ladder.name!r} tells nobody"
+            message = Phrase("ladder {name!r} tells nobody", name=ladder.name)
             yield document.finding("W103", message, path, help_="add a step, or leave it out if that is meant")
         yield from _times(document, ladder, path, policy)
         yield from _nobody(document, config, ladder, path)
@@ -124,10 +123,9 @@ def _unknown(
     listed = tuple(known)
     for place, name in enumerate(used):
         if name not in listed:
-            close = get_close_matches(name, listed, 1, 0.5)
-            help_ = (f"did you mean {close[0]!r}? " if close else "") + f"known: {', '.join(listed) or 'nobody yet'}"
+            help_ = suggested(name, listed, Phrase("known: {names}", names=", ".join(listed) or Phrase("nobody yet")))
             note = "nobody would be told" if section == "people" else ""
-            message = f"{name!r} is not under `{section}:`"
+            message = Phrase("{name!r} is not under `{section}:`", name=name, section=section)
             yield document.finding("C021", message, (*path, place), note=note, help_=help_)
 
 
@@ -137,8 +135,7 @@ def _condition(document: Document, text: str, path: _Path) -> Iterator[Finding]:
     except BadCondition as bad:
         help_ = bad.hint
         if bad.unknown is not None:
-            close = get_close_matches(bad.unknown, VARIABLES, 1, 0.5)
-            help_ = (f"did you mean {close[0]!r}? " if close else "") + "known: " + ", ".join(VARIABLES)
+            help_ = suggested(bad.unknown, VARIABLES, Phrase("known: {names}", names=", ".join(VARIABLES)))
         found = document.finding("C030", bad.message, path, help_=help_)
         shift = found.source[found.column - 1 :].find(text)  # a quoted text begins behind its quote
         if shift >= 0:
@@ -158,15 +155,25 @@ def _times(document: Document, ladder: LadderModel, path: _Path, policy: Policy)
         key = next(name for name in ("at", "before", "late") if getattr(model, name) is not None)
         where = (*path, "steps", index, key)
         if at_ms < 0:
-            message = f"step {duration_text(-step.at_ms)} before the deadline comes before the question"
-            yield document.finding("W101", message, where, help_=f"the deadline is {duration_text(after_ms)}")
+            message = Phrase(
+                "step {ahead} before the deadline comes before the question", ahead=duration_text(-step.at_ms)
+            )
+            yield document.finding(
+                "W101", message, where, help_=Phrase("the deadline is {deadline}", deadline=duration_text(after_ms))
+            )
         elif model.at is not None and at_ms >= after_ms:
-            message = f"step at {duration_text(at_ms)} is not before the deadline ({duration_text(after_ms)})"
+            message = Phrase(
+                "step at {at} is not before the deadline ({deadline})",
+                at=duration_text(at_ms),
+                deadline=duration_text(after_ms),
+            )
             note = "the round is already late when this fires"
             help_ = "write late: 0s for a step at the breach, or silence with # sanfen: allow W101"
             yield document.finding("W101", message, where, note=note, help_=help_)
         if 0 <= at_ms < latest:
-            message = f"step at {duration_text(at_ms)} comes after one at {duration_text(latest)}"
+            message = Phrase(
+                "step at {at} comes after one at {latest}", at=duration_text(at_ms), latest=duration_text(latest)
+            )
             yield document.finding("W102", message, where, help_="write the steps in order of time")
         latest = max(latest, at_ms)
 
@@ -176,7 +183,7 @@ def _transfers(document: Document, ladder: LadderModel, path: _Path, policy: Pol
         return
     for index, step in enumerate(ladder.steps):
         if step.reassign is not None:
-            message = f"under {policy.id} a conversation given away unanswered is itself a miss"
+            message = Phrase("under {policy} a conversation given away unanswered is itself a miss", policy=policy.id)
             help_ = (
                 "its holder is told first (30s before, unless a step notifies agent); give it away only as a last step"
             )
@@ -196,7 +203,7 @@ def _nobody(document: Document, config: Config, ladder: LadderModel, path: _Path
         first = alone[0]
         last = next((minute for minute in alone if minute + 1 not in alone), alone[-1])
         span = f"{first // 60:02}:{first % 60:02}-{(last + 1) // 60:02}:{(last + 1) % 60:02}"
-        message = f"nobody of ladder {ladder.name!r} is there at {span}"
+        message = Phrase("nobody of ladder {name!r} is there at {span}", name=ladder.name, span=span)
         yield document.finding(
             "W108", message, path, help_="add somebody, or fallback: [NAME] for whoever is told then"
         )

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,16 +10,16 @@ from pydantic import BaseModel, ValidationError
 
 from sanfen.config import presets, safety, sense
 from sanfen.config.build import build_rules, build_settings
-from sanfen.config.findings import Finding, render_all
+from sanfen.config.findings import Finding, Findings, suggested
 from sanfen.config.ladders import build_ladders
 from sanfen.config.policies import PolicyModel
 from sanfen.config.schema import Config, OwnPolicy
 from sanfen.config.settings import Settings
-from sanfen.config.types import duration_text
+from sanfen.config.types import duration_text, refusal
 from sanfen.config.yaml import Document, read_file
 from sanfen.core.classify import Rule
 from sanfen.core.policy import Policy
-from sanfen.errors import ConfigError, InputError, PolicyError
+from sanfen.errors import ConfigError, InputError, Phrase, PolicyError, UnreadableError
 
 __all__ = ["Loaded", "inspect", "inspect_rules", "load"]
 
@@ -53,7 +52,7 @@ def load(
     loaded, findings = inspect(path, env, deadlines=deadlines, listen=listen)
     errors = [finding for finding in findings if finding.is_error]
     if loaded is None or errors:
-        raise ConfigError(render_all(findings))
+        raise ConfigError(Findings(findings))
     return replace(loaded, warnings=tuple(findings))
 
 
@@ -117,7 +116,7 @@ def inspect_rules(path: Path, *, needed: bool = True) -> tuple[Rule, ...]:
             document.findings += _shape(document, error, Config, ())
         else:
             return build_rules(config, document)
-    raise ConfigError(render_all(document.findings))
+    raise ConfigError(Findings(document.findings))
 
 
 def _tidy(document: Document, findings: list[Finding]) -> list[Finding]:
@@ -156,7 +155,7 @@ def _policies(document: Document, config: Config, findings: list[Finding]) -> li
         if made is not None:
             out.append(made)
         if presets.unverified(name):
-            message = f"the preset {name} is not verified: no source supports it"
+            message = Phrase("the preset {name} is not verified: no source supports it", name=name)
             findings.append(document.finding("W106", message, path, help_="check the rule with the platform"))
     if out and config.target is not None:
         out[0] = replace(out[0], targets=sense.own_target(config.target))
@@ -202,6 +201,12 @@ def _expanded(policy: OwnPolicy) -> dict[str, Any]:
 # --- pydantic's errors, in place and in our words ---------------------------------------------------------------------
 
 
+_LIST, _TEXT = Phrase("a list must stand here"), Phrase("a text must stand here")
+_KINDS = {"tuple_type": _LIST, "list_type": _LIST, "string_type": _TEXT} | dict.fromkeys(
+    ("dict_type", "model_type", "model_attributes_type"), Phrase("keys with values must stand here")
+)
+
+
 def _shape(document: Document, error: ValidationError, model: type[BaseModel], base: _Path) -> list[Finding]:
     found = error.errors(include_url=False)
     # A list that is too short only because its items were refused is no mistake of its own.
@@ -215,24 +220,27 @@ def _one(document: Document, found: Any, model: type[BaseModel], base: _Path) ->
     kind = str(found["type"])
     if kind == "extra_forbidden":
         known = _keys(model, loc[:-1])
-        close = get_close_matches(name, known, 1, 0.5)
-        help_ = (f"did you mean {close[0]!r}? " if close else "") + "known here: " + ", ".join(known)
-        return document.finding("C010", f"unknown key {name!r}", path, key=True, note="not a setting here", help_=help_)
+        help_ = suggested(name, known, Phrase("known here: {names}", names=", ".join(known)))
+        return document.finding(
+            "C010", Phrase("unknown key {name!r}", name=name), path, key=True, note="not a setting here", help_=help_
+        )
     if kind == "missing":
-        return document.finding("C011", f"{name!r} is missing", path[:-1], help_=_describe(model, loc))
-    message = str(found["msg"]).removeprefix("Value error, ")
+        return document.finding(
+            "C011", Phrase("{name!r} is missing", name=name), path[:-1], help_=_describe(model, loc)
+        )
     if kind in ("literal_error", "enum"):
-        expected = str((found.get("ctx") or {}).get("expected", ""))
+        choices = str((found.get("ctx") or {}).get("expected", "")).replace("'", "").replace(" or ", ", ")
         given = found.get("input")
-        close = get_close_matches(str(given), expected.replace("'", "").replace(" or ", ", ").split(", "), 1, 0.5)
-        help_ = (f"did you mean {close[0]!r}? " if close else "") + f"write {expected}"
-        return document.finding("C012", f"{_dotted(loc)}: {given!r} is not known", path, help_=help_)
-    if kind in ("dict_type", "model_type", "tuple_type", "list_type", "string_type", "model_attributes_type"):
-        word = {"tuple_type": "a list", "list_type": "a list", "string_type": "a text"}.get(kind, "keys with values")
-        return document.finding("C012", f"{_dotted(loc)}: {word} must stand here", path)
-    code = "C013" if message.startswith(("not a", "neither ", "unknown time zone")) else "C012"
-    sentence, _, mend = message.partition("; ")
-    return document.finding(code, f"{_dotted(loc)}: {sentence}" if loc else sentence, path, help_=mend)
+        help_ = suggested(str(given), choices.split(", "), Phrase("write {names}", names=choices))
+        return document.finding(
+            "C012", Phrase("{place}: {given!r} is not known", place=_dotted(loc), given=given), path, help_=help_
+        )
+    if kind in _KINDS:
+        return document.finding("C012", Phrase("{place}: {sentence}", place=_dotted(loc), sentence=_KINDS[kind]), path)
+    unfit = refusal(found)
+    sentence = Phrase("{place}: {sentence}", place=_dotted(loc), sentence=unfit.message) if loc else unfit.message
+    code = "C013" if isinstance(unfit, UnreadableError) else "C012"
+    return document.finding(code, sentence, path, help_=unfit.hint)
 
 
 def _dotted(loc: _Path) -> str:

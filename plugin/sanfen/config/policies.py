@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from sanfen.config.types import Clock, Date, Duration, Flag, Share, Whole, Window
 from sanfen.core import policy as core
+from sanfen.errors import Phrase, UnfitError, UnreadableError
 
 __all__ = ["DAYS", "DueModel", "HoursModel", "PeriodModel", "PolicyModel", "ReportModel"]
 
@@ -78,11 +79,11 @@ class WeekModel(_Model):
     def _some_and_apart(self) -> "WeekModel":
         spans = [span for name in DAYS for span in getattr(self, name)]
         if not spans:
-            raise ValueError('no day is open; name at least one, such as mon: ["09:00-17:00"]')
+            raise UnfitError("no day is open", 'name at least one, such as mon: ["09:00-17:00"]')
         for name in DAYS:
             day = getattr(self, name)
             if any(later[0] < (earlier[1] if earlier[1] > earlier[0] else 1441) for earlier, later in pairwise(day)):
-                raise ValueError(f"{name}: spans overlap or are not in order")
+                raise UnfitError(Phrase("{name}: spans overlap or are not in order", name=name))
         return self
 
 
@@ -107,9 +108,9 @@ class HoursModel(_Model):
     @model_validator(mode="after")
     def _opens(self) -> "HoursModel":
         if not self.days:
-            raise ValueError("no day is open; leave days out for all seven")
+            raise UnfitError("no day is open", "leave days out for all seven")
         if self.week is not None and self.model_fields_set & {"open", "close", "days"}:
-            raise ValueError("week stands in place of open, close and days: give one or the other")
+            raise UnfitError("week stands in place of open, close and days: give one or the other")
         return self
 
 
@@ -153,11 +154,11 @@ class DueModel(_Model):
     def _one_form(self) -> "DueModel":
         forms = [name for name in ("after", "workdays", "batch", "weekday") if getattr(self, name) is not None]
         if len(forms) != 1:
-            raise ValueError("a due rule needs exactly one of after, workdays, batch, weekday")
+            raise UnfitError("a due rule needs exactly one of after, workdays, batch, weekday")
         if forms != ["after"] and self.at is None:
-            raise ValueError(f"a due rule with {forms[0]} needs at: the local time of the deadline")
+            raise UnfitError(Phrase("a due rule with {forms} needs at: the local time of the deadline", forms=forms[0]))
         if self.at == "same" and forms != ["workdays"]:
-            raise ValueError("at: same goes with workdays only")
+            raise UnfitError("at: same goes with workdays only")
         return self
 
 
@@ -258,7 +259,7 @@ class MarksModel(_Model):
     @model_validator(mode="after")
     def _rising(self) -> "MarksModel":
         if any(later.within <= earlier.within for earlier, later in pairwise(self.bands)):
-            raise ValueError("bands: each within must be longer than the one before")
+            raise UnfitError("bands: each within must be longer than the one before")
         return self
 
 
@@ -364,7 +365,8 @@ class PolicyModel(_Model):
             try:
                 ZoneInfo(value)
             except (KeyError, ValueError, OSError):
-                raise ValueError(f"unknown time zone {value!r}; write shop or a name such as Asia/Shanghai") from None
+                unknown = Phrase("unknown time zone {value!r}", value=value)
+                raise UnreadableError(unknown, "write shop or a name such as Asia/Shanghai") from None
         return value
 
     @field_validator("empty_replies")
@@ -374,25 +376,25 @@ class PolicyModel(_Model):
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise ValueError(f"not a regular expression: {pattern!r}: {error}") from None
+                raise UnreadableError(Phrase("not a regular expression: {error}", error=error), pattern) from None
         return value
 
     @field_validator("due")
     @classmethod
     def _some_due(cls, value: tuple[DueModel, ...]) -> tuple[DueModel, ...]:
         if not value:
-            raise ValueError("a policy needs at least one due rule")
+            raise UnfitError("a policy needs at least one due rule")
         return value
 
     @model_validator(mode="after")
     def _fits(self) -> "PolicyModel":
         if (self.kind == "constraint") != (self.constraint is not None):
-            raise ValueError("kind: constraint and constraint: go together")
+            raise UnfitError("kind: constraint and constraint: go together")
         if self.judge == "mean" and self.due[0].after is None:
-            raise ValueError("judge: mean needs a first due rule with after")
+            raise UnfitError("judge: mean needs a first due rule with after")
         single = self.unit in ("round", "message")
         if single and self.judge != "each":
-            raise ValueError(f"judge: {self.judge} needs a unit of several rounds; unit is {self.unit}")
+            raise UnfitError(Phrase("unit: {unit} needs judge: each", unit=self.unit))
         if not single and self.judge == "each":
-            raise ValueError(f"unit: {self.unit} needs judge: first, any, all or mean")
+            raise UnfitError(Phrase("unit: {unit} needs judge: first, any, all or mean", unit=self.unit))
         return self

@@ -9,11 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sanfen.config.findings import Findings, suggested
 from sanfen.config.frozen import to_policy
 from sanfen.config.policies import PolicyModel
+from sanfen.config.types import refusal
 from sanfen.config.yaml import Document, read_file, read_text
 from sanfen.core.policy import Policy
-from sanfen.errors import InputError, PolicyError
+from sanfen.errors import InputError, Phrase, PolicyError, UnfitError
 
 __all__ = [
     "DEFAULT",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 DEFAULT = "taobao-2022-01"
+_EVERY_KEY = Phrase("docs/policies.md lists every key")
 _CHAIN = 8  # how long a chain of based_on may be
 
 
@@ -54,7 +57,7 @@ def tree(name: str, own: Mapping[str, Mapping[str, Any]] | None = None) -> dict[
     wanted: str | None = name
     while wanted is not None:
         if len(chain) >= _CHAIN:
-            raise PolicyError(f"policy {name}: based_on goes in a circle", hint="base it on a preset")
+            raise PolicyError(Phrase("policy {name}: based_on goes in a circle", name=name), hint="base it on a preset")
         found = _find(wanted, own or {})
         chain.append(found)
         wanted = found.get("based_on")
@@ -86,8 +89,12 @@ def policy(
 def scoring(found: PolicyModel, *, tz: str = "Asia/Shanghai", holidays: frozenset[str] = frozenset()) -> Policy:
     """The core's policy of a model. Raises PolicyError for a platform without a rule, or with a limit on sending only."""
     if found.kind != "response":
-        word = "has no response rule" if found.kind == "none" else "limits sending and scores no replies"
-        raise PolicyError(f"policy {found.id} {word}", hint="`sanfen policies` lists the others")
+        sentence = (
+            Phrase("policy {name} has no response rule", name=found.id)
+            if found.kind == "none"
+            else Phrase("policy {name} limits sending and scores no replies", name=found.id)
+        )
+        raise PolicyError(sentence, hint="`sanfen policies` lists the others")
     return to_policy(found, tz=tz, holidays=holidays)
 
 
@@ -98,13 +105,18 @@ def validate(made: Mapping[str, Any], name: str) -> PolicyModel:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        message = str(first["msg"]).removeprefix("Value error, ")
+        refused = refusal(first)
         if first["type"] == "literal_error":
-            message = f"not {first['input']!r}; choose from {first['ctx']['expected']}".replace(" or ", ", ")
+            choices = str(first["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
+            refused = UnfitError(
+                Phrase("not {given!r}", given=first["input"]), Phrase("choose from {names}", names=choices)
+            )
         elif first["type"] == "extra_forbidden":
-            close = get_close_matches(where, PolicyModel.model_fields, n=1)
-            message = "not a key of a policy" + (f"; did you mean {close[0]}?" if close else "")
-        raise PolicyError(f"policy {name}: {where}: {message}", hint="docs/policies.md lists every key") from None
+            refused = UnfitError("not a key of a policy", suggested(where, PolicyModel.model_fields, _EVERY_KEY))
+        raise PolicyError(
+            Phrase("policy {name}: {where}: {sentence}", name=name, where=where, sentence=refused.message),
+            hint=refused.hint or _EVERY_KEY,
+        ) from None
 
 
 def sources(name: str) -> list[dict[str, Any]]:
@@ -132,19 +144,25 @@ def apply_set(made: dict[str, Any], dotted: str, text: str) -> None:
     """Set ``hours.open`` to a YAML text, in place. Raises InputError."""
     document = read_text(text or "null", "--set")
     if document.findings:
-        raise InputError(f"--set {dotted}: {document.findings[0].message}", hint="write --set KEY=VALUE, VALUE as YAML")
+        raise InputError(
+            Phrase("--set {one}: {sentence}", one=dotted, sentence=document.findings[0].message),
+            hint="write --set KEY=VALUE, VALUE as YAML",
+        )
     *parents, last = dotted.split(".")
     if not all([*parents, last]) or parents[:1] == [""] or dotted.split(".", maxsplit=1)[0] not in _keys():
         close = get_close_matches(dotted.split(".", maxsplit=1)[0], _keys(), n=1)
-        hint = f"did you mean {close[0]}?" if close else "docs/policies.md lists every key"
-        raise InputError(f"--set {dotted}: not a key of a policy", hint=hint)
+        hint = Phrase("did you mean {close}?", close=close[0]) if close else _EVERY_KEY
+        raise InputError(Phrase("--set {dotted}: not a key of a policy", dotted=dotted), hint=hint)
     at: Any = made
     for part in parents:
         step = at.get(part)
         if step is None:
             step = {}
         if not isinstance(step, dict):
-            raise InputError(f"--set {dotted}: {part} has no keys below it", hint=f"set {part} as a whole")
+            raise InputError(
+                Phrase("--set {dotted}: {part} has no keys below it", dotted=dotted, part=part),
+                hint=Phrase("set {part} as a whole", part=part),
+            )
         at[part] = dict(step)
         at = at[part]
     at[last] = document.tree
@@ -165,9 +183,11 @@ def _find(name: str, own: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         return {"id": path.stem} | _plain(document)
     close = get_close_matches(name, [*own, *names()], n=1)
     hint = (
-        f"did you mean {close[0]}?" if close else "`sanfen policies` lists those that are shipped; a file ends in .yaml"
+        Phrase("did you mean {close}?", close=close[0])
+        if close
+        else "`sanfen policies` lists those that are shipped; a file ends in .yaml"
     )
-    raise PolicyError(f"no policy is called {name!r}", hint=hint)
+    raise PolicyError(Phrase("no policy is called {name!r}", name=name), hint=hint)
 
 
 @cache
@@ -177,7 +197,9 @@ def _shipped(name: str) -> Document:
 
 def _plain(document: Document) -> dict[str, Any]:
     if document.findings:
-        raise InputError(document.findings[0].render(), hint="")
+        raise InputError(Findings(document.findings[:1]))
     if not isinstance(document.tree, dict):
-        raise InputError(f"{document.name} is not a policy: it holds no keys", hint="docs/policies.md shows one")
+        raise InputError(
+            Phrase("{name} is not a policy: it holds no keys", name=document.name), hint="docs/policies.md shows one"
+        )
     return dict(document.tree)

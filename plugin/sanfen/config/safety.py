@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sanfen.config.findings import Finding
 from sanfen.config.schema import Config, SecretModel
 from sanfen.config.yaml import Document
-from sanfen.errors import ParseError
+from sanfen.errors import ParseError, Phrase
 from sanfen.outbound import Guard
 from sanfen.wire import parse_instant
 
@@ -25,13 +25,18 @@ def unsafe(document: Document, config: Config) -> Iterator[Finding]:
     hooks, board = config.listen.hooks[0], config.listen.board[0]
     for name, channel in config.channels.items():
         if channel.signing == "none" and not _is_loopback(hooks):
-            message = f"channel {name!r} takes unsigned messages on {hooks}"
+            message = Phrase("channel {name!r} takes unsigned messages on {hooks}", name=name, hooks=hooks)
             where = ("channels", name, "signing")
             yield document.finding("C012", message, where, help_="give it a secret, or listen on 127.0.0.1")
     tokens = list(_tokens(config))
     if not tokens and not _is_loopback(board):
-        message = f"the board and the API would be open to anybody on {board}"
-        yield document.finding("C012", message, ("listen", "board"), help_=f"listen on 127.0.0.1, or {_MAKE_TOKEN}")
+        message = Phrase("the board and the API would be open to anybody on {board}", board=board)
+        yield document.finding(
+            "C012",
+            message,
+            ("listen", "board"),
+            help_=Phrase("listen on 127.0.0.1, or {otherwise}", otherwise=_MAKE_TOKEN),
+        )
     for path, token in tokens:
         if len(token) < _TOKEN_CHARACTERS or len(set(token)) < _TOKEN_VARIETY or not token.isascii():
             found = document.finding("C012", "the token could be guessed", path, help_=_MAKE_TOKEN)
@@ -59,31 +64,36 @@ def _targets(document: Document, config: Config) -> Iterator[Finding]:
     """Addresses that nobody may be sent to, as far as they can be told without asking a name server."""
     guard = Guard(config.outbound.allow)
     for number, wrong in guard.unreadable:
-        message = f"neither a network nor a host name: {wrong!r}"
+        message = Phrase("neither a network nor a host name: {wrong!r}", wrong=wrong)
         yield document.finding("C013", message, ("outbound", "allow", number), help_="write 10.0.0.0/8, or a name")
     for name, person in config.people.items():
         for index, way in enumerate(person.via):
             url = way.url.partition("+")[2]
             refusal = guard.refusal(url) if url.startswith(("http://", "https://")) else None
             if refusal:
-                message = f"{name}: {refusal}"
+                message = Phrase("{place}: {sentence}", place=name, sentence=refusal)
                 yield document.finding("C012", message, ("people", name, "via", index), help_=_hint(url))
     inside = guard.inside()
     for name, channel in config.channels.items():
         for word, forward in (("from_customer", channel.from_customer), ("from_shop", channel.from_shop)):
             refusal = inside.refusal(forward.forward) if forward else None
             if forward and refusal:
-                message = f"channel {name!r}: {refusal}"
+                message = Phrase("channel {name!r}: {sentence}", name=name, sentence=refusal)
                 path = ("channels", name, word, "forward")
                 yield document.finding("C012", message, path, help_=_hint(forward.forward))
     refusal = inside.refusal(config.heartbeat.url) if config.heartbeat else None
     if config.heartbeat and refusal:
         url = config.heartbeat.url
-        yield document.finding("C012", f"heartbeat: {refusal}", ("heartbeat", "url"), help_=_hint(url))
+        yield document.finding(
+            "C012",
+            Phrase("{place}: {sentence}", place="heartbeat", sentence=refusal),
+            ("heartbeat", "url"),
+            help_=_hint(url),
+        )
 
 
 def _hint(url: str) -> str:
-    return f"write another address, or outbound: {{allow: [{urlsplit(url).hostname}]}}"
+    return Phrase("write another address, or outbound: {{allow: [{host}]}}", host=urlsplit(url).hostname)
 
 
 def unwise(document: Document, config: Config) -> Iterator[Finding]:
@@ -91,7 +101,7 @@ def unwise(document: Document, config: Config) -> Iterator[Finding]:
     for name, channel in config.channels.items():
         yield from literal(document, [path for path, _ in _secrets(name, channel.secret, channel.secrets)])
         if channel.signing == "none":
-            message = f"channel {name!r} takes unsigned messages"
+            message = Phrase("channel {name!r} takes unsigned messages", name=name)
             yield document.finding("W111", message, ("channels", name, "signing"), help_="fine for a trial on loopback")
     for name, person in config.people.items():
         ways: list[_Path] = [

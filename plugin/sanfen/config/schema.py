@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from sanfen.config.policies import DAYS, DayName
 from sanfen.config.types import Date, Duration, Share, Whole, Window
 from sanfen.core.events import Mode
+from sanfen.errors import Phrase, UnfitError, UnreadableError
 
 __all__ = ["Config", "OwnPolicy"]
 
@@ -22,14 +23,14 @@ _SHORTEST_EVERY_MS = 10_000
 def _length(value: Any) -> tuple[str, int]:
     found = _COMPARE.fullmatch(str(value).strip())
     if not found:
-        raise ValueError(f"not a comparison: {str(value)!r}; write it as '>= 12'")
+        raise UnreadableError(Phrase("not a comparison: {value!r}", value=str(value)), "write it as '>= 12'")
     return found[1], int(found[2])
 
 
 def _less_than(value: Any) -> Any:
     text = str(value).strip()
     if not text.startswith("<"):
-        raise ValueError(f"not a bound: {text!r}; write it as '< 1500ms'")
+        raise UnreadableError(Phrase("not a bound: {text!r}", text=text), "write it as '< 1500ms'")
     return text[1:].strip()
 
 
@@ -40,14 +41,14 @@ def _listed(value: Any) -> Any:
 def _address(value: Any) -> tuple[str, int]:
     found = _ADDRESS.fullmatch(str(value).strip())
     if not found or not 0 <= int(found[3]) <= _HIGHEST_PORT:
-        raise ValueError(f"not an address: {str(value)!r}; write it as 127.0.0.1:8970")
+        raise UnreadableError(Phrase("not an address: {value!r}", value=str(value)), "write it as 127.0.0.1:8970")
     return found[1] or found[2], int(found[3])
 
 
 def _url(value: Any) -> str:
     text = str(value).strip()
     if not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", text):
-        raise ValueError("not a base address; write it as http://127.0.0.1:9001/in, without query and user name")
+        raise UnreadableError("not a base address", "write it as http://127.0.0.1:9001/in, without query and user name")
     return text
 
 
@@ -76,7 +77,9 @@ def _network(value: Any) -> IPv4Network | IPv6Network:
     try:
         return ip_network(str(value).strip())
     except ValueError:
-        raise ValueError(f"not a network: {str(value)!r}; write it as 10.0.0.0/8 or 192.0.2.7") from None
+        raise UnreadableError(
+            Phrase("not a network: {value!r}", value=str(value)), "write it as 10.0.0.0/8 or 192.0.2.7"
+        ) from None
 
 
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network), WithJsonSchema({"type": "string"})]
@@ -104,7 +107,9 @@ class ShopModel(_Model):
         try:
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
-            raise ValueError(f"unknown time zone {value!r}; write a name such as Asia/Shanghai") from None
+            raise UnreadableError(
+                Phrase("unknown time zone {value!r}", value=value), "write a name such as Asia/Shanghai"
+            ) from None
         return value
 
 
@@ -280,7 +285,7 @@ class MatchModel(_Model):
         try:
             re.compile(value or "")
         except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
+            raise UnreadableError(Phrase("not a regular expression: {error}", error=error)) from None
         return value
 
 
@@ -299,7 +304,7 @@ class RuleModel(_Model):
     @model_validator(mode="after")
     def _one(self) -> "RuleModel":
         if (self.verdict is None) == (self.mode is None):
-            raise ValueError("a rule needs verdict or mode, one of them")
+            raise UnfitError("a rule needs verdict or mode, one of them")
         return self
 
 
@@ -409,11 +414,11 @@ class StepModel(_Model):
     @model_validator(mode="after")
     def _whole(self) -> "StepModel":
         if sum(one is not None for one in (self.at, self.before, self.late)) != 1:
-            raise ValueError("a step needs at, before or late, one of them")
+            raise UnfitError("a step needs at, before or late, one of them")
         if not self.notify and self.reassign is None:
-            raise ValueError("a step needs notify or reassign")
+            raise UnfitError("a step needs notify or reassign")
         if self.every is not None and self.every < _SHORTEST_EVERY_MS:
-            raise ValueError("not a bearable pace: every is shorter than 10s; write every: 30s")
+            raise UnreadableError("not a bearable pace: every is shorter than 10s", "write every: 30s")
         return self
 
 

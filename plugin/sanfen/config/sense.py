@@ -1,19 +1,18 @@
 """What the shape cannot see: names nobody defined, steps too late, rules that never match."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache
 
 from sanfen.config import ladders
 from sanfen.config.build import quiet_of
-from sanfen.config.findings import Finding
+from sanfen.config.findings import Finding, suggested
 from sanfen.config.safety import literal
 from sanfen.config.schema import Config, LadderModel
 from sanfen.config.types import duration_text
 from sanfen.config.yaml import Document
 from sanfen.core.policy import Policy, Target
-from sanfen.errors import ConfigError, ParseError
+from sanfen.errors import ConfigError, ParseError, Phrase
 from sanfen.plugins import Plugins
 
 __all__ = ["deadlines", "doubts", "names", "own_target"]
@@ -53,8 +52,15 @@ def deadlines(document: Document, config: Config, known: Mapping[str, int]) -> I
             continue
         for key, value_ms, code in (("ack_within", channel.ack_within, "C024"), ("timeout", channel.timeout, "W112")):
             if value_ms >= deadline_ms and not (key == "timeout" and channel.delivery != "relay"):
-                message = f"{key} ({duration_text(value_ms)}) is not below what channel {name!r} waits for an answer"
-                note = f"it gives up after {duration_text(deadline_ms)} and sends the same again"
+                message = Phrase(
+                    "{key} ({duration}) is not below what channel {name!r} waits for an answer",
+                    key=key,
+                    duration=duration_text(value_ms),
+                    name=name,
+                )
+                note = Phrase(
+                    "it gives up after {deadline} and sends the same again", deadline=duration_text(deadline_ms)
+                )
                 path = ("channels", name, key) if key in channel.model_fields_set else ("channels", name)
                 yield document.finding(
                     code,
@@ -72,11 +78,11 @@ def _channels(document: Document, config: Config) -> Iterator[Finding]:
     for path, wanted in used:
         for name in wanted:
             if name not in config.channels:
-                close = get_close_matches(name, config.channels, 1, 0.5)
-                help_ = (
-                    f"did you mean {close[0]!r}?" if close else "known: " + (", ".join(config.channels) or "none yet")
+                known = Phrase("known: {names}", names=", ".join(config.channels) or Phrase("none yet"))
+                help_ = suggested(name, config.channels, known)
+                yield document.finding(
+                    "C022", Phrase("{name!r} is not under `channels:`", name=name), path, help_=help_
                 )
-                yield document.finding("C022", f"{name!r} is not under `channels:`", path, help_=help_)
 
 
 def _twice(document: Document, config: Config) -> Iterator[Finding]:
@@ -86,7 +92,7 @@ def _twice(document: Document, config: Config) -> Iterator[Finding]:
     ):
         for number, name in enumerate(listed):
             if name in listed[:number]:
-                message = f"two entries of {section} are called {name!r}"
+                message = Phrase("two entries of {section} are called {name!r}", section=section, name=name)
                 yield document.finding("C023", message, (section, number, "name"), help_="give each its own name")
 
 
@@ -94,9 +100,11 @@ def _other(document: Document, config: Config) -> Iterator[Finding]:
     for name, channel in config.channels.items():
         path = ("channels", name)
         if not name or "/" in name or name in ("in", "out"):
-            yield document.finding("C012", f"channel {name!r} cannot stand in an address", path, key=True)
+            yield document.finding(
+                "C012", Phrase("channel {name!r} cannot stand in an address", name=name), path, key=True
+            )
         if channel.signing == "required" and not (channel.secret or channel.secrets):
-            message = f"channel {name!r} has no secret to check signatures with"
+            message = Phrase("channel {name!r} has no secret to check signatures with", name=name)
             yield document.finding(
                 "C011", message, path, key=True, help_="write secret: ${NAME}, or signing: none on loopback"
             )
@@ -125,7 +133,12 @@ def _addresses(document: Document, config: Config) -> Iterator[Finding]:
             try:
                 kind = ways.check_way(way.url)
             except ConfigError as error:
-                yield document.finding("C012", f"{name}: {error.message}", (*path, "url"), help_=error.hint)
+                yield document.finding(
+                    "C012",
+                    Phrase("{place}: {sentence}", place=name, sentence=error.message),
+                    (*path, "url"),
+                    help_=error.hint,
+                )
             else:
                 if kind.secret_address:
                     yield from literal(document, [path, (*path, "url")])
@@ -133,18 +146,20 @@ def _addresses(document: Document, config: Config) -> Iterator[Finding]:
 
 def _target(document: Document, config: Config) -> Iterator[Finding]:
     if config.target is not None and config.target > 1:
-        yield document.finding("W105", f"a target of {float(config.target):.0%} cannot be met", ("target",))
+        yield document.finding(
+            "W105", Phrase("a target of {target:.0%} cannot be met", target=float(config.target)), ("target",)
+        )
 
 
 def _unreachable(document: Document, config: Config) -> Iterator[Finding]:
     for index, rule in enumerate(config.classify[:-1]):
         if not rule.match.model_fields_set:
-            message = f"rules below {rule.name!r} never match: it takes every reply"
+            message = Phrase("rules below {name!r} never match: it takes every reply", name=rule.name)
             yield document.finding("W104", message, ("classify", index + 1), help_="move it to the end")
             break
     for index, ladder in enumerate(config.escalation[:-1]):
         if _takes_all(ladder):
-            message = f"ladders below {ladder.name!r} never match: it takes every round"
+            message = Phrase("ladders below {name!r} never match: it takes every round", name=ladder.name)
             yield document.finding("W104", message, ("escalation", index + 1), help_="move it to the end")
             break
 
@@ -158,7 +173,9 @@ def _stored(document: Document, config: Config) -> Iterator[Finding]:
     for name, channel in config.channels.items():
         kind = known.get(channel.adapter)
         if channel.delivery != "relay" and kind is not None and kind.ack == "passthrough":
-            message = f"the workflow's answer is a message on channel {name!r}: it cannot be answered before"
+            message = Phrase(
+                "the workflow's answer is a message on channel {name!r}: it cannot be answered before", name=name
+            )
             yield document.finding("W113", message, ("channels", name, "delivery"), help_="write delivery: relay")
 
 

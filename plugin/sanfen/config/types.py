@@ -5,11 +5,14 @@ turns ``23:00`` into 1380 and ``on`` into true.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from fractions import Fraction
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
+
+from sanfen.errors import Phrase, UnfitError, UnreadableError
 
 __all__ = [
     "Clock",
@@ -22,6 +25,7 @@ __all__ = [
     "duration_text",
     "parse_clock",
     "parse_duration",
+    "refusal",
 ]
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -35,11 +39,14 @@ _LONGEST_MS = 20 * 366 * _UNITS["d"]
 
 
 def parse_duration(value: Any) -> int:
-    """Milliseconds of a text such as ``90s``, ``2m30s``, ``1h``. Raises ValueError with the mend."""
+    """Milliseconds of a text such as ``90s``, ``2m30s``, ``1h``. Raises UnreadableError."""
     text = str(value).strip()
     total = sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text)) if len(text) <= _LONGEST else -1
     if not _DURATION.fullmatch(text) or not 0 <= total <= _LONGEST_MS:
-        raise ValueError(f"not a duration: {text!r}; write a number and a unit: 90s, 2m30s, 1h / 写成 90s、2m30s、1h")
+        raise UnreadableError(
+            Phrase("not a duration: {text!r}", text=text),
+            "write a number and a unit: 90s, 2m30s, 1h",
+        )
     return total
 
 
@@ -53,10 +60,10 @@ def duration_text(duration_ms: int) -> str:
 
 
 def parse_clock(value: Any) -> int:
-    """Minutes after midnight of a clock time such as ``08:00``. Raises ValueError with the mend."""
+    """Minutes after midnight of a clock time such as ``08:00``. Raises UnreadableError."""
     found = _CLOCK.fullmatch(str(value).strip())
     if not found:
-        raise ValueError(f"not a clock time: {str(value)!r}; write it as 08:00 or 24:00 / 写成 08:00、24:00")
+        raise UnreadableError(Phrase("not a clock time: {value!r}", value=str(value)), "write it as 08:00 or 24:00")
     hour, minute = (found[1], found[2]) if found[1] else (found[3], found[4])
     return int(hour) * 60 + int(minute)
 
@@ -64,7 +71,7 @@ def parse_clock(value: Any) -> int:
 def _window(value: Any) -> tuple[Any, Any]:
     found = _WINDOW.fullmatch(str(value).strip())
     if not found:
-        raise ValueError(f"not a window: {str(value)!r}; write it as 08:00-24:00 / 写成 08:00-24:00")
+        raise UnreadableError(Phrase("not a window: {value!r}", value=str(value)), "write it as 08:00-24:00")
     return found[1], found[2]
 
 
@@ -72,28 +79,28 @@ def _share(value: Any) -> Fraction:
     text = str(value).strip()
     number = text.removesuffix("%").strip()
     if len(number) > _LONGEST or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", number):
-        raise ValueError(f"not a number: {text!r}; write 90% or 0.9 / 写成 90% 或 0.9")
+        raise UnreadableError(Phrase("not a number: {text!r}", text=text), "write 90% or 0.9")
     return Fraction(number) / 100 if text.endswith("%") else Fraction(number)
 
 
 def _whole(value: Any) -> int:
     text = str(value).strip()
     if not re.fullmatch(r"[0-9]{1,12}", text):
-        raise ValueError(f"not a whole number: {text!r}")
+        raise UnreadableError(Phrase("not a whole number: {text!r}", text=text))
     return int(text)
 
 
 def _flag(value: Any) -> bool:
     text = str(value).strip().lower()
     if text not in ("true", "false"):
-        raise ValueError(f"neither true nor false: {text!r}; write true or false / 写成 true 或 false")
+        raise UnreadableError(Phrase("neither true nor false: {text!r}", text=text), "write true or false")
     return text == "true"
 
 
 def _date(value: Any) -> str:
     text = str(value).strip()
     if not _DATE.fullmatch(text) or not _is_date(text):
-        raise ValueError(f"not a date: {text!r}; write it as 2026-01-31")
+        raise UnreadableError(Phrase("not a date: {text!r}", text=text), "write it as 2026-01-31")
     return text
 
 
@@ -107,6 +114,12 @@ def _is_date(text: str) -> bool:
 
 def _typed(kind: Any, read: Any, **schema: Any) -> Any:
     return Annotated[kind, BeforeValidator(read), WithJsonSchema(schema)]
+
+
+def refusal(found: Mapping[str, Any]) -> UnfitError:
+    """Why pydantic refused a value: what was raised here, or its own words."""
+    raised = (found.get("ctx") or {}).get("error")
+    return raised if isinstance(raised, UnfitError) else UnfitError(str(found["msg"]).removeprefix("Value error, "))
 
 
 Duration = _typed(int, parse_duration, type="string", pattern="^([0-9]+(ms|s|m|h|d))+$", examples=["90s", "2m30s"])

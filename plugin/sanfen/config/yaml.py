@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from sanfen.config.findings import Finding
+from sanfen.errors import Phrase, UnfitError
 
 __all__ = ["Document", "Place", "read_file", "read_text"]
 
@@ -75,7 +76,9 @@ def read_file(path: Path, env: Mapping[str, str] | None = None) -> Document:
         size = path.stat().st_size
         raw = path.read_bytes() if size <= _LARGEST_BYTES and path.is_file() else b""
     except OSError as error:
-        return _unreadable(name, f"cannot read the file: {error.strerror}", "check the name and its rights")
+        return _unreadable(
+            name, Phrase("cannot read the file: {error}", error=error.strerror), "check the name and its rights"
+        )
     if not path.is_file():
         return _unreadable(name, "this is not a file", "name a YAML file")
     if size > _LARGEST_BYTES:
@@ -83,7 +86,7 @@ def read_file(path: Path, env: Mapping[str, str] | None = None) -> Document:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        return _unreadable(name, f"not UTF-8: byte {error.start}", "save the file as UTF-8")
+        return _unreadable(name, Phrase("not UTF-8: byte {number}", number=error.start), "save the file as UTF-8")
     return read_text(text, name, env)
 
 
@@ -99,10 +102,14 @@ def read_text(text: str, name: str, env: Mapping[str, str] | None = None) -> Doc
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        document.findings.append(document.at("C001", f"not YAML: {error.problem or error.context}", line, column, 1))
+        document.findings.append(
+            document.at("C001", Phrase("not YAML: {problem}", problem=error.problem or error.context), line, column, 1)
+        )
         return document
     except yaml.YAMLError as error:
-        document.findings.append(document.at("C001", f"not YAML: {str(error).splitlines()[0]}", 1, 1, 1))
+        document.findings.append(
+            document.at("C001", Phrase("not YAML: {problem}", problem=str(error).splitlines()[0]), 1, 1, 1)
+        )
         return document
     except RecursionError:
         document.findings.append(document.at("C001", "nested deeper than 20 levels", 1, 1, 1))
@@ -170,8 +177,8 @@ class _Reader:
                 self._refuse(key, "merges are not read here", "write the keys out, or use based_on: for policies")
             elif name in out:
                 line, column, width = _span(key)
-                message = f"key {name!r} stands here a second time"
-                help_ = f"the first is in line {first[name]}; keep one"
+                message = Phrase("key {name!r} stands here a second time", name=name)
+                help_ = Phrase("the first is in line {line}; keep one", line=first[name])
                 self._document.findings.append(self._document.at("C002", message, line, column, width, help_=help_))
             else:
                 first[name] = key.start_mark.line + 1
@@ -200,17 +207,16 @@ class _Reader:
         value = (self._env or {}).get(name)
         if value:
             return value
-        message = f"the environment variable {name} is not set"
-        self._refuse(node, message, f"export {name}=… before starting sanfen", "C004")
+        message = Phrase("the environment variable {name} is not set", name=name)
+        self._refuse(node, message, Phrase("export {name}=… before starting sanfen", name=name), "C004")
         return f"unset variable {name}"
 
     def _file(self, name: str, node: yaml.Node) -> str:
         """What a secret's file holds; relative names are taken from the configuration's folder."""
         try:
             return _secret_file(Path(self._document.name).parent / name)
-        except ValueError as error:
-            message, _, help_ = str(error).partition("; ")
-            self._refuse(node, f"{name}: {message}", help_, "C005")
+        except UnfitError as error:
+            self._refuse(node, Phrase("{place}: {sentence}", place=name, sentence=error.message), error.hint, "C005")
             return f"unread file {name}"
 
     def _refuse(self, node: yaml.Node, message: str, help_: str, code: str = "C001") -> None:
@@ -219,25 +225,27 @@ class _Reader:
 
 
 def _secret_file(path: Path) -> str:
-    """A secret's text, without the line's end. Raises ValueError: the sentence, and the mend after a semicolon."""
+    """A secret's text, without the line's end. Raises UnfitError."""
     try:
         with path.open("rb") as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
-                raise ValueError("not a file; name a file that holds the secret and nothing else")
+                raise UnfitError("not a file", "name a file that holds the secret and nothing else")
             if facts.st_mode & 0o077:
-                raise ValueError(f"others on this machine can read it; chmod 600 {path.name}")
+                raise UnfitError("others on this machine can read it", Phrase("chmod 600 {name}", name=path.name))
             if facts.st_uid not in (0, os.geteuid()):
-                raise ValueError("it belongs to somebody else; chown it to the user sanfen runs as")
+                raise UnfitError("it belongs to somebody else", "chown it to the user sanfen runs as")
             raw = file.read(_SECRET_BYTES + 1)
     except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}; check the name and its rights") from None
+        raise UnfitError(
+            Phrase("cannot be read: {error}", error=error.strerror), "check the name and its rights"
+        ) from None
     try:
         text = raw.decode().strip()
     except UnicodeDecodeError:
         text = ""
     if not text or len(raw) > _SECRET_BYTES or not text.isprintable():
-        raise ValueError("it holds no secret but something else; write one line of text into it")
+        raise UnfitError("it holds no secret but something else", "write one line of text into it")
     return text
 
 

@@ -28,6 +28,7 @@ from sanfen.abc import (
 )
 from sanfen.core.classify import Directory, placed
 from sanfen.core.events import Message, Recall
+from sanfen.errors import Phrase
 from sanfen.gateway.intake import reads
 from sanfen.gateway.journaling import Counters
 from sanfen.log import Throttle
@@ -148,7 +149,9 @@ class Hearing:
         except Exception as failure:  # noqa: BLE001  # it is tried again
             self._say(now_ms)
             raise DeliveryError(
-                f"the adapter failed: {type(failure).__name__}", reason="adapter_failed", retryable=True
+                Phrase("the adapter failed: {name}", name=type(failure).__name__),
+                reason="adapter_failed",
+                retryable=True,
             ) from None
 
     def pulled(self, pull: Pull, answer: Answer, cursor: str | None, received_ms: int) -> tuple[Pulled, Heard]:

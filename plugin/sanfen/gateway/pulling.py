@@ -16,7 +16,7 @@ import structlog
 from sanfen.abc import Answer, DeliveryError, Pulled
 from sanfen.calls import Calls
 from sanfen.clock import Clock, nap
-from sanfen.errors import StoreError
+from sanfen.errors import Phrase, StoreError
 from sanfen.gateway.hearing import Heard, Hearing
 from sanfen.gateway.journaling import Journaling
 from sanfen.gateway.onward import Writes
@@ -124,7 +124,7 @@ class Pulling:
             answer = await self.calls.send(call)
             path = urlsplit(call.url).path  # without a query, where tokens stand
             if answer.status >= 400:
-                raise DeliveryError(f"answered {answer.status}", reason="http", retryable=True)
+                raise DeliveryError(Phrase("answered {status}", status=answer.status), reason="http", retryable=True)
             pulled, heard = hearing.pulled(one.pull, answer, one.cursor, self._clock.now_ms())
             if heard.error is not None:
                 if heard.error != one.reason:  # once, however often it is tried

@@ -9,6 +9,7 @@ from aiohttp import web
 from sanfen.abc import ChannelAdapter, Direction, Proof, Request, VerifyError
 from sanfen.clock import Clock
 from sanfen.config.settings import ChannelSettings, Secret
+from sanfen.errors import Phrase
 from sanfen.gateway.journaling import Journaling
 from sanfen.gateway.problems import Refused, is_local
 from sanfen.log import Throttle
@@ -37,7 +38,9 @@ class Verifier:
         except VerifyError as error:
             refusal = error
         except Exception as error:  # noqa: BLE001  # an adapter that fails proves nothing
-            refusal = VerifyError(f"the adapter failed: {type(error).__name__}", reason="adapter_failed")
+            refusal = VerifyError(
+                Phrase("the adapter failed: {name}", name=type(error).__name__), reason="adapter_failed"
+            )
         self._counters.refuse(refusal.reason, adapter.channel)
         swallowed = self._throttle.take(adapter.channel + refusal.reason, now_ms)
         if swallowed is not None:
@@ -64,7 +67,9 @@ class Verifier:
             secret = secrets[proof.secret]
             if secret.not_after_ms is not None and now_ms > secret.not_after_ms:
                 raise VerifyError(
-                    f"the secret {secret.name} is no longer taken", reason="retired", hint="sign with the new one"
+                    Phrase("the secret {name} is no longer taken", name=secret.name),
+                    reason="retired",
+                    hint="sign with the new one",
                 )
             self._counters.secrets[channel, secret.name] += 1
         return proof.replay_key

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from sanfen.abc import Action, Call, ChannelAdapter, DeliveryError
 from sanfen.calls import Calls
+from sanfen.errors import Phrase
 from sanfen.outbound import Guard
 
 __all__ = ["Acting"]
@@ -25,7 +26,11 @@ class Acting:
         adapter = self._adapters.get(channel)
         call = adapter.act(action) if adapter is not None else None
         if call is None:
-            word = f"channel {channel} has no way to {action.kind}: its adapter or its options give none"
+            word = Phrase(
+                "channel {channel} has no way to {kind}: its adapter or its options give none",
+                channel=channel,
+                kind=action.kind,
+            )
             raise DeliveryError(word, reason="channel_cannot", retryable=False)
         answer = await self._calls.send(call)
         said = _judge(call, answer.status, answer.body.decode("utf-8", "replace"))
@@ -43,4 +48,8 @@ def _judge(call: Call, status: int, said: str) -> str:
     words = f"{status} {' '.join(said.split())[:160]}".strip()
     if 200 <= status < 300:
         return words
-    raise DeliveryError(f"{call.method} {words}", reason=f"http_{status}", retryable=status == 429 or status >= 500)
+    raise DeliveryError(
+        Phrase("{method} {words}", method=call.method, words=words),
+        reason=f"http_{status}",
+        retryable=status == 429 or status >= 500,
+    )

@@ -7,6 +7,7 @@ import structlog
 
 from sanfen.abc import DeliveryError, Notice, Notifier
 from sanfen.config.settings import Way
+from sanfen.errors import Phrase
 from sanfen.plugins import pick
 
 __all__ = ["send", "shown_way"]
@@ -21,7 +22,9 @@ async def send(notifiers: Mapping[str, Notifier], way: Way, notice: Notice) -> s
     notifier = pick(notifiers, way.address)
     if notifier is None:
         scheme = way.address.partition(":")[0]
-        raise DeliveryError(f"no notifier is called {scheme!r}", reason="no_notifier", retryable=False)
+        raise DeliveryError(
+            Phrase("no notifier is called {scheme!r}", scheme=scheme), reason="no_notifier", retryable=False
+        )
     try:
         async with asyncio.timeout(_LONGEST_S):
             return await notifier.notify(notice, way.address, way.secret.reveal() if way.secret else None)
@@ -31,7 +34,7 @@ async def send(notifiers: Mapping[str, Notifier], way: Way, notice: Notice) -> s
         raise
     except Exception as error:  # a notifier's bug is a refusal nobody understands
         _log.exception("a notifier failed", notifier=notifier.name)
-        word = f"{type(error).__name__} in {notifier.name}"
+        word = Phrase("{name} in {name_2}", name=type(error).__name__, name_2=notifier.name)
         raise DeliveryError(word, reason="bug", retryable=True, unknown=True) from None
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sanfen.core.policy import Policy
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 from sanfen.store import queries, units
 from sanfen.store.figures import figures
 from sanfen.store.filters import where
@@ -34,7 +34,7 @@ class Week(NamedTuple):
                 return cls(date.fromisocalendar(int(found[1]), int(found[2]), 1))
         except ValueError:
             pass
-        raise InputError(f"not a week: {text[:40]!r}", hint="write 2026-W47")
+        raise InputError(Phrase("not a week: {text!r}", text=text[:40]), hint="write 2026-W47")
 
     @classmethod
     def last_whole(cls, now_ms: int, zone: ZoneInfo) -> "Week":

@@ -21,13 +21,13 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from sanfen.errors import DamagedError, InUseError, StoreError
+from sanfen.errors import DamagedError, InUseError, Phrase, StoreError
 from sanfen.log import Throttle
 from sanfen.store import files, place
 from sanfen.store.jobs import Batch, Single
 from sanfen.store.lease import Lease, fence_of, raise_fence
 from sanfen.store.migrations import APPLICATION_ID, migrate, newer
-from sanfen.store.trouble import store_error
+from sanfen.store.trouble import foreign, newer_log, no_log, store_error, unwritable
 from sanfen.store.wal import Wal
 
 __all__ = ["Database", "Readable", "Watched", "open_reader", "touch"]
@@ -67,7 +67,8 @@ class Watched:
     def write(self, job: Callable[[sqlite3.Connection], T]) -> "Future[T]":  # noqa: ARG002  # another instance's
         """Refused: only its own instance writes."""
         future: Future[T] = Future()
-        future.set_exception(InUseError(f"{self._path} is written by another instance", hint="ask that one"))
+        sentence = Phrase("{path} is written by another instance", path=self._path)
+        future.set_exception(InUseError(sentence, hint="ask that one"))
         return future
 
     def reader(self) -> sqlite3.Connection:
@@ -114,8 +115,7 @@ class Database:
             if lease is not None:
                 lease.close()
             if isinstance(error, OSError):
-                hint = "check storage: and its rights"
-                raise StoreError(f"cannot write {path}: {error.strerror}", hint=hint) from None
+                raise unwritable(path, error) from None
             raise
         files.make_reserve(path)
         return cls(path, connection, lease, fence)
@@ -203,7 +203,8 @@ class Database:
     def _begin(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         if fence_of(connection) != self._fence:
-            raise InUseError(f"another instance has taken over {self.path}", hint="this one writes no more")
+            taken = Phrase("another instance has taken over {path}", path=self.path)
+            raise InUseError(taken, hint="this one writes no more")
 
     def _run(self, connection: sqlite3.Connection, entry: Single | Batch, *, alone: bool) -> Any:
         """A job's outcome; one that fails takes nothing with it. ``alone``: the transaction is all its own."""
@@ -215,7 +216,8 @@ class Database:
             problem = store_error(self.path, error, connection) if isinstance(error, sqlite3.DatabaseError) else error
             if not connection.in_transaction or isinstance(problem, DamagedError):
                 try:
-                    raise problem if isinstance(problem, StoreError) else StoreError(f"a job failed: {error}") from None
+                    failed = StoreError(Phrase("a job failed: {error}", error=error))
+                    raise problem if isinstance(problem, StoreError) else failed from None
                 finally:
                     del problem  # with its traceback it would keep the file open
             if alone:
@@ -269,7 +271,8 @@ class Database:
             with _closed_if_refused(self.path, fresh):
                 # What a failed sync left in the WAL may be gone from the disk: fold it back before anything builds on it.
                 if fresh.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-                    raise StoreError(f"{self.path}: readers hold the old state", hint="it is tried again")
+                    held = Phrase("{path}: readers hold the old state", path=self.path)
+                    raise StoreError(held, hint="it is tried again")
                 files.check_small(self.path, fresh)
             self._connection = fresh
             self._wal = Wal(fresh, self._is_ours)
@@ -289,7 +292,7 @@ class Database:
 def open_reader(path: Path) -> sqlite3.Connection:
     """A read-only connection with rows by name. Raises StoreError if the file is missing or not a sanfen log."""
     if not path.is_file():
-        raise StoreError(f"no such log: {path}", hint="give the file that storage: names, or that --out wrote")
+        raise no_log(path)
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_MS / 1000)
     except sqlite3.Error as error:
@@ -317,7 +320,7 @@ def _claim(path: Path, connection: sqlite3.Connection, silent: int | None) -> in
     connection.execute("BEGIN IMMEDIATE")
     if silent is not None and Lease.heartbeat(path) != silent:
         connection.execute("ROLLBACK")
-        raise InUseError(f"{path} is in use by another sanfen, which is alive again")
+        raise InUseError(Phrase("{path} is in use by another sanfen, which is alive again", path=path))
     fence = raise_fence(connection)
     connection.execute("COMMIT")
     return fence
@@ -333,7 +336,7 @@ def _connect_writer(path: Path, *, migrating: bool) -> sqlite3.Connection:
             path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
         )
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}", hint="check storage: and its rights") from None
+        raise unwritable(path, error) from None
     except sqlite3.Error as error:
         raise store_error(path, error) from None
     with _closed_if_refused(path, connection):
@@ -378,15 +381,10 @@ def _check_ours(path: Path, connection: sqlite3.Connection, *, empty_too: bool) 
         and not (empty_too and tables == 0 and application == 0)
         and not _known(connection)
     ):
-        raise StoreError(
-            f"{path} is not a sanfen log: it is another program's database" if tables else f"{path} holds no log yet",
-            hint="name another file; this one is left untouched",
-        )
+        raise foreign(path, tables)
     unknown = newer(connection)
     if unknown:
-        raise StoreError(
-            f"{path} was written by a newer sanfen (it has {unknown})", hint="upgrade sanfen, or name another file"
-        )
+        raise newer_log(path, unknown)
 
 
 def _known(connection: sqlite3.Connection) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sanfen.core.attribution import USUAL, Terms, credits_of
 from sanfen.core.events import VALID, Key
 from sanfen.core.sessions import Desk, Line, Marked, Settings, mark
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 from sanfen.store import journal
 from sanfen.store.filters import check_day
 from sanfen.store.gaps import marked
@@ -55,7 +55,10 @@ def figures(
     """A row for each group of ``by`` with messages or orders. Filters: shop, channel, agent. Raises InputError."""
     for name in by:
         if name not in GROUPS:
-            raise InputError(f"cannot group by {name!r}", hint="choose from " + ", ".join(GROUPS))
+            raise InputError(
+                Phrase("cannot group by {name!r}", name=name),
+                hint=Phrase("choose from {names}", names=", ".join(GROUPS)),
+            )
     for day in filter(None, (first_day, last_day)):
         check_day(day)
     used = settings or Settings()
@@ -174,5 +177,5 @@ def _edge(day: str | None, days: int) -> int:
     try:
         found = date.fromisoformat(day) + timedelta(days=days)
     except (ValueError, OverflowError):
-        raise InputError(f"not a day: {day!r}", hint="write 2026-11-01") from None
+        raise InputError(Phrase("not a day: {day!r}", day=day), hint="write 2026-11-01") from None
     return int(datetime(found.year, found.month, found.day, tzinfo=UTC).timestamp() * 1000)

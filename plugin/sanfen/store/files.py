@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from sanfen.errors import DamagedError
+from sanfen.errors import DamagedError, Phrase
 from sanfen.store.migrations import APPLICATION_ID
 
 __all__ = ["check_small", "holder", "is_ours", "make_reserve", "put_aside", "release_reserve"]
@@ -73,7 +73,10 @@ def check_small(path: Path, connection: sqlite3.Connection) -> None:
     if path.stat().st_size <= _CHECKED_BYTES:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
-            raise DamagedError(f"{path} is damaged: {found}", hint="restore a copy, or name another file")
+            raise DamagedError(
+                Phrase("{path} is damaged: {found}", path=path, found=found),
+                hint="restore a copy, or name another file",
+            )
 
 
 def make_reserve(path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 
 __all__ = ["EQUAL", "OF_ROUNDS", "TAKEN", "Condition", "check_day", "conditions", "shown", "where"]
 
@@ -99,4 +99,4 @@ def check_day(text: str) -> None:
             return
     except ValueError:
         pass
-    raise InputError(f"not a day: {text[:40]!r}", hint="write 2026-11-01")
+    raise InputError(Phrase("not a day: {text!r}", text=text[:40]), hint="write 2026-11-01")

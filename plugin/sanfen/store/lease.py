@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from sanfen.errors import InUseError
+from sanfen.errors import InUseError, Phrase
 
 __all__ = ["Lease", "fence_of", "raise_fence"]
 
@@ -45,7 +45,7 @@ class Lease:
                 pid = os.pread(file, 20, 0).decode("ascii", "replace").strip() or "unknown"
                 os.close(file)
                 raise InUseError(
-                    f"{log} is in use by another sanfen (process {pid})",
+                    Phrase("{log} is in use by another sanfen (process {pid})", log=log, pid=pid),
                     hint="stop it, give this one its own storage:, or start it with --standby",
                 ) from None
             with suppress(FileNotFoundError):

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 from sanfen.store.filters import OF_ROUNDS, Condition, conditions
 
 __all__ = ["MARK", "VIEWS", "Page", "View", "listed"]
@@ -107,11 +107,15 @@ def _check(of: str, view: View, filters: Mapping[str, Any]) -> None:
     }
     for name, value in filters.items():
         if name not in known and value not in (None, ()):
-            raise InputError(f"these rows are not narrowed by {name}", hint="the API's page lists what they have")
+            raise InputError(
+                Phrase("these rows are not narrowed by {name}", name=name), hint="the API's page lists what they have"
+            )
 
 
 def _read(after: str, *, is_day: bool) -> tuple[int | str, int]:
     found = re.fullmatch(MARK, after)
     if found is None or is_day != (found[1].count("-") == 2):
-        raise InputError(f"not the mark of a page: {after[:40]!r}", hint="take `next` of the page before")
+        raise InputError(
+            Phrase("not the mark of a page: {after!r}", after=after[:40]), hint="take `next` of the page before"
+        )
     return (found[1] if is_day else int(found[1])), int(found[2])

@@ -7,7 +7,7 @@ from pathlib import Path
 import sqlite_utils.utils
 import structlog
 
-from sanfen.errors import StoreError
+from sanfen.errors import Phrase, StoreError
 
 __all__ = ["check_folder", "check_libraries"]
 
@@ -28,7 +28,7 @@ def check_libraries() -> None:
         found.append("the one sqlite-utils chose")
     if found:
         raise StoreError(
-            f"a second SQLite library is loaded: {', '.join(found)}",
+            Phrase("a second SQLite library is loaded: {names}", names=", ".join(found)),
             hint="uninstall pysqlite3-binary, apsw and the like from this environment: one process, one library",
         )
 
@@ -41,7 +41,11 @@ def check_folder(path: Path, mounts: Path = _MOUNTS) -> None:
     kind = _file_system(path.parent.resolve(), mounts)
     if kind in _FAR:
         raise StoreError(
-            f"{path.parent} is on a network file system ({kind}), where SQLite's locks do not hold",
+            Phrase(
+                "{parent} is on a network file system ({kind}), where SQLite's locks do not hold",
+                parent=path.parent,
+                kind=kind,
+            ),
             hint="put storage: on a disk of this machine, and copy it elsewhere with a backup",
         )
     if path.exists() and path.stat().st_mode & 0o077:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 from sanfen.store.filters import where
 from sanfen.store.gaps import marked
 
@@ -65,7 +65,10 @@ def rates(connection: sqlite3.Connection, *, by: Sequence[str] = (), **filters: 
     """Counts and rates of rounds, grouped. Filters: score_set, policy, shop, channel, agent, first_day, last_day."""
     for name in by:
         if name not in GROUPS:
-            raise InputError(f"cannot group by {name!r}", hint="choose from " + ", ".join(GROUPS))
+            raise InputError(
+                Phrase("cannot group by {name!r}", name=name),
+                hint=Phrase("choose from {names}", names=", ".join(GROUPS)),
+            )
     clause, values = where(filters)
     names = ", ".join(["score_set", "policy", *by])
     keys = ", ".join(["score_set", "policy", *(f"{_SPANS[name]} AS {name}" if name in _SPANS else name for name in by)])
@@ -223,7 +226,10 @@ def scored_by(connection: sqlite3.Connection, text: str) -> tuple[str, str]:
     found = [one for one in known if text in (one[1], "/".join(one))]
     if not found:
         names = ", ".join("/".join(one) for one in known)
-        raise InputError(f"the log holds nothing scored by {text!r}", hint=f"it holds {names or 'none yet'}")
+        raise InputError(
+            Phrase("the log holds nothing scored by {text!r}", text=text),
+            hint=Phrase("it holds {names}", names=names or Phrase("none yet")),
+        )
     return found[0]
 
 

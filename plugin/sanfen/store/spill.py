@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sanfen.core.events import Event
-from sanfen.errors import SanfenError, StoreError
+from sanfen.errors import Phrase, SanfenError, StoreError
 from sanfen.store.journal import Delivery, Gap
 from sanfen.store.notes import packed, unpacked
 from sanfen.wire import event_fields, read_event
@@ -81,7 +81,7 @@ class Spill:
         if self._pending_bytes > _MOST_PENDING_BYTES:
             self._pending_bytes -= len(line)
             future: Future[None] = Future()
-            future.set_exception(StoreError(f"{self._path}: the disk is slower than what arrives"))
+            future.set_exception(StoreError(Phrase("{path}: the disk is slower than what arrives", path=self._path)))
             return future
         return self._put(line)
 
@@ -202,7 +202,10 @@ class Spill:
         try:
             action(what)
         except OSError as error:
-            problem = StoreError(f"{self._path}: {error.strerror or error}", hint="check spill: and its disk")
+            problem = StoreError(
+                Phrase("{place}: {sentence}", place=self._path, sentence=error.strerror or error),
+                hint="check spill: and its disk",
+            )
         for future in futures:
             if not future.set_running_or_notify_cancel():
                 continue  # nobody waits any more

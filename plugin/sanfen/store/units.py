@@ -16,7 +16,7 @@ from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.reasons import Reason
 from sanfen.core.score import Outcome
-from sanfen.errors import InputError, PolicyError
+from sanfen.errors import InputError, Phrase, PolicyError
 from sanfen.store import policies, queries
 from sanfen.store.filters import where
 from sanfen.store.gaps import marked
@@ -75,7 +75,10 @@ def asked_policies(
         found = [(name, one) for name, one in found if name == LIVE]
     names = sorted({one for _, one in found})
     if policy is not None and policy not in names:
-        raise InputError(f"the log holds no rounds under {policy}", hint="it holds " + (", ".join(names) or "none yet"))
+        raise InputError(
+            Phrase("the log holds no rounds under {policy}", policy=policy),
+            hint=Phrase("it holds {names}", names=", ".join(names) or Phrase("none yet")),
+        )
     used = [(name, known(connection, name, one)) for name, one in found if policy in (None, one)]
     return [(name, one) for name, one in used if one is not None]
 
@@ -141,7 +144,8 @@ def assessed(
     for name in by:
         if name not in WHO:
             raise InputError(
-                f"a period has its own days: it is not grouped by {name!r}", hint="choose from " + ", ".join(WHO)
+                Phrase("a period has its own days: it is not grouped by {name!r}", name=name),
+                hint=Phrase("choose from {names}", names=", ".join(WHO)),
             )
     tallies: dict[tuple[str, ...], Tally] = {} if by else {(): _kept(policy)}
     for facts, one, outcome in _rounds(connection, {**filters, "score_set": score_set, "policy": policy.id}, by):

@@ -19,6 +19,7 @@ from sanfen.abc import (
     Direction,
     Event,
     ParseError,
+    Phrase,
     Request,
     RowError,
     json_rows,
@@ -138,7 +139,10 @@ def _sender(data: Mapping[str, Any], direction: Direction) -> tuple[str, str]:
     if role is None:
         return ("customer", "") if direction == "in" else ("merchant", "")
     if not isinstance(role, str) or role not in _ROLES:
-        raise ParseError(f"role is not known: {str(role)[:40]!a}", hint="write one of " + ", ".join(_ROLES))
+        raise ParseError(
+            Phrase("role is not known: {role!a}", role=str(role)[:40]),
+            hint=Phrase("write one of {names}", names=", ".join(_ROLES)),
+        )
     if assisted is not None and not isinstance(assisted, bool):
         raise ParseError("assisted is neither true nor false", hint="write true where a person sent a bot's draft")
     sender, mode = _ROLES[role]
@@ -154,7 +158,11 @@ def _event(fields: Mapping[str, Any], place: _Place) -> Event:
     channel = fields.get("channel")
     if channel not in (None, "", place.channel):
         raise ParseError(
-            f"channel names {str(channel)[:40]!a}, but this address belongs to {place.channel}",
+            Phrase(
+                "channel names {channel!a}, but this address belongs to {channel_2}",
+                channel=str(channel)[:40],
+                channel_2=place.channel,
+            ),
             hint="leave channel out, or post events of several channels to /events",
         )
     return read_event(fields, shop=place.shop, channel=place.channel)
@@ -163,5 +171,7 @@ def _event(fields: Mapping[str, Any], place: _Place) -> Event:
 def _text(row: Mapping[str, Any], name: str) -> str | None:
     value = row.get(name)
     if value is not None and not isinstance(value, str):
-        raise ParseError(f"{name} is not a text", hint=f"write {name} as a JSON string")
+        raise ParseError(
+            Phrase("{name} is not a text", name=name), hint=Phrase("write {name} as a JSON string", name=name)
+        )
     return value

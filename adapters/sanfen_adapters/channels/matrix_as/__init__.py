@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sanfen.abc import Answer, ConfigError, Direction, Fact, Request
+from sanfen.abc import Answer, ConfigError, Direction, Fact, Phrase, Request
 from sanfen_adapters.channels.matrix_as.parse import parse, sent
 from sanfen_adapters.signatures import MATRIX
 from sanfen_adapters.signed import SignedChannel
@@ -26,7 +26,7 @@ class MatrixChannel(SignedChannel):
             self._customers = re.compile(options["customers"]) if options.get("customers") else None
         except re.error as error:
             raise ConfigError(
-                f"channels.{channel}: options.customers is no pattern: {error}",
+                Phrase("channels.{channel}: options.customers is no pattern: {error}", channel=channel, error=error),
                 hint="copy the regex under namespaces.users of the registration",
             ) from None
 

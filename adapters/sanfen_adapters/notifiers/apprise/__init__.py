@@ -5,7 +5,7 @@ import logging
 from typing import Any, ClassVar
 
 from sanfen.abc import DeliveryError, Notice, Notifier
-from sanfen.errors import ConfigError
+from sanfen.errors import ConfigError, Phrase
 from sanfen_adapters.posting import short
 
 __all__ = ["Apprise"]
@@ -39,7 +39,7 @@ class Apprise(Notifier):
 def _service(address: str) -> Any:
     """Apprise's own object for an address. Raises ConfigError."""
     scheme = address.partition(":")[0]
-    unknown = f"no way to reach people starts like {scheme!r}"
+    unknown = Phrase("no way to reach people starts like {scheme!r}", scheme=scheme)
     try:
         import apprise  # noqa: PLC0415  # an extra, and slow to load
     except ImportError:
@@ -48,15 +48,23 @@ def _service(address: str) -> Any:
     if not address.isprintable():
         raise ConfigError("the address holds what cannot be printed", hint="copy it again")
     if scheme in ("http", "https"):
-        hint = f"write webhook+{scheme}://host/path, or the robot's name and + before its address: dingtalk+https://…"
+        hint = Phrase(
+            "write webhook+{scheme}://host/path, or the robot's name and + before its address: dingtalk+https://…",
+            scheme=scheme,
+        )
         raise ConfigError(unknown, hint=hint)
     service = apprise.Apprise.instantiate(address)
     if service is None and scheme in apprise.NotificationManager():  # type: ignore[no-untyped-call]
-        raise ConfigError(f"Apprise cannot read this {scheme}:// address", hint="its documentation shows the parts")
+        raise ConfigError(
+            Phrase("Apprise cannot read this {scheme}:// address", scheme=scheme),
+            hint="its documentation shows the parts",
+        )
     if service is None:
         raise ConfigError(unknown, hint="write one of ours (docs/notifiers.md) or one of Apprise's")
     if _protocols(service) & _ROBOTS:  # it looks at their HTTP status only, and they answer 200 when they refuse
-        raise ConfigError(f"{scheme}:// is not sent by Apprise", hint="write dingtalk, feishu, lark or wecombot")
+        raise ConfigError(
+            Phrase("{scheme}:// is not sent by Apprise", scheme=scheme), hint="write dingtalk, feishu, lark or wecombot"
+        )
     return service
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import IO, ClassVar
 
 from sanfen.abc import DeliveryError, Notice, Notifier
-from sanfen.errors import ConfigError
+from sanfen.errors import ConfigError, Phrase
 from sanfen_adapters.posting import short
 
 __all__ = ["Command"]
@@ -50,7 +50,9 @@ class Command(Notifier):
         try:
             argv = shlex.split(address.partition(":")[2])
         except ValueError as error:
-            raise ConfigError(f"the command cannot be read: {error}", hint="close the quotes") from None
+            raise ConfigError(
+                Phrase("the command cannot be read: {error}", error=error), hint="close the quotes"
+            ) from None
         if not argv or not argv[0].startswith("/"):
             raise ConfigError("the command names no program by its whole path", hint="write command:/path/to/program")
 
@@ -67,7 +69,9 @@ async def _run(argv: list[str], environment: dict[str, str], given: IO[bytes], s
             *argv, stdin=given, stdout=said, stderr=asyncio.subprocess.STDOUT, env=environment, start_new_session=True
         )
     except (OSError, ValueError) as error:
-        raise DeliveryError(f"cannot run {argv[0]}: {error}", reason="no_program", retryable=False) from None
+        raise DeliveryError(
+            Phrase("cannot run {argv}: {error}", argv=argv[0], error=error), reason="no_program", retryable=False
+        ) from None
     try:
         async with asyncio.timeout(_PATIENCE_S):
             return await process.wait()

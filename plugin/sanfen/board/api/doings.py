@@ -10,7 +10,7 @@ from aiohttp import web
 
 from sanfen.board.api.endpoints import Asked, Body, Handler, Rows
 from sanfen.board.api.service import Api
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 from sanfen.notify.trial import tell
 from sanfen.store import erasure, silences
 
@@ -72,8 +72,12 @@ async def test(api: Api, asked: Asked) -> Rows:
     person = settings.people.get(name)
     if person is None:
         close = get_close_matches(name, settings.people, 1, 0.5)
-        known = f"did you mean {close[0]}?" if close else "people: " + (", ".join(settings.people) or "none")
-        raise InputError(f"nobody is called {name[:40]!r}", hint=known)
+        known = (
+            Phrase("did you mean {close}?", close=close[0])
+            if close
+            else Phrase("people: {names}", names=", ".join(settings.people) or Phrase("none"))
+        )
+        raise InputError(Phrase("nobody is called {name!r}", name=name[:40]), hint=known)
     rows = await tell(person, settings, api.notifiers(), api.clock, every=asked.values["all"])
     _log.info("a test message", to=name, told=any(row["result"] == "told" for row in rows))
     return Rows(rows)

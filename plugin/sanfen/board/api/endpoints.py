@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from sanfen.board.access import Visitor
 from sanfen.config.types import parse_duration
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase, UnreadableError
 from sanfen.store.filters import check_day
 
 __all__ = ["LONGEST", "SHOWABLE", "Asked", "Body", "Endpoint", "Handler", "Parameter", "Rows", "check"]
@@ -95,20 +95,28 @@ def check(wanted: Sequence[Parameter], given: Sequence[tuple[str, Any]], what: s
     for name, value in given:
         if name not in known:
             close = get_close_matches(name, known, 1, 0.5)
-            hint = f"did you mean {close[0]}?" if close else "known here: " + (", ".join(known) or "none")
-            raise InputError(f"there is no {what} {name[:40]!r} here", hint=hint)
+            hint = (
+                Phrase("did you mean {close}?", close=close[0])
+                if close
+                else Phrase("known here: {names}", names=", ".join(known) or Phrase("none"))
+            )
+            raise InputError(Phrase("there is no {what} {name!r} here", what=what, name=name[:40]), hint=hint)
         found.setdefault(name, []).append(value)
     out = {}
     for name, one in known.items():
         values = found.get(name, [])
         if len(values) > 1 and one.kind != "choices":
-            raise InputError(f"{name} is given more than once", hint=f"give one {name}")
+            raise InputError(
+                Phrase("{name} is given more than once", name=name), hint=Phrase("give one {name}", name=name)
+            )
         if values and one.kind == "flag" and what == "field" and not isinstance(values[0], bool):
-            raise InputError(f"{name} is neither true nor false", hint=f'send "{name}": true')
+            raise InputError(
+                Phrase("{name} is neither true nor false", name=name), hint=Phrase('send "{name}": true', name=name)
+            )
         if values:
             out[name] = _value(one, values)
         elif one.is_needed:
-            raise InputError(f"{name} is missing", hint=one.says[0])
+            raise InputError(Phrase("{name} is missing", name=name), hint=one.says[0])
         else:
             out[name] = one.default
     return out
@@ -123,11 +131,19 @@ def _value(one: Parameter, values: list[Any]) -> Any:
     if one.kind == "whole":
         return _whole(one, value)
     if not isinstance(value, str) or not one.least <= len(value) <= LONGEST:
-        raise InputError(f"{one.name} is no text of {one.least} to {LONGEST} characters", hint=one.says[0])
+        raise InputError(
+            Phrase(
+                "{name} is no text of {least} to {longest} characters", name=one.name, least=one.least, longest=LONGEST
+            ),
+            hint=one.says[0],
+        )
     if not re.fullmatch(SHOWABLE, value) or _HALF.search(value):
-        raise InputError(f"{one.name} holds characters that cannot be shown", hint=one.says[0])
+        raise InputError(Phrase("{name} holds characters that cannot be shown", name=one.name), hint=one.says[0])
     if one.kind == "choice" and value not in one.choices:
-        raise InputError(f"{one.name} cannot be {value[:40]!r}", hint="choose from " + ", ".join(one.choices))
+        raise InputError(
+            Phrase("{name} cannot be {value!r}", name=one.name, value=value[:40]),
+            hint=Phrase("choose from {names}", names=", ".join(one.choices)),
+        )
     if one.kind == "day":
         check_day(value)
     if one.kind == "duration":
@@ -139,7 +155,10 @@ def _choices(one: Parameter, values: list[Any]) -> tuple[str, ...]:
     names = [name for value in values for name in str(value).split(",")]
     for name in names:
         if name not in one.choices:
-            raise InputError(f"{one.name} cannot be {name[:40]!r}", hint="choose from " + ", ".join(one.choices))
+            raise InputError(
+                Phrase("{name} cannot be {value!r}", name=one.name, value=name[:40]),
+                hint=Phrase("choose from {names}", names=", ".join(one.choices)),
+            )
     return tuple(dict.fromkeys(names))
 
 
@@ -147,7 +166,10 @@ def _flag(one: Parameter, value: Any) -> bool:
     if isinstance(value, bool):
         return value
     if str(value) not in _YES | _NO:
-        raise InputError(f"{one.name} is neither true nor false: {str(value)[:20]!r}", hint=f"write {one.name}=true")
+        raise InputError(
+            Phrase("{name} is neither true nor false: {value!r}", name=one.name, value=str(value)[:20]),
+            hint=Phrase("write {name}=true", name=one.name),
+        )
     return str(value) in _YES
 
 
@@ -156,12 +178,22 @@ def _whole(one: Parameter, value: Any) -> int:
     digits = text.removeprefix("-")
     if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS and one.least <= int(text) <= one.most:
         return int(text)
-    raise InputError(f"{one.name} is not a number from {one.least} to {one.most}: {text[:20]!r}", hint=one.says[0])
+    raise InputError(
+        Phrase(
+            "{name} is not a number from {least} to {most}: {text!r}",
+            name=one.name,
+            least=one.least,
+            most=one.most,
+            text=text[:20],
+        ),
+        hint=one.says[0],
+    )
 
 
 def _duration(one: Parameter, value: str) -> int:
     try:
         return parse_duration(value)
-    except ValueError as error:
-        sentence, _, mend = str(error).partition("; ")
-        raise InputError(f"{one.name}: {sentence}", hint=mend) from None
+    except UnreadableError as error:
+        raise InputError(
+            Phrase("{place}: {sentence}", place=one.name, sentence=error.message), hint=error.hint
+        ) from None

@@ -9,7 +9,7 @@ from sanfen.board.pages import api_url, language_of
 from sanfen.board.screens.desk import Desk, Moment, Span, span_of
 from sanfen.catalogue import t
 from sanfen.charts import spark
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 from sanfen.store import queries
 from sanfen.store.figures import figures
 
@@ -37,7 +37,10 @@ class Agents:
         sort = request.query.get("sort", "-rounds")
         column = sort.removeprefix("-")
         if column not in _SORTS:
-            raise InputError(f"no such column: {column[:20]!r}", hint="choose from " + ", ".join(_SORTS))
+            raise InputError(
+                Phrase("no such column: {column!r}", column=column[:20]),
+                hint=Phrase("choose from {names}", names=", ".join(_SORTS)),
+            )
         rows, whole = await self._desk.pages.ask(lambda c: (_rows(c, moment, span, only), _whole(c, moment, span)))
         known = sorted((one for one in rows if one[column] is not None), key=lambda one: one[column])
         rows = known[:: -1 if sort.startswith("-") else 1] + [one for one in rows if one[column] is None]

@@ -1,7 +1,7 @@
 """What all screens stand on: the moment they show, links to the rounds behind a number, words of catalogues."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
@@ -54,8 +54,8 @@ class Shown(HasLog, Protocol):
         """Why the last reload changed nothing; None if it did, or there was none."""
 
     @property
-    def problems(self) -> Sequence[str]:
-        """All that was wrong with what was not adopted, as a compiler would show it, by lines."""
+    def problems(self) -> str:
+        """All that was wrong with what was not adopted, as a compiler would show it."""
 
 
 class Moment(NamedTuple):

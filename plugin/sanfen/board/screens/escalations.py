@@ -8,7 +8,7 @@ from aiohttp import web
 
 from sanfen.board.pages import api_url, language_of
 from sanfen.board.screens.desk import Desk, Moment, local, untold
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 from sanfen.notify.ways import shown_way
 from sanfen.outbound import Guard
 from sanfen.plugins import Plugins
@@ -36,10 +36,15 @@ class Escalations:
         """The newest first; ``state`` and ``person`` narrow it."""
         given = {name: request.query[name] for name in ("state", "person") if request.query.get(name)}
         if given.get("state", "told") not in _STATES:
-            raise InputError(f"no such state: {given['state'][:20]!r}", hint="choose from " + ", ".join(_STATES))
+            raise InputError(
+                Phrase("no such state: {state!r}", state=given["state"][:20]),
+                hint=Phrase("choose from {names}", names=", ".join(_STATES)),
+            )
         number = request.query.get("page", "1")
         if not (number.isascii() and number.isdigit() and 0 < int(number) < 10**6):
-            raise InputError(f"page is not a number from 1 on: {number[:20]!r}", hint="write page=2")
+            raise InputError(
+                Phrase("page is not a number from 1 on: {number!r}", number=number[:20]), hint="write page=2"
+            )
         moment, language = self._desk.moment(), language_of(request)
         found = await self._desk.pages.ask(lambda c: _look(c, given, (int(number) - 1) * _PAGE))
         for row in found["rows"]:

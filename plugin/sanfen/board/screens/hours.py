@@ -14,7 +14,7 @@ from sanfen.board.screens.now import hours_chart
 from sanfen.board.screens.plots import Plot, plot
 from sanfen.catalogue import t
 from sanfen.charts import Bar, Cell, Point, Svg, bars, heat
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 from sanfen.notify.notice import clock_text
 from sanfen.store import queries
 from sanfen.store.queries import nth_of
@@ -41,7 +41,10 @@ class Hours:
         moment, language = self._desk.moment(), language_of(request)
         span, show = span_of(request, moment.day), request.query.get("show", "rate")
         if show not in _SHOWS:
-            raise InputError(f"cannot show {show[:20]!r}", hint="choose from " + ", ".join(_SHOWS))
+            raise InputError(
+                Phrase("cannot show {show!r}", show=show[:20]),
+                hint=Phrase("choose from {names}", names=", ".join(_SHOWS)),
+            )
         found = await self._desk.pages.ask(lambda c: _look(c, moment, span))
         asked = span.asked(moment.policy.id)
         free = self._desk.service.loaded.settings.holidays | moment.policy.holidays

@@ -11,7 +11,7 @@ from sanfen.board.pages import COUNTED, NOBODY, api_url, language_of
 from sanfen.board.screens.desk import Desk, Moment, because, usual_ms
 from sanfen.catalogue import t
 from sanfen.core.reasons import Reason, sentence
-from sanfen.errors import InputError
+from sanfen.errors import InputError, Phrase
 from sanfen.notify.notice import clock_text
 from sanfen.store import queries
 from sanfen.store.filters import shown
@@ -44,7 +44,9 @@ class Rounds:
         given = {name: request.query[name] for name in (*_FIELDS, *_CHIPS) if request.query.get(name)}
         page = request.query.get("page", "1")
         if not (page.isascii() and page.isdigit() and 0 < int(page) < 10**6):
-            raise InputError(f"page is not a number from 1 on: {page[:20]!r}", hint="write page=2")
+            raise InputError(
+                Phrase("page is not a number from 1 on: {number!r}", number=page[:20]), hint="write page=2"
+            )
         moment = self._desk.moment()
         found = await self._desk.pages.ask(lambda c: _found(c, moment, given, int(page)))
         language = language_of(request)
@@ -115,7 +117,10 @@ def _found(connection: sqlite3.Connection, moment: Moment, given: Mapping[str, s
 def _waiting(connection: sqlite3.Connection, moment: Moment, zone: str) -> list[str]:
     """Who waits now, in one zone or in all."""
     if zone not in (*ZONES, "all"):
-        raise InputError(f"nobody waits so: {zone[:20]!r}", hint="write waiting=all, or one of " + ", ".join(ZONES))
+        raise InputError(
+            Phrase("nobody waits so: {zone!r}", zone=zone[:20]),
+            hint=Phrase("write waiting=all, or one of {names}", names=", ".join(ZONES)),
+        )
     return waiting_ids(connection, moment.policy.id, moment.day, moment.now_ms, zone)
 
 

@@ -9,7 +9,9 @@ from aiohttp import web
 
 from sanfen.board.pages import language_of
 from sanfen.board.screens.desk import Desk, Moment, local
+from sanfen.catalogue import said
 from sanfen.config import presets
+from sanfen.config.findings import Findings
 from sanfen.config.settings import Quiet
 from sanfen.core.classify import Rule
 from sanfen.core.plan import plan_of
@@ -44,7 +46,7 @@ class Rules:
         roster = Roster(settings)
         shown: dict[str, Any] = {
             "problems": service.problems,
-            "warnings": [one.render() for one in loaded.warnings],
+            "warnings": [said(Findings((one,)), language) for one in loaded.warnings],
             "policies": [_policy(one) for one in loaded.policies],
             "classify": [_rule(one, hits) for one in loaded.rules],
             "ladders": [_ladder(one, moment, roster, language) for one in moment.policy.ladders],
