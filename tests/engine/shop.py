@@ -32,13 +32,17 @@ Rows = list[tuple[Any, ...]]
 
 
 class Shop:
-    """An engine with its clock, as the service has it, but moved by hand."""
+    """An engine with its clock, as the service has it, but moved by hand. ``log``: a file, or one that is open."""
 
     def __init__(
-        self, path: Path, clock: FakeClock, policies: tuple[Policy, ...] = (TAOBAO, SPLIT), rules: tuple[Rule, ...] = ()
+        self,
+        log: Path | Database,
+        clock: FakeClock,
+        policies: tuple[Policy, ...] = (TAOBAO, SPLIT),
+        rules: tuple[Rule, ...] = (),
     ) -> None:
         self.clock = clock
-        self.db = Database.open(path)
+        self.db = Database.open(log) if isinstance(log, Path) else log
         self.ticker = Ticker(clock)
         self.told = 0
         self.engine = Engine(self.db, policies, rules, clock, on_due=self.ticker.push, on_escalated=lambda: None)

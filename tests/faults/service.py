@@ -103,7 +103,7 @@ class Serve:
         self.hooks, self.board = free_port(), free_port()
         self.url, self.board_url = f"http://127.0.0.1:{self.hooks}", f"http://127.0.0.1:{self.board}"
         self.config = folder / "sanfen.yaml"
-        facts = {"adapter": "generic", "timeout": "1s"} | more
+        facts = {"adapter": "generic", "timeout": "15s"} | more
         self.config.write_text(
             CONFIG.format(
                 hooks=self.hooks, board=self.board, storage=self.storage, upstream=upstream, people=people, **facts
@@ -126,7 +126,7 @@ class Serve:
         """Until it relays."""
         assert self.process is not None
         async with aiohttp.ClientSession() as client:
-            for _ in range(400):
+            for _ in range(1200):
                 assert self.process.poll() is None, self.log
                 with contextlib.suppress(aiohttp.ClientError):
                     async with client.get(f"{self.url}/healthz") as answer:
@@ -163,11 +163,21 @@ class Serve:
                 counts[what] = counts.get(what, 0) + int(float(line.rsplit(" ", 1)[1]))
         return counts
 
+    async def settled(self, deliveries: int) -> dict[str, int]:
+        """The counts, once as many as were sent are received and each of them is journaled, aside or a gap; bounded."""
+        counts: dict[str, int] = {}
+        for _ in range(1200):
+            counts = await self.counts()
+            if counts["received"] == counts["journaled"] + counts["aside"] + counts["gap"] == deliveries:
+                return counts
+            await asyncio.sleep(0.05)  # until nothing is under way
+        raise AssertionError(f"{counts}, sent: {deliveries}")
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.storage}/sanfen.db?mode=ro", uri=True)) as connection:
             return connection.execute(query).fetchall()
 
-    async def until(self, query: str, wanted: object, tries: int = 600) -> None:
+    async def until(self, query: str, wanted: object, tries: int = 1200) -> None:
         """Wait for the first cell of a query to become what is wanted; bounded."""
         found: object = None
         for _ in range(tries):
@@ -191,7 +201,7 @@ async def serving(serve: Serve, **how: Any) -> AsyncIterator[Serve]:
 
 
 def questions_and_replies(name: str, count: int, *, answered: int = 2) -> list[Message]:
-    """Conversations: a question each, and a person's reply in time to every second one (``answered=1``: to all)."""
+    """Conversations: a question each, and a person's reply in time to every second one (``answered=1``: to all, 0: to none)."""
     start = time.time_ns() // 1_000_000
     out = []
     for number in range(count):
@@ -204,7 +214,7 @@ def questions_and_replies(name: str, count: int, *, answered: int = 2) -> list[M
             "text": "在吗",
         }
         out.append(Message("/in/desk", fields["id"], json.dumps(fields, ensure_ascii=False)))
-        if number % answered == 0:
+        if answered and number % answered == 0:
             fields |= {"id": f"m-{talk}", "at": start + 1000, "from": "merchant", "mode": "human", "agent": "小美"}
             out.append(Message("/out/desk", fields["id"], json.dumps(fields, ensure_ascii=False)))
     return out

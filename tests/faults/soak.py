@@ -19,7 +19,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tests import oracle
-from tests.faults.virtual import VirtualClock, VirtualLoop, Waited
+from tests.faults.virtual import VirtualClock, VirtualDatabase, VirtualLoop
 
 from sanfen.abc import DeliveryError, Notice, Notifier
 from sanfen.config import presets
@@ -137,7 +137,7 @@ class Soak:
 
     async def start(self) -> None:
         """Put the parts together as ``bootstrap`` does."""
-        db: Any = Waited(Database.open(self.folder / f"log{self._files}.db"), self.loop, self._spoil)
+        db = VirtualDatabase.on(self.loop, self.folder / f"log{self._files}.db", self._spoil)
         ticker = Ticker(self.clock)
         people = {name: Person(name, (Way("soak:"),)) for name in ("lead", "boss")}
         worker = Worker(db, {"soak": self.people}, Settings(people=people), self.clock)

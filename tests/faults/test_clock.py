@@ -34,11 +34,26 @@ async def ends() -> AsyncIterator[Ends]:
 
 async def told(ends: Ends, rounds: int) -> float:
     """Until so many rounds were told of, bounded; the monotonic seconds when they were."""
-    for _ in range(60 * STEP_S):
+    for _ in range(240 * STEP_S):
         if len(ends.notices) >= rounds:
             break
         await asyncio.sleep(0.05)  # until somebody is told
     return time.monotonic()
+
+
+async def stopped_in_time(serve: Serve, ends: Ends) -> list[tuple[int, float]]:
+    """Send questions, one of them answered, and stop the process before anybody is told; on a slow machine try again."""
+    assert serve.process is not None
+    for attempt in range(10):
+        statuses = await send(serve.url, questions_and_replies(f"stop{attempt}", TALKS, answered=100), rate=200)
+        os.kill(serve.process.pid, signal.SIGSTOP)
+        if not ends.notices:
+            return statuses
+        os.kill(serve.process.pid, signal.SIGCONT)
+        await told(ends, TALKS - 1)
+        ends.notices.clear()
+        ends.messages.clear()
+    raise AssertionError("too slow a machine: no question can be asked within its step")
 
 
 @with_faketime
@@ -73,18 +88,16 @@ async def test_a_stopped_process_goes_on(tmp_path: Path, ends: Ends) -> None:
     """SIGSTOP while rounds come due, SIGCONT: all of them are told of, once, in one message."""
     async with serving(Serve(tmp_path, ends.port, people=people({"lead": ends.port}, f"{STEP_S}s"))) as serve:
         assert serve.process is not None
-        messages = questions_and_replies("stop", TALKS, answered=100)
-        statuses = await send(serve.url, messages, rate=200)
-        os.kill(serve.process.pid, signal.SIGSTOP)
+        statuses = await stopped_in_time(serve, ends)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STEP_S + 1):  # the time itself is what this test is about
                 await asyncio.Event().wait()
         os.kill(serve.process.pid, signal.SIGCONT)
         await told(ends, TALKS - 1)
         after = await send(serve.url, questions_and_replies("after", 2, answered=1), rate=200)
-        states = serve.rows("SELECT state, count(*) FROM escalations GROUP BY state")
+        states = serve.rows("SELECT DISTINCT state FROM escalations")
 
     assert {status for status, _ in statuses + after} == {200}
     assert list(ends.notices.values()) == [1] * (TALKS - 1)
     assert ends.messages == {"lead": 1}
-    assert states == [("told", TALKS - 1)]
+    assert states == [("told",)]

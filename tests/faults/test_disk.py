@@ -53,16 +53,6 @@ def passed_on(ends: Ends, messages: Sequence[Message], statuses: Sequence[tuple[
     assert max(ends.attempts.values()) == 1, "a second POST of ours"
 
 
-async def accounted(serve: Serve, deliveries: int) -> dict[str, int]:
-    """The counts, once nothing is under way: received is what was sent, and each of them is somewhere."""
-    counts: dict[str, int] = {}
-    for _ in range(200):
-        counts = await serve.counts()
-        if counts["received"] == counts["journaled"] + counts["aside"] + counts["gap"] == deliveries:
-            return counts
-    raise AssertionError(counts)
-
-
 @as_root
 async def test_a_full_disk(disk: Path, tmp_path: Path, ends: Ends) -> None:
     """Full in the middle of the day, and free again: relayed all along, scored again without a restart."""
@@ -76,7 +66,7 @@ async def test_a_full_disk(disk: Path, tmp_path: Path, ends: Ends) -> None:
         (disk / "filler").unlink()
         statuses += await send(serve.url, after, rate=RATE)
         await serve.until("SELECT count(*) FROM rounds WHERE conversation LIKE 'after%'", 20)
-        counts = await accounted(serve, len(before + full + after))
+        counts = await serve.settled(len(before + full + after))
         lost = counts["gap"]
         await serve.until("SELECT count(*) FROM messages", len(before + full + after) - lost)
         await serve.until("SELECT coalesce(sum(deliveries), 0) FROM gap_rows", lost)
@@ -94,7 +84,7 @@ async def test_a_disk_that_may_only_be_read(disk: Path, tmp_path: Path, ends: En
     messages = questions_and_replies("read", TALKS)
     async with serving(Serve(tmp_path, ends.port, storage=disk)) as serve:
         statuses = await send(serve.url, messages, rate=RATE)
-        await accounted(serve, len(messages))
+        await serve.settled(len(messages))
         log = serve.log
 
     passed_on(ends, messages, statuses)
@@ -111,13 +101,13 @@ async def test_a_disk_that_fails_or_crawls(fault: str, tmp_path: Path, ends: End
     messages = questions_and_replies("disk", TALKS)
     async with serving(Serve(tmp_path, ends.port), prefix=injected(fault)) as serve:
         statuses = await send(serve.url, messages, rate=RATE)
-        await accounted(serve, len(messages))
+        await serve.settled(len(messages))
         again = questions_and_replies("again", 3)
         statuses += await send(serve.url, again, rate=RATE)
         # What was kept aside is drained, and what could be kept nowhere is written down: syncs may still fail now.
         missing = f"{len(messages + again)} - (SELECT coalesce(sum(deliveries), 0) FROM gap_rows)"
         await serve.until(f"SELECT count(*) = {missing} FROM messages", 1)
-        counts = await accounted(serve, len(messages + again))
+        counts = await serve.settled(len(messages + again))
         assert serve.rows("SELECT coalesce(sum(deliveries), 0) FROM gap_rows") == [(counts["gap"],)]
         assert serve.rows("PRAGMA integrity_check") == [("ok",)]
         asked = "SELECT count(DISTINCT conversation) FROM messages WHERE sender = 'customer'"

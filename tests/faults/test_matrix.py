@@ -17,6 +17,7 @@ from tests.faults.service import Ends, Message, Serve, questions_and_replies, se
 MESSAGES = int(os.environ.get("SANFEN_FAULT_MESSAGES", "30"))
 TALKS = MESSAGES * 2 // 3  # every second conversation has a reply
 RATE = 200.0
+HURRIED = {"blackhole": "1s"}  # elsewhere a slow machine must not look like a slow workflow
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ async def test_faults_of_the_workflow(fault: str, tmp_path: Path, ends: Ends) ->
     """Passed on once and answered, or refused aloud; what the channel sends again gets through; rounds as ever."""
     proxy = await Proxy(ends.port, seed=SEED).start()
     messages = questions_and_replies(fault.partition(":")[0], TALKS)
-    async with serving(Serve(tmp_path, proxy.port)) as serve:
+    async with serving(Serve(tmp_path, proxy.port, timeout=HURRIED.get(fault, "15s"))) as serve:
         await proxy.set(fault)
         first = await send(serve.url, messages, rate=RATE)
         reached = {message.id: ends.attempts[f"{message.id}/1"] for message in messages}
@@ -84,16 +85,17 @@ async def test_faults_of_the_people_to_be_told(tmp_path: Path, ends: Ends) -> No
         named = {f"p{number}": proxy.port for number, proxy in enumerate(proxies.values())}
         serve = Serve(tmp_path, ends.port, people=people(named))
         await stack.enter_async_context(serving(serve))
-        messages = questions_and_replies("told", talks)
-        statuses = await send(serve.url, messages, rate=RATE)
-        waiting = talks // 2 * len(named)
-        await serve.until("SELECT count(*) FROM escalations", waiting)
-        await serve.until("SELECT count(DISTINCT person) FROM escalations WHERE attempts > 0", len(named))
+        statuses = await send(serve.url, questions_and_replies("told", talks, answered=0), rate=RATE)
+        # On a slow machine a reply may come after the step: of the busy ones people may hear, or not.
+        rows = "FROM escalations WHERE round IN (SELECT id FROM rounds WHERE conversation LIKE 'told%')"
+        waiting = talks * len(named)
+        await serve.until(f"SELECT count(*) {rows}", waiting)
+        await serve.until(f"SELECT count(DISTINCT person) {rows} AND attempts > 0", len(named))
         busy = await send(serve.url, questions_and_replies("busy", TALKS, answered=1), rate=RATE)
         for proxy in proxies.values():
             await proxy.set("none")
-        await serve.until(f"SELECT sum(state IN ('told', 'unsure')) = {waiting} FROM escalations", 1, tries=1800)
-        states = serve.rows("SELECT person, round, state FROM escalations")
+        await serve.until(f"SELECT sum(state IN ('told', 'unsure')) = {waiting} {rows}", 1, tries=6000)
+        states = serve.rows(f"SELECT person, round, state {rows}")
 
     assert {status for status, _ in statuses + busy} == {200}
     assert max(ends.notices.values()) <= 2
@@ -110,7 +112,7 @@ async def test_another_program_holds_the_database(tmp_path: Path, ends: Ends) ->
         # The channel was told 200: it does not send again. What the log did not take was kept aside, and is in it now.
         statuses += await send(serve.url, free, rate=RATE)
         await serve.until("SELECT count(*) FROM rounds WHERE conversation LIKE 'free%'", TALKS)
-        await settled(serve, len(held) + len(free))
+        await serve.settled(len(held) + len(free))
 
     assert {status for status, _ in statuses} == {200}
     assert_passed_on(ends, held + free)
@@ -123,7 +125,7 @@ async def test_bugs_of_our_own_parts(part: str, tmp_path: Path, ends: Ends) -> N
     serve = Serve(tmp_path, ends.port, people=people({"lead": ends.port}) + "plugins: [saboteur]\n")
     async with serving(serve, env=saboteur(tmp_path, part)):
         statuses = await send(serve.url, messages, rate=RATE)
-        await settled(serve, len(messages))
+        await serve.settled(len(messages))
         if part == "notifier":
             await serve.until("SELECT count(*) > 0 FROM escalations WHERE attempts > 0", 1)
         log = serve.log
@@ -131,18 +133,6 @@ async def test_bugs_of_our_own_parts(part: str, tmp_path: Path, ends: Ends) -> N
     assert "saboteur.py" in log
     assert {status for status, _ in statuses} == {200}
     assert_passed_on(ends, messages)
-
-
-async def settled(serve: Serve, deliveries: int) -> None:
-    """Until every delivery is journaled, kept aside or counted as missing: exactly as many as were sent."""
-    counts: dict[str, int] = {}
-    for _ in range(200):
-        counts = await serve.counts()
-        if counts["received"] == counts["journaled"] + counts["aside"] + counts["gap"] == deliveries:
-            break
-        await serve.until("SELECT 1", 1)
-    assert counts["received"] == deliveries
-    assert counts["journaled"] + counts["aside"] + counts["gap"] == deliveries
 
 
 def assert_passed_on(ends: Ends, messages: list[Message]) -> None:

@@ -5,7 +5,6 @@ two commits or stops and starts; the policy is changed. ``make stateful`` runs 2
 (``SANFEN_STATEFUL=20000``).
 """
 
-import asyncio
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from tests import oracle
 from tests.engine.shop import Shop
 from tests.faults.seed import SEED
+from tests.faults.virtual import VirtualDatabase, VirtualLoop
 from tests.properties.shops import Maker, Talk, changed, scoring_names
 
 from sanfen.config import presets
@@ -49,7 +49,7 @@ class Service(RuleBasedStateMachine):
         self.dice = Random(seed)
         self.folder = Path(tempfile.mkdtemp(prefix="sanfen-life-", dir=MEMORY if MEMORY.is_dir() else None))
         self.files = 0
-        self.loop = asyncio.new_event_loop()
+        self.loop = VirtualLoop()
         self.maker = Maker(self.dice, presets.tree(name))
         case = self.maker.case()
         self.zone, self.holidays = case.zone, case.holidays
@@ -116,10 +116,11 @@ class Service(RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         """The files as they lie on the disk now are all that is left."""
-        self.files += 1
-        for file in sorted(self.folder.glob(f"log{self.files - 1}.db*")):
-            if not file.name.endswith((".lock", "-shm")):
-                shutil.copy(file, self.folder / file.name.replace(f"log{self.files - 1}", f"log{self.files}"))
+        before, self.files = self.folder / f"log{self.files}.db", self.files + 1
+        after = self.folder / f"log{self.files}.db"
+        for ending in ("", "-wal"):
+            shutil.copy(f"{before}{ending}", f"{after}{ending}")
+        shutil.move(f"{before}.reserve", f"{after}.reserve")
         self.shop.db.close()
         self._open()
 
@@ -168,7 +169,9 @@ class Service(RuleBasedStateMachine):
         return presets.scoring(presets.validate(keys, "made"), tz=self.zone, holidays=self.holidays)
 
     def _open(self) -> None:
-        self.shop = Shop(self.folder / f"log{self.files}.db", self.clock, (self._policy(),))
+        self.shop = Shop(
+            VirtualDatabase.on(self.loop, self.folder / f"log{self.files}.db"), self.clock, (self._policy(),)
+        )
         self._run(self.shop.engine.adopt())
         self._run(recover(self.shop.db, self.shop.ticker))
 

@@ -4,33 +4,30 @@ import asyncio
 import math
 import selectors
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, TypeVar, cast
+from contextvars import Context
+from pathlib import Path
+from typing import Any, TypeVar
 
 from sanfen.errors import StoreError
-from sanfen.store.db import Database
-from sanfen.store.jobs import Batch, Single
+from sanfen.store.db import _FEW_PAGES, Database
 
-__all__ = ["VirtualClock", "VirtualLoop", "Waited"]
+__all__ = ["VirtualClock", "VirtualDatabase", "VirtualLoop"]
 
 T = TypeVar("T")
 
 
 class _Selector(selectors.DefaultSelector):
-    """Instead of waiting, moves the time on; unless a thread is at work, which needs real time."""
+    """Instead of waiting, moves the time on. There is one thread and nothing from outside to wait for."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.at_work = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        found = super().select(0)
-        if found or timeout == 0:
-            return found
-        if timeout is None or self.at_work:
-            return super().select(None)
-        self.now = max(self.now + timeout, math.nextafter(self.now, math.inf))
+        if timeout is None:
+            raise RuntimeError("everybody waits, and for nothing that could come")
+        if timeout > 0:
+            self.now = max(self.now + timeout, math.nextafter(self.now, math.inf))
         return []
 
 
@@ -43,6 +40,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.virtual.now
+
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        return self.call_soon(callback, *args, context=context)
 
     def run_in_executor(self, _executor: Any, func: Callable[..., T], *args: Any) -> "asyncio.Future[T]":  # type: ignore[override]
         future = self.create_future()
@@ -71,49 +73,60 @@ class VirtualClock:
         await asyncio.sleep(duration_ms / 1000)
 
 
-class Waited:
-    """A database for a virtual loop: time stands still while its writer thread works. ``spoil`` may plant a fault.
+class VirtualDatabase(Database):
+    """The log without its thread: what was put in one turn of the loop is committed, as one group, at its end.
 
-    What it says may go wrong: ``lost`` (not done) or ``unsaid`` (done, and reported as failed).
+    So a run is the same again from the same seed. What ``spoil`` says may go wrong with each entry: ``lost`` (not
+    done) or ``unsaid`` (done, and reported as failed).
     """
 
-    def __init__(self, db: Database, loop: VirtualLoop, spoil: Callable[[], str | None]) -> None:
-        self._db = db
-        self._loop = loop
-        self._spoil = spoil
+    _loop: VirtualLoop
+    _spoil: Callable[[], str | None] = staticmethod(lambda: None)
+    _turn: asyncio.Handle | None = None
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._db, name)
+    @classmethod
+    def on(cls, loop: VirtualLoop, path: Path, spoil: Callable[[], str | None] = lambda: None) -> "VirtualDatabase":
+        """Open the log for a loop."""
+        made = cls.open(path)
+        assert isinstance(made, VirtualDatabase)
+        made._loop, made._spoil = loop, spoil
+        return made
 
-    def write(self, job: Callable[..., T]) -> "Future[T]":
-        """As the database does it, or not."""
-        future: Future[T] = Future()
-        self.put(Single(job, future))
-        return future
-
-    def put(self, entry: Single | Batch) -> None:
-        """The same for what settles itself."""
+    def put(self, entry: Any) -> None:
         fault = self._spoil()
         if fault == "lost":
             entry.settle(StoreError("planted: not done"))
             return
-        self._loop.virtual.at_work += 1
-        settle = lambda outcome: self._loop.call_soon_threadsafe(self._done, entry, fault, outcome)  # noqa: E731
-        self._db.put(cast("Single", _Held(entry, settle)))
+        spoilt: Any = _Unsaid(entry) if fault == "unsaid" else entry
+        super().put(spoilt)
+        self._turn = self._turn or self._loop.call_soon(self._write_all)
 
-    def _done(self, entry: Single | Batch, fault: str | None, outcome: Any) -> None:
-        self._loop.virtual.at_work -= 1
-        if fault == "unsaid" and not isinstance(outcome, BaseException):
-            outcome = StoreError("planted: done, and reported as failed")
-        entry.settle(outcome)
+    def _write_all(self) -> None:
+        self._turn = None
+        while not self._jobs.empty():
+            self._commit(self._next_group()[0])
+        if self._wal.pages >= _FEW_PAGES:
+            self._wal.fold_back()
+
+    def _work(self) -> None:
+        """The thread's work is done above, and by ``close``."""
+
+    def close(self) -> None:
+        self._closed = self._closed or StoreError("the log is closed")
+        self._jobs.put(None)
+        super()._work()
+        super().close()
 
 
-class _Held:
-    """Work for the writer thread whose outcome goes another way."""
+class _Unsaid:
+    """An entry that is carried out, and whose answer gets lost."""
 
-    def __init__(self, entry: Single | Batch, settle: Callable[[Any], object]) -> None:
+    def __init__(self, entry: Any) -> None:
         self._entry = entry
-        self.settle = settle
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._entry, name)
+
+    def settle(self, outcome: Any) -> None:
+        failed = isinstance(outcome, BaseException)
+        self._entry.settle(outcome if failed else StoreError("planted: done, and reported as failed"))

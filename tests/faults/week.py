@@ -22,7 +22,7 @@ from tests.faults import people
 from tests.faults.people import Act
 from tests.faults.phones import ONE, SENDING, Phones
 from tests.faults.verdict import Talk, Verdict
-from tests.faults.virtual import VirtualClock, VirtualLoop, Waited
+from tests.faults.virtual import VirtualClock, VirtualDatabase, VirtualLoop
 
 from sanfen.config.load import Loaded, load
 from sanfen.core.events import Escalate, Event, Key, Release, Snooze, Take
@@ -62,13 +62,13 @@ class _Told(Worker):
         await super()._call(begun, action, way)
 
 
-class _Log(Waited):
+class _Log(VirtualDatabase):
     """A log that sometimes cannot be read, either."""
 
     def reader(self) -> Any:
         if self._spoil() == "lost":
             raise StoreError("planted: not read")
-        return self._db.reader()
+        return super().reader()
 
 
 class Parts(NamedTuple):
@@ -112,7 +112,7 @@ class Week:
         """Put the parts together as ``scoring`` does."""
         loaded = self._loaded()
         terms = self._terms(loaded)
-        db: Any = _Log(Database.open(self.folder / "log.db"), self.loop, self._spoil)
+        db = _Log.on(self.loop, self.folder / "log.db", self._spoil)
         ticker = Ticker(self.clock)
         channel = self.plugins.channel(loaded.settings.channels["desk"], "shop")
         acting = Acting({"desk": channel})
@@ -131,7 +131,7 @@ class Week:
         )  # fmt: skip
         await self._surely(engine.adopt)
         await self._surely(lambda: asyncio.wrap_future(db.write(lambda c: outbox.release(c, self.clock.now_ms()))))
-        await recover(db, ticker)
+        await self._surely(partial(recover, db, ticker))
         chores = Chores(db, ticker, self.clock, keep_text_ms=30 * 24 * HOUR_MS)
         tasks = [
             asyncio.create_task(one)

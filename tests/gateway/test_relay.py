@@ -311,3 +311,23 @@ async def test_many_at_once_do_not_mix(start: Any, upstream: Any, client: aiohtt
 
     assert all(await asyncio.gather(*(one(number) for number in range(200))))
     assert len(upstream.requests) == 200
+
+
+@pytest.mark.parametrize(
+    "way",
+    [b"200 %b\r\nContent-Length: 2", b"200 %b\r\nTransfer-Encoding: chunked", b"204 %b"],
+    ids=["whole", "streamed", "bodiless"],
+)
+async def test_an_answers_head_need_not_be_text(start: Any, upstream: Any, way: bytes) -> None:
+    """Old servers write their own script into the reason and into file names, and bytes flip: a whole answer keeps them."""
+    reason = "成功".encode("gbk")
+    body = b"ok" if b"Length" in way else b"2\r\nok\r\n0\r\n\r\n" if b"chunked" in way else b""
+    upstream.answer = b"HTTP/1.1 " + way % reason + b"\r\nX-File: " + reason + b"\r\n\r\n" + body
+    gateway = await start()
+    answer = await gateway.raw(
+        b"POST /in/desk HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + CLAIMS + b"Content-Length: 1\r\n\r\nx"
+    )
+
+    assert answer.startswith(b"HTTP/1.1 " + way[:3])
+    assert way.startswith(b"204") or b"ok" in answer.partition(b"\r\n\r\n")[2]
+    assert b"Length" not in way or answer.count(reason) == 2

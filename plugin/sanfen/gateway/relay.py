@@ -153,7 +153,8 @@ class Whole(web.StreamResponse):
         """It is all written."""
 
     def _head(self, version: HttpVersion) -> bytes:
-        lines = [f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}".encode()]
+        first = f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}"
+        lines = [first.encode("utf-8", "surrogateescape")]  # as it came, which need not be text
         named, dated = _NOTHING, False
         for name, value in self._answer.raw_headers:
             lower = name.lower()
