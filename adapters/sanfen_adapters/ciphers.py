@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 from sanfen.abc import ConfigError, ParseError, Phrase
 
-__all__ = ["aes_key", "decrypt_feishu", "decrypt_wecom", "flat_xml"]
+__all__ = ["aes_key", "decrypt_feishu", "decrypt_wecom", "flat_xml", "xml_root"]
 
 _BLOCK = 32
 _MOST_XML = 1 << 20
@@ -45,14 +45,18 @@ def decrypt_feishu(encrypt_key: str, encrypted: str) -> bytes:
 
 
 def flat_xml(body: bytes) -> dict[str, str]:
-    """The fields of an XML message, one level deep. Raises ParseError; a document type is refused."""
+    """The fields of an XML message, one level deep. Raises ParseError."""
+    return {one.tag: one.text or "" for one in xml_root(body)}
+
+
+def xml_root(body: bytes) -> ET.Element:
+    """An XML message. Raises ParseError; a document type is refused."""
     if len(body) > _MOST_XML or b"<!DOCTYPE" in body or b"<!ENTITY" in body:
         raise ParseError("the XML is not what the platform sends", hint="look at the body in the log")
     try:
-        root = ET.fromstring(body)  # noqa: S314  # no entities, no document type: looked at above
+        return ET.fromstring(body)  # noqa: S314  # no entities, no document type: looked at above
     except (ET.ParseError, ValueError, LookupError):
         raise ParseError("the body is no XML", hint="is this the channel's address, and this its adapter?") from None
-    return {one.tag: one.text or "" for one in root}
 
 
 def _cbc(key: bytes, start: bytes, sealed: bytes) -> bytes:

@@ -84,11 +84,8 @@ channels:
     from_customer: {{forward: "{api}/workflow"}}
     from_shop: {{forward: "{api}/graph"}}
     secret: the-app-secret # sanfen: allow W201
-  sl:
-    adapter: slack
-    from_customer: {{forward: "{api}/workflow"}}
-    from_shop: {{forward: "{api}/slack"}}
-    secret: the-signing-secret
+  sl: {{adapter: slack, from_shop: {{forward: "{api}/slack"}}, secret: the-signing-secret}}
+  sb: {{adapter: slack, from_customer: {{forward: "{api}/workflow"}}, secret: the-signing-secret}}
   ln: {{adapter: line, from_shop: {{forward: "{api}/line"}}, secret: the-channel-secret}}
   tw:
     adapter: twilio
@@ -221,14 +218,14 @@ def test_slack_bolt_verifies_behind_us(recorder: Recorder, service: Service) -> 
     at = str(SystemClock().now_ms() // 1000)
     mac = SignatureVerifier("the-signing-secret").generate_signature(timestamp=at, body=body)
     headers = {"x-slack-request-timestamp": at, "x-slack-signature": str(mac), "content-type": "application/json"}
-    status = post(f"{service.url}/in/sl", body, headers)
+    status = post(f"{service.url}/in/sb", body, headers)
     got = recorder.asked("/workflow")[-1]
     answer = app.dispatch(BoltRequest(body=got.body.decode(), headers=dict(got.headers)))
 
     assert status == 200
     assert answer.status == 200
     assert app.dispatch(BoltRequest(body=got.body.decode() + " ", headers=dict(got.headers))).status == 401
-    assert [row["text"] for row in service.told("sl", 2)] == ["有的", "在吗"]
+    assert [row["text"] for row in service.told("sb")] == ["在吗"]
 
 
 def test_line_bot_sdk_pushes(recorder: Recorder, service: Service) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.adapters.wire import RECEIVED_MS, lines, request
 
-from sanfen.abc import Message, Proof, VerifyError
+from sanfen.abc import Message, ParseError, Proof, VerifyError
 from sanfen_adapters.channels.scrm_source import ScrmSourceChannel
 
 CHANNEL = ScrmSourceChannel("shop", "wx", ("new", "old"), {})
@@ -23,12 +23,20 @@ def data(**more: Any) -> Any:
         ({"source": 2}, "broadcast: c#m hi"),
         ({"source": 3}, "auto: c#m hi"),
         ({"source": 4}, "unknown: c#m hi"),
-        ({"source": "1"}, "unknown: c#m hi"),
+        ({"source": "1"}, "human: c#m hi"),
+        ({"source": True}, "unknown: c#m hi"),
+        ({"source": None}, "unknown: c#m hi"),
         ({"isSelf": False, "externalUserId": "wm1"}, "customer:wm1 c#m hi"),
     ],
 )
 def test_sources(more: dict[str, Any], line: str) -> None:
     assert lines(CHANNEL.parse(data(**more), "in", RECEIVED_MS)) == [line]
+
+
+def test_whose_it_is_must_be_said() -> None:
+    """Else a customer's question would be made of nothing."""
+    with pytest.raises(ParseError, match="isSelf"):
+        CHANNEL.parse(data(isSelf=None), "in", RECEIVED_MS)
 
 
 def test_a_colleague_is_no_buyer() -> None:

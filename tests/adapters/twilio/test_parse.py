@@ -45,7 +45,7 @@ def test_what_comes(asked: Request, found: list[str]) -> None:
     ("body", "words"),
     [
         (b"<Response><Message>welcome</Message></Response>", ["auto: +1|+2", "welcome"]),
-        (b"<Response><Message><Body>welcome</Body></Message></Response>", ["auto: +1|+2", ""]),
+        (b"<Response><Message><Body>welcome</Body></Message></Response>", ["auto: +1|+2", "welcome"]),
         (b"<Response/>", None),
         (b"", None),
     ],

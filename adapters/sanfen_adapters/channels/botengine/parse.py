@@ -3,6 +3,7 @@
 A bot's answer is always a bot's: ``bots: {NAME: {mode: assisted}}`` in the configuration says that people send its drafts.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -11,6 +12,7 @@ from sanfen.abc import Alias, Answer, Event, Fact, ParseError, Place, Request, d
 
 __all__ = ["Streamed", "answers", "asked", "said"]
 
+_ACTIVITIES = re.compile(r"(?:^|/)v3/conversations/([^/]+)/activities(?:/|$)")
 _LONGEST_LINE = 1 << 20
 _LONGEST_TEXT = 1 << 16  # characters of a stream's answer that are kept
 _ENDINGS = ("message_end", "error", "workflow_finished")
@@ -145,11 +147,11 @@ def _activity(body: Mapping[str, Any], place: Place) -> Sequence[Event]:
 
 def _sent(request: Request, answer: Any, place: Place, bot: str | None) -> Sequence[Event]:
     """An activity that a bot sent to the channel, by the id the channel gave it."""
-    parts = request.path.split("/")
-    if request.method != "POST" or parts[:2] != ["v3", "conversations"] or parts[3:4] != ["activities"]:
+    found = _ACTIVITIES.search(request.path)
+    if request.method != "POST" or found is None:
         return ()
     body = json_object(request.body)
-    talk, name = unquote(parts[2]), dig(answer, "id")
+    talk, name = unquote(found[1]), dig(answer, "id")
     if body.get("type") == "event" and body.get("name") == "handoff.initiate":
         return [place.handoff(talk, name, None)]
     if body.get("type") != "message":

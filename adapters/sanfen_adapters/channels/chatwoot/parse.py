@@ -14,6 +14,7 @@ from sanfen.abc import Answer, Event, Message, ParseError, Place, Request, dig, 
 
 __all__ = ["parse", "sent"]
 
+_BOTS = ("agent_bot", "captain_assistant")
 _POSTED = re.compile(r"api/v1/accounts/([0-9]+)/conversations/([0-9]+)/messages")
 
 
@@ -62,7 +63,8 @@ def _message(body: Mapping[str, Any], place: Place) -> Sequence[Message]:
     if kind == "incoming":
         holder = dig(talk, "meta", "assignee", "id")
         agent = None if holder is None else f"user:{holder}"
-        who = f"contact:{_id(dig(sender, 'id'))}"
+        name = dig(sender, "id") or dig(talk, "meta", "sender", "id")  # a contact may be deleted since
+        who = None if name is None else f"contact:{_id(name)}"
         return [place.ask(*where, customer=who, text=text, agent=agent, rule="message_type=incoming")]
     return [place.reply(*where, text=text, **_speaker(body, sender))]
 
@@ -79,8 +81,8 @@ def _speaker(body: Mapping[str, Any], sender: Mapping[str, Any]) -> dict[str, An
         return {"mode": "auto", "agent": agent, "rule": "additional_attributes.campaign_id"}
     if dig(body, "content_attributes", "external_echo"):
         return {"mode": "human", "rule": "content_attributes.external_echo"}
-    if kind == "agent_bot":
-        return {"mode": "bot", "bot": f"agent_bot:{name}", "rule": "sender.type=agent_bot"}
+    if kind in _BOTS:
+        return {"mode": "bot", "bot": f"{kind}:{name}", "rule": f"sender.type={kind}"}
     return {"mode": "human" if kind == "user" else "unknown", "agent": agent, "rule": f"sender.type={str(kind)[:40]}"}
 
 

@@ -15,6 +15,7 @@ from sanfen.abc import (
     dig,
     fingerprint,
     json_object,
+    listed,
 )
 from sanfen_adapters.signatures import DINGTALK
 from sanfen_adapters.signed import SignedChannel
@@ -86,5 +87,8 @@ def _session(address: Any) -> str | None:
 
 
 def _text(body: Mapping[str, Any]) -> str | None:
-    found = dig(body, "text", "content")
+    """What a text says, a voice message as DingTalk heard it, the words of a rich text."""
+    found = dig(body, "text", "content") or dig(body, "content", "recognition")
+    if body.get("msgtype") == "richText":
+        found = "".join(str(one["text"]) for one in listed(body, "content", "richText") if one.get("text"))
     return found.strip() if isinstance(found, str) else None

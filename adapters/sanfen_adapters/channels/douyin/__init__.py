@@ -1,4 +1,9 @@
-"""Douyin: the open platform's webhooks tell both sides, unmarked; mini-games tell the customer's."""
+"""Douyin: the open platform's webhooks tell both sides; mini-games tell the customer's.
+
+As the open platform documents ``im_receive_msg`` and ``im_send_msg`` (developer.open-douyin.com, private-msg-webhook):
+``content.source`` of what the shop sent is empty where it was typed in the app, and else the key of the app that called the
+interface; older deliveries have no ``source``. Times have 13 digits. What is taken back names no conversation.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -47,13 +52,25 @@ class DouyinChannel(SignedChannel):
             where = (said.get("conversation_short_id"), said.get("server_message_id"), said.get("create_time"))
             if event == "im_receive_msg":
                 return [place.ask(*where, customer=who, text=said.get("text"), rule=rule)]
-            token = fingerprint(str(body.get("client_key")))  # typed or by an app: only whose app it is can be told
+            source = said.get("source")
+            if source == "":
+                return [place.reply(*where, "human", agent=who, text=said.get("text"), rule=f"{rule},source is empty")]
+            token = fingerprint(str(source or body.get("client_key")))  # whose app it is can be told, not who used it
             return [place.reply(*where, agent=who, text=said.get("text"), credential=token, rule=rule)]
         if event is None and body.get("msg_id") and body.get("open_id"):
             where = (body.get("conversation_id"), body["msg_id"], body.get("create_time"))
-            text = dig(_content(body), "text") if body.get("msg_type") == "text" else None
+            text = _words(body["content"]) if body.get("msg_type") == "text" and "content" in body else None
             return [place.ask(*where, customer=body["open_id"], text=text, rule="push")]
         return ()
+
+
+def _words(content: Any) -> Any:
+    """A mini-game's text: the platform's examples have it bare, and inside JSON."""
+    try:
+        found = json.loads(content) if isinstance(content, str) else content
+    except (ValueError, RecursionError):
+        return content
+    return dig(found, "text") if isinstance(found, dict) else content
 
 
 def _content(body: Mapping[str, Any]) -> dict[str, Any]:

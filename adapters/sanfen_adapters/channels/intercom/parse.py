@@ -8,12 +8,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sanfen.abc import Answer, Event, Message, Place, Request, dig, fingerprint, json_object, listed
+from sanfen.abc import Answer, Event, Message, Mode, Place, Request, dig, fingerprint, json_object, listed
 from sanfen_adapters.signed import bearer
 
 __all__ = ["notified", "sent"]
 
 _CUSTOMERS = ("user", "lead", "contact")
+_BY_ITSELF = {
+    "automated": Mode.broadcast, "campaigns_initiated": Mode.broadcast, "operator_initiated": Mode.bot,
+}  # fmt: skip
+"""``delivered_as`` of what nobody wrote to this customer: series and campaigns, custom bots (Intercom's API reference)."""
 _NO_MESSAGE = ("note", "snoozed", "unsnoozed", "timer_unsnooze", "participant_added", "conversation_rating_changed")
 _TAGS = re.compile(r"<[^>]{0,2000}>")
 _BREAKS = re.compile(r"<(?:br|/p|/div|/li)[^>]{0,200}>")
@@ -45,26 +49,38 @@ def sent(request: Request, answer: Answer, place: Place) -> Sequence[Event]:
 
 
 def _opened(item: Any, place: Place) -> Iterator[Event]:
-    """The first message of a conversation stands in its source."""
+    """The first message of a conversation stands in its source, which says whether anybody wrote it."""
     source = dig(item, "source")
-    if dig(source, "id") and dig(source, "body"):
-        yield _message(source, dig(item, "id"), dig(item, "created_at"), place)
+    if not dig(source, "id") or not _says(source):
+        return
+    message = _message(source, dig(item, "id"), dig(item, "created_at"), place)
+    how = str(dig(source, "delivered_as"))
+    if message.sender == "merchant" and how in _BY_ITSELF:
+        message = message._replace(mode=_BY_ITSELF[how], rule=f"source.delivered_as={how}")
+    yield message
+
+
+def _says(part: Any) -> bool:
+    """Whether there is something said in it: words, or a file without words."""
+    return bool(dig(part, "body") or listed(part, "attachments"))
 
 
 def _part(part: Any, talk: Any, place: Place) -> Iterator[Event]:
     kind, name, at = dig(part, "part_type"), dig(part, "id"), dig(part, "created_at")
     if kind in _NO_MESSAGE or part is None:
         return
-    if dig(part, "body"):
+    said = _says(part)
+    if said:
         yield _message(part, talk, at, place)
     to = dig(part, "assigned_to")
     if kind in ("assignment", "assign_and_reopen", "assign_and_unsnooze") and isinstance(to, dict):
-        yield place.transfer(talk, f"assign.{name}", at, to=f"{to.get('type')}:{to.get('id')}")
+        whom = None if to.get("id") is None else f"{to.get('type')}:{to['id']}"  # nobody_admin: it is nobody's now
+        yield place.transfer(talk, f"assign.{name}" if said else name, at, to=whom)
     if kind == "close":
-        yield place.close(talk, f"close.{name}", at)
+        yield place.close(talk, f"close.{name}" if said else name, at)
 
 
-def _message(part: Any, talk: Any, at: Any, place: Place) -> Event:
+def _message(part: Any, talk: Any, at: Any, place: Place) -> Message:
     author = dig(part, "author") or {}
     kind, who = dig(author, "type"), f"{dig(author, 'type')}:{dig(author, 'id')}"
     text, name = _plain(dig(part, "body")), dig(part, "id")

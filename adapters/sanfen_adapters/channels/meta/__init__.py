@@ -23,7 +23,7 @@ class MetaChannel(SignedChannel):
         """``options``: ``verify_token``; ``human_apps``, the apps people type in; ``page``, for calls of ``me/messages``."""
         super().__init__(shop, channel, secrets, options)
         self._challenge = str(options.get("verify_token", ""))
-        self._human_apps = frozenset(self.texts("human_apps") or (messenger.PAGE_INBOX,))
+        self._human_apps = frozenset(self.texts("human_apps") or messenger.INBOXES)
         self._page = str(options["page"]) if options.get("page") else None
 
     def proved(self, request: Request, now_ms: int) -> Proof | None:

@@ -12,17 +12,14 @@ from sanfen_adapters.channels.meta.stamps import caller, stamp
 
 __all__ = ["changes", "sent"]
 
-_NO_MESSAGE = ("reaction", "system", "edit", "unsupported", "request_welcome")
+_NO_MESSAGE = ("reaction", "system", "edit", "unsupported", "errors", "request_welcome")
 _WORDS = (("button_reply", "title"), ("list_reply", "title"), ("body", "text"), ("body",), ("text",), ("caption",))
 
 
 def changes(body: Mapping[str, Any], place: Place) -> list[Fact]:
     """The facts of a delivery of the WhatsApp business account. Raises ParseError."""
-    out: list[Fact] = []
-    for entry in listed(body, "entry"):
-        for change in listed(entry, "changes"):
-            out += _value(dig(change, "field"), dig(change, "value"), place)
-    return out
+    found = [change for entry in listed(body, "entry") for change in listed(entry, "changes")]
+    return [fact for one in found for fact in _value(dig(one, "field"), dig(one, "value"), place)]
 
 
 def sent(request: Request, answer: Answer, place: Place) -> Sequence[Fact]:
@@ -32,44 +29,59 @@ def sent(request: Request, answer: Answer, place: Place) -> Sequence[Fact]:
     if not to or kind in _NO_MESSAGE:
         return ()
     number = request.path.split("/")[-2]
-    who = dig(_first(said, "contacts"), "wa_id") or dig(_first(said, "contacts"), "user_id") or str(to).lstrip("+")
+    contact, message = (next(iter(listed(said, name)), {}) for name in ("contacts", "messages"))
+    who = contact.get("wa_id") or contact.get("user_id") or str(to).lstrip("+")
     told = stamp(body.get("biz_opaque_callback_data"), "biz_opaque_callback_data")
     if told is None:
         told = {"mode": "auto", "rule": "type=template"} if kind == "template" else {"rule": "Graph API call"}
-    name = dig(_first(said, "messages"), "id")
-    return [place.reply(f"{number}/{who}", name, None, text=_text(body), credential=caller(request), **told)]
+    where = (f"{number}/{who}", message.get("id"), None)
+    return [place.reply(*where, text=_text(body), credential=caller(request), **told)]
 
 
 def _value(field: Any, value: Any, place: Place) -> Iterator[Fact]:
-    number, contact = dig(value, "metadata", "phone_number_id"), _first(value, "contacts")
+    number, contacts = dig(value, "metadata", "phone_number_id"), listed(value, "contacts")
     if field not in ("messages", "smb_message_echoes") or not isinstance(number, str):
         return
-    phone, scoped = contact.get("wa_id"), contact.get("user_id")
-    if phone and scoped:
+    said = [(one, _names(one, "from", contacts)) for one in listed(value, "messages")]
+    both = [(contact.get("wa_id"), contact.get("user_id")) for contact in contacts] + [names for _, names in said]
+    for phone, scoped in dict.fromkeys((str(phone), str(scoped)) for phone, scoped in both if phone and scoped):
         yield Alias(f"{number}/{scoped}", f"{number}/{phone}")
-    for one in listed(value, "messages"):
-        yield from _message(one, number, (one.get("from") or phone, scoped), place, typed=False)
+    for one, names in said:
+        yield from _message(one, number, names, place, typed=False)
     for one in listed(value, "message_echoes"):
-        yield from _message(one, number, (one.get("to") or phone, scoped), place, typed=True)
+        yield from _message(one, number, _names(one, "to", contacts), place, typed=True)
     for one in listed(value, "statuses"):
         told = stamp(one.get("biz_opaque_callback_data"), "biz_opaque_callback_data")
         if told is not None and one.get("status") == "sent":  # all there is of what was sent past us
-            talk = f"{number}/{one.get('recipient_id') or scoped}"
-            yield place.reply(talk, one.get("id"), one.get("timestamp"), **told)
+            phone, scoped = _names(one, "recipient", contacts)
+            yield place.reply(f"{number}/{phone or scoped}", one.get("id"), one.get("timestamp"), **told)
 
 
-def _message(
-    one: Mapping[str, Any], number: str, names: tuple[Any, Any], place: Place, *, typed: bool
-) -> Iterator[Fact]:
-    phone, scoped = names
+def _names(one: Mapping[str, Any], key: str, contacts: Sequence[Mapping[str, Any]]) -> tuple[Any, Any]:
+    """The customer's number and scoped id: by the message, the other by the contact that has the same, or is the only one."""
+    phone, scoped = one.get(key) or one.get(f"{key}_id"), one.get(f"{key}_user_id")
+    for contact in contacts:
+        its, same = contact.get("wa_id"), contact.get("user_id")
+        alone = not phone and not scoped and len(contacts) == 1
+        if alone or (phone and phone == its) or (scoped and scoped == same):
+            return phone or its, scoped or same
+    return phone, scoped
+
+
+def _message(one: Any, number: str, names: tuple[Any, Any], place: Place, *, typed: bool) -> Iterator[Fact]:
+    (phone, scoped), kind = names, one.get("type")
     if not phone and not scoped:
         raise ParseError("a message without wa_id and user_id", hint="look at the body in the log")
     where = (f"{number}/{phone or scoped}", one.get("id"), one.get("timestamp"))
-    if one.get("type") == "revoke":
+    if kind == "revoke":
         yield place.recall(*where, message=dig(one, "revoke", "original_message_id"))
-    elif one.get("type") not in _NO_MESSAGE and typed:
+    elif kind == "system":  # they changed their number, or their scoped id: it goes on as the conversation it was
+        for name in (dig(one, "system", "wa_id") or dig(one, "system", "new_wa_id"), dig(one, "system", "user_id")):
+            if name and name != (phone or scoped):
+                yield Alias(f"{number}/{name}", where[0])
+    elif kind not in _NO_MESSAGE and typed:
         yield place.reply(*where, "human", text=_text(one), rule="smb_message_echoes")
-    elif one.get("type") not in _NO_MESSAGE:
+    elif kind not in _NO_MESSAGE:
         who = f"wa:{phone}" if phone else f"bsuid:{scoped}"
         yield place.ask(*where, customer=who, text=_text(one), rule="messages[]")
 
@@ -77,7 +89,3 @@ def _message(
 def _text(message: Mapping[str, Any]) -> Any:
     part = message.get(str(message.get("type", "text")))
     return next(filter(None, (dig(part, *names) for names in _WORDS)), None)
-
-
-def _first(value: Any, name: str) -> Mapping[str, Any]:
-    return next(iter(listed(value, name)), {})

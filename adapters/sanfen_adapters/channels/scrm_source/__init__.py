@@ -8,7 +8,7 @@ from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["ScrmSourceChannel"]
 
-_MODES = {0: "human", 1: "human", 2: "broadcast", 3: "auto", 5: "bot", 6: "bot", 7: "auto"}
+_MODES = {"0": "human", "1": "human", "2": "broadcast", "3": "auto", "5": "bot", "6": "bot", "7": "auto"}
 """Phone, console by hand, broadcast, auto-reply, another bot, interface, SOP."""
 
 
@@ -42,10 +42,12 @@ class ScrmSourceChannel(SignedChannel):
             dig(data, "payload", "text"),
         )
         own, source = dig(data, "isSelf"), dig(data, "source")
-        rule = f"isSelf={own is True},source={str(source)[:8]}"
-        if own is not True:
+        rule = f"isSelf={own},source={str(source)[:8]}"
+        if not isinstance(own, bool):
+            raise ParseError("data.isSelf is neither true nor false", hint="look at the body in the log")
+        if not own:
             kind = "merchant" if dig(data, "coworker") is True else "buyer"
             who = dig(data, "externalUserId")
             return [place.ask(*where, customer=who, customer_type=kind, text=text, rule=rule)]
-        mode = _MODES.get(source, "unknown") if isinstance(source, int) else "unknown"
+        mode = "unknown" if isinstance(source, bool) else _MODES.get(str(source), "unknown")
         return [place.reply(*where, mode, agent=dig(data, "sendBy"), text=text, rule=rule)]

@@ -23,6 +23,7 @@ _SAID = frozenset(
         "venue", "contact", "poll", "dice", "story", "game", "invoice", "paid_media", "checklist",
     }
 )  # fmt: skip
+_STAND_INS = (1087968824, 136817688)  # GroupAnonymousBot, Channel_Bot: whom Telegram names where a chat speaks
 _SENDING = re.compile(r"send(?!chataction)[a-z]+|copymessages?|forwardmessages?")
 
 
@@ -60,7 +61,8 @@ def sent(request: Request, answer: Answer, place: Place) -> Sequence[Event]:
     method = found[3].lower()
     if method == "getupdates":
         result = json_object(answer.body).get("result")
-        return [event for one in result if isinstance(one, dict) for event in update(one, place)] if result else ()
+        updates = result if isinstance(result, list) else ()
+        return [event for one in updates if isinstance(one, dict) for event in update(one, place)]
     if not _SENDING.fullmatch(method):
         return ()
     said = json_object(answer.body).get("result")
@@ -99,9 +101,15 @@ def fields_of(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
 def _plain(message: Mapping[str, Any], place: Place) -> Sequence[Message]:
     where = (_talk(message), message.get("message_id"), message.get("date"))
     text, sender = message.get("text") or message.get("caption"), dig(message, "from")
+    if message.get("is_automatic_forward"):  # a post of the channel that the group belongs to
+        return [place.reply(*where, "broadcast", text=text, rule="is_automatic_forward")]
+    if dig(message, "sender_chat") and dig(sender, "id") in _STAND_INS:
+        return _as_chat(message, where, text, place)
     if dig(sender, "is_bot"):
         return [
-            place.reply(*where, "bot", text=text, bot=f"bot:{sender['id']}", rule="update.message,from.is_bot=true")
+            place.reply(
+                *where, "bot", text=text, bot=f"bot:{dig(sender, 'id')}", rule="update.message,from.is_bot=true"
+            )
         ]
     if dig(sender, "id") is None:
         return [place.reply(*where, text=text, rule="update.message,no from")] if dig(message, "sender_chat") else ()
@@ -109,6 +117,14 @@ def _plain(message: Mapping[str, Any], place: Place) -> Sequence[Message]:
     if dig(message, "chat", "type") == "private":
         return [place.ask(*where, customer=name, text=text, rule=rule)]
     return [place.somebody(*where, name, text=text, rule=rule)]
+
+
+def _as_chat(message: Mapping[str, Any], where: tuple[Any, Any, Any], text: Any, place: Place) -> Sequence[Message]:
+    """What stands under the name of a chat: of the group itself its administrators', who they are nobody says."""
+    name = dig(message, "sender_chat", "id")
+    if name == dig(message, "chat", "id"):
+        return [place.reply(*where, text=text, rule="update.message,sender_chat.id==chat.id")]
+    return [place.somebody(*where, f"chat:{name}", text=text, rule="update.message,sender_chat")]
 
 
 def _business(message: Mapping[str, Any], place: Place) -> Message:

@@ -1,4 +1,9 @@
-"""TikTok Shop: one webhook for both sides of a conversation; ``sender.role`` says who."""
+"""TikTok Shop: one webhook for both sides of a conversation; ``sender.role`` says who.
+
+The signature (hex HMAC-SHA256 of app key and body, in ``Authorization``), the envelope and the numbers of the kinds are as
+in three independent SDKs (easycb-go, Laraditz' and SistemAtc's for PHP) and Hookdeck's description; the roles as in
+TikTok's own models. The Partner Center's pages themselves were not to be read.
+"""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +25,7 @@ from sanfen_adapters.signed import SignedChannel
 __all__ = ["TiktokShopChannel"]
 
 _MODES = {"SHOP": "human", "CUSTOMER_SERVICE": "human", "SYSTEM": "auto", "ROBOT": "bot"}
-_NEW_MESSAGE = 14
+_NEW_MESSAGE = (14, 33)  # new message; new message listener, which has those of all sides
 
 
 class TiktokShopChannel(SignedChannel):
@@ -40,7 +45,7 @@ class TiktokShopChannel(SignedChannel):
         """A message; what is hidden from the customer is none. Calls are told by the webhook. Raises ParseError."""
         body = json_object(request.body)
         data = body.get("data")
-        if direction == "out" or body.get("type") != _NEW_MESSAGE or dig(data, "is_visible") is False:
+        if direction == "out" or body.get("type") not in _NEW_MESSAGE or dig(data, "is_visible") is False:
             return ()
         return [_message(data, self.place(received_ms))]
 

@@ -1,4 +1,8 @@
-"""Twilio: messages come as forms; an answer may be the HTTP answer (TwiML) or a call; Conversations name their author."""
+"""Twilio: messages come as forms; an answer may be the HTTP answer (TwiML) or a call; Conversations name their author.
+
+``Source`` of a conversation's message says by what way it came: ``SDK`` from a client, ``API`` from a server, ``SMS`` and
+``WHATSAPP`` from a customer's phone. Twilio documents the field without its values; these are from recorded deliveries.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from sanfen.abc import Answer, ChannelAdapter, Direction, Event, Proof, Request, fingerprint, json_object
-from sanfen_adapters.ciphers import flat_xml
+from sanfen_adapters.ciphers import xml_root
 from sanfen_adapters.signatures import TWILIO, TWILIO_SHA256, check
 from sanfen_adapters.signed import SignedChannel
 
@@ -14,6 +18,7 @@ __all__ = ["TwilioChannel"]
 
 _FORM = "application/x-www-form-urlencoded"
 _SMS = re.compile(r"2010-04-01/Accounts/[^/]+/Messages\.json")
+_ADDRESS = re.compile(r"\+|[a-z]+:")  # a number, whatsapp:+…, messenger:…: somebody from outside
 _TALK = re.compile(r"v1/(?:Services/[^/]+/)?Conversations/([^/]+)/Messages")
 
 
@@ -42,12 +47,12 @@ class TwilioChannel(SignedChannel):
         talk, name, text = form.get("ConversationSid"), form.get("MessageSid"), form.get("Body")
         match form.get("EventType"):
             case "onMessageAdded":
-                who, source, at = form.get("Author"), form.get("Source", ""), form.get("DateCreated")
+                who, source, at = form.get("Author", ""), form.get("Source", ""), form.get("DateCreated")
                 rule = f"Author, Source={source[:20]}"
-                if source == "SDK":
-                    return [place.somebody(talk, name, at, who, text=text, rule=rule)]
                 if source == "API":
                     return [place.reply(talk, name, at, agent=who, text=text, rule=rule)]
+                if source == "SDK" or (not source and not _ADDRESS.match(who)):
+                    return [place.somebody(talk, name, at, who, text=text, rule=rule)]
                 return [place.ask(talk, name, at, customer=who, text=text, rule=rule)]
             case "onMessageRemoved":
                 return [place.recall(talk, f"recall.{name}", form.get("DateRemoved"), message=name)]
@@ -63,8 +68,9 @@ class TwilioChannel(SignedChannel):
         place = self.place(received_ms)
         if direction == "in":
             form, said = _form(request), answer.body if answer.status == 200 else b""
-            words = flat_xml(said).get("Message") if b"<Message" in said and form.get("MessageSid") else None
-            return [] if words is None else [place.reply(_pair(form), None, None, "auto", text=words, rule="TwiML")]
+            messages = xml_root(said).iter("Message") if b"<Message" in said and form.get("MessageSid") else ()
+            words = [one.findtext("Body") or one.text for one in messages]
+            return [place.reply(_pair(form), None, None, "auto", text=text, rule="TwiML") for text in words]
         found = _TALK.fullmatch(request.path)
         if answer.status != 201 or request.method != "POST" or not (found or _SMS.fullmatch(request.path)):
             return ()
@@ -83,6 +89,8 @@ def _pair(form: Mapping[str, str]) -> str:
 
 
 def _form(request: Request) -> dict[str, str]:
+    if request.method == "GET":  # a webhook may be set to it
+        return dict(parse_qsl(request.query, keep_blank_values=True))
     if request.headers.get("content-type", "").partition(";")[0].strip() != _FORM:
         return {}
     return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))

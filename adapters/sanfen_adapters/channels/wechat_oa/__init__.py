@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
+from xml.etree.ElementTree import Element
 
 from sanfen.abc import (
     Answer,
@@ -22,7 +23,7 @@ from sanfen.abc import (
     json_object,
     listed,
 )
-from sanfen_adapters.ciphers import aes_key, decrypt_wecom, flat_xml
+from sanfen_adapters.ciphers import aes_key, decrypt_wecom, flat_xml, xml_root
 from sanfen_adapters.signatures import WECHAT, WECOM, check
 from sanfen_adapters.signed import SignedChannel
 from sanfen_adapters.tokens import AccessToken
@@ -71,7 +72,7 @@ class WechatOaChannel(SignedChannel):
         """A customer's message, or a session of the staff's tool. Raises ParseError."""
         if direction == "out" or not request.body:
             return ()
-        fields, place = self._opened(request.body), self.place(received_ms)
+        fields, place = _fields(self._opened(request.body)), self.place(received_ms)
         kind, who, at = fields.get("MsgType"), fields.get("FromUserName"), fields.get("CreateTime")
         talk = f"{fields.get('ToUserName')}/{who}"
         if kind == "event":
@@ -136,10 +137,12 @@ class WechatOaChannel(SignedChannel):
         return Pulled(self._typed(said, received_ms), after, more)
 
     def _passive(self, answer: Answer, received_ms: int) -> Sequence[Event]:
-        fields, place = self._opened(answer.body), self.place(received_ms)
+        """A passive reply; a handover may name whom it is to, as ``<TransInfo><KfAccount>``."""
+        xml, place = self._opened(answer.body), self.place(received_ms)
+        fields = _fields(xml)
         talk, at = f"{fields.get('FromUserName')}/{fields.get('ToUserName')}", fields.get("CreateTime")
         if fields.get("MsgType") == "transfer_customer_service":
-            return [place.transfer(talk, None, at, to=fields.get("KfAccount") or None)]
+            return [place.transfer(talk, None, at, to=xml.findtext("TransInfo/KfAccount") or None)]
         return [place.reply(talk, None, at, "auto", text=fields.get("Content"), rule="passive reply in HTTP response")]
 
     def _typed(self, said: Mapping[str, Any], received_ms: int) -> Sequence[Event]:
@@ -156,9 +159,14 @@ class WechatOaChannel(SignedChannel):
                 out.append(place.ask(talk, None, one.get("time"), customer=customer, text=text, rule=rule))
         return out
 
-    def _opened(self, body: bytes) -> dict[str, str]:
-        """The fields of an XML, decrypted where it is sealed. Raises ParseError."""
-        fields = flat_xml(body)
-        if "Encrypt" not in fields or self._aes is None:
-            return fields
-        return flat_xml(decrypt_wecom(self._aes, fields["Encrypt"], self.options.get("app_id")))
+    def _opened(self, body: bytes) -> Element:
+        """An XML, decrypted where it is sealed. Raises ParseError."""
+        xml = xml_root(body)
+        sealed = xml.findtext("Encrypt")
+        if sealed is None or self._aes is None:
+            return xml
+        return xml_root(decrypt_wecom(self._aes, sealed, self.options.get("app_id")))
+
+
+def _fields(xml: Element) -> dict[str, str]:
+    return {one.tag: one.text or "" for one in xml}

@@ -28,15 +28,31 @@ def sent(request: Request, answer: Answer, place: Place, bot: str | None) -> Seq
         return ()
     if request.path == "cgi-bin/kf/sync_msg":
         return page(said, place)
+    body = json_object(request.body)
+    if request.path == "cgi-bin/kf/service_state/trans":
+        return _given(body, place)
     if request.path not in ("cgi-bin/kf/send_msg", "cgi-bin/kf/send_msg_on_event"):
         return ()
-    body = json_object(request.body)
     name = said.get("msgid") or body.get("msgid")
     rule = f"{request.path.removeprefix('cgi-bin/')} call"
     if "code" in body:  # a welcome or a farewell: whose, the page that gave the code has told
         return [place.reply(_code(body["code"]), name, None, "auto", text=_text(body), rule=rule)]
     talk = f"{body.get('open_kfid')}/{body.get('touser')}"
     return [place.reply(talk, name, None, "bot", text=_text(body), bot=bot, evidence="credential", rule=rule)]
+
+
+def _given(body: Mapping[str, Any], place: Place) -> Sequence[Event]:
+    """What a program did with a conversation: the pages tell only what people do in the client."""
+    talk = f"{body.get('open_kfid')}/{body.get('external_userid')}"
+    match body.get("service_state"):
+        case 2:
+            return [place.handoff(talk, None, None)]
+        case 3:
+            return [place.transfer(talk, None, None, to=body.get("servicer_userid") or None)]
+        case 4:
+            return [place.close(talk, None, None)]
+        case _:
+            return ()
 
 
 def _message(one: Mapping[str, Any], place: Place) -> Iterator[Fact]:

@@ -20,7 +20,8 @@ from sanfen_adapters.signed import SignedChannel
 
 __all__ = ["ZendeskSuncoChannel"]
 
-_DESK = "zd:agentWorkspace"
+_DESK, _ANSWER_BOT = "zd:agentWorkspace", "zd:answerBot"
+"""``source.type`` of what people type in the agent workspace, and of Zendesk's own bot; also a switchboard's ``integrationType``."""
 
 
 class ZendeskSuncoChannel(SignedChannel):
@@ -45,8 +46,8 @@ class ZendeskSuncoChannel(SignedChannel):
             if dig(one, "type") == "conversation:message":
                 out.append(self._message(dig(one, "payload", "message"), talk, place))
             elif dig(one, "type") == "switchboard:passControl":
-                to = dig(one, "payload", "conversation", "activeSwitchboardIntegration", "name")
-                if to in self._people:
+                to = dig(one, "payload", "conversation", "activeSwitchboardIntegration")
+                if dig(to, "name") in self._people or dig(to, "integrationType") in self._sources:
                     out.append(place.handoff(talk, dig(one, "id"), dig(one, "createdAt")))
         return out
 
@@ -68,6 +69,8 @@ class ZendeskSuncoChannel(SignedChannel):
             return place.ask(*where, customer=customer, text=text, rule="author.type=user")
         if "'AI'" in subtypes:
             return place.reply(*where, "bot", bot=who, text=text, rule="author.subtypes has AI")
+        if source == _ANSWER_BOT:
+            return place.reply(*where, "bot", bot=who, text=text, rule=f"author.type=business,source={source}")
         if "'activity'" in subtypes:
             return place.reply(*where, "auto", text=text, rule="author.subtypes has activity")
         if source in self._sources:
