@@ -250,7 +250,7 @@ def test_a_mistake_is_one_clear_sentence(
 
 
 def test_a_locked_and_a_damaged_log(sanfen: Sanfen, scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sanfen.store.db._BUSY_MS", 50)
+    monkeypatch.setattr("sanfen.store.opening._BUSY_MS", 50)
     with closing(sqlite3.connect(scored, isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode = DELETE")
         other.execute("BEGIN EXCLUSIVE")

@@ -12,9 +12,10 @@ from tests.cli.command import Sanfen
 
 from sanfen.core.events import Message
 from sanfen.store import journal
-from sanfen.store.db import Database, open_reader
+from sanfen.store.db import Database
 from sanfen.store.erasure import Erased, erase, erasures
 from sanfen.store.journal import Delivery
+from sanfen.store.opening import open_reader
 from sanfen.testing import ask, reply
 
 START = 1_700_000_000_000

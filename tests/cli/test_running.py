@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.cli.command import Sanfen, serving
 
-from sanfen.store.db import open_reader
+from sanfen.store.opening import open_reader
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from typing import NamedTuple
 __all__ = ["BUGS", "Bug"]
 
 DB, JOURNAL, OUTBOX = "plugin/sanfen/store/db.py", "plugin/sanfen/store/journal.py", "plugin/sanfen/store/outbox.py"
+OPENING = "plugin/sanfen/store/opening.py"
 INGEST, WORKER, TIMERS = (
     "plugin/sanfen/engine/ingest.py",
     "plugin/sanfen/notify/worker.py",
@@ -35,14 +36,14 @@ class Bug(NamedTuple):
 BUGS = (
     # --- what is acknowledged is kept ---
     Bug("acknowledged before the commit", DB, 'connection.execute("COMMIT")\n        except', '[entry.settle(outcome) for entry, outcome in zip(group, outcomes)]\n            connection.execute("COMMIT")\n            group, outcomes = [], []\n        except', "tests/store/test_db.py"),
-    Bug("synchronous=NORMAL", DB, "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL", "tests/store/test_db.py"),
-    Bug("synchronous=OFF", DB, "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF", "tests/crash/test_power_loss.py -k nothing"),
+    Bug("synchronous=NORMAL", OPENING, "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL", "tests/store/test_db.py"),
+    Bug("synchronous=OFF", OPENING, "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF", "tests/crash/test_power_loss.py -k nothing"),
     Bug("two services write one log", "plugin/sanfen/store/lease.py", "fcntl.LOCK_EX | fcntl.LOCK_NB)\n            except", "fcntl.LOCK_SH | fcntl.LOCK_NB)\n            except", "tests/store/test_db.py"),
     Bug("who was stopped writes on", DB, "if fence_of(connection) != self._fence:", "if False:", "tests/store/test_lease.py"),
     Bug("a line that was cut off is counted as damage", "plugin/sanfen/store/spill.py", 'if not line.endswith(b"\\n"):', "if False:", "tests/store/test_spill.py"),
     Bug("a clock that is set moves the deadlines", "plugin/sanfen/clock.py", "return boot_ms + self.ahead_ms", "return wall_ms", "tests/test_clock.py"),
     Bug("what may have arrived is sent again", "plugin/sanfen/store/onward.py", "if sent and not repeat", "if False", "tests/store/test_onward.py"),
-    Bug("the locks are dropped when the log is opened again", DB, "os.O_CREAT | os.O_EXCL | os.O_RDWR", "os.O_CREAT | os.O_RDWR", "tests/store/test_db.py"),
+    Bug("the locks are dropped when the log is opened again", OPENING, "os.O_CREAT | os.O_EXCL | os.O_RDWR", "os.O_CREAT | os.O_RDWR", "tests/store/test_db.py"),
     Bug("a checkpoint by a second connection", "plugin/sanfen/store/wal.py", 'self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")', 'sqlite3.connect(self._connection.execute("PRAGMA database_list").fetchone()[2]).execute("PRAGMA wal_checkpoint(PASSIVE)")', "tests/store/test_db.py"),
     Bug("a failed job keeps what it wrote", DB, 'connection.execute("ROLLBACK TO job")', "pass", "tests/store/test_db.py"),
     Bug("a failed job that was alone keeps what it wrote", DB, 'connection.execute("ROLLBACK")\n                self._begin(connection)', "pass", "tests/store/test_db.py"),

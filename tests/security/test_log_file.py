@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sanfen.errors import StoreError
-from sanfen.store.db import Database, open_reader
+from sanfen.store.db import Database
+from sanfen.store.opening import open_reader
 
 CAREFUL = {"trusted_schema": 0, "cell_size_check": 1, "mmap_size": 0}
 WRITER = CAREFUL | {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}

@@ -14,7 +14,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from sanfen.errors import DamagedError, StoreError
-from sanfen.store.db import Database, open_reader, touch
+from sanfen.store.db import Database, touch
+from sanfen.store.opening import open_reader
 
 INSERT = "INSERT INTO gap_rows (from_ms, channel, deliveries, reason) VALUES (?, 'c', 1, 'r')"
 
@@ -137,49 +138,10 @@ def test_a_killed_writer_leaves_its_role(tmp_path: Path) -> None:
     db.close()
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"not a database at all, but longer than a header of SQLite would be " * 4, "damaged or no database"),
-        (None, "another program's database"),
-    ],
-)
-def test_a_file_of_somebody_else_is_left_untouched(tmp_path: Path, content: bytes | None, words: str) -> None:
-    path = tmp_path / "theirs.db"
-    if content is None:
-        with closing(sqlite3.connect(path)) as other:
-            other.execute("CREATE TABLE theirs (a)")
-    else:
-        path.write_bytes(content)
-    before = path.read_bytes()
-    for opens in (Database.open, open_reader):
-        with pytest.raises(StoreError, match=words) as error:
-            opens(path)
-        assert error.value.hint
-
-    assert path.read_bytes() == before
-
-
-def test_a_log_of_a_newer_version_is_refused(db: Database) -> None:
-    tomorrow = "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('sanfen', 'of_tomorrow', '')"
-    db.write(lambda connection: connection.execute(tomorrow)).result()
-    db.close()
-    with pytest.raises(StoreError, match="newer sanfen \\(it has of_tomorrow\\)"):
-        Database.open(db.path)
-    with pytest.raises(StoreError, match="newer sanfen"):
-        open_reader(db.path)
-
-
-def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.db", tmp_path):
-        with pytest.raises(StoreError, match="no such log"):
-            open_reader(path)
-
-
 def test_a_lock_of_another_program_is_waited_for_and_then_said(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """The writer goes on as soon as the lock is gone."""
     db.write(lambda connection: connection.execute("PRAGMA busy_timeout = 50")).result()
-    monkeypatch.setattr("sanfen.store.db._BUSY_MS", 50)
+    monkeypatch.setattr("sanfen.store.opening._BUSY_MS", 50)
     with closing(sqlite3.connect(db.path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreError, match="locked by another program"):

@@ -14,8 +14,8 @@ from tests.properties.shops import Maker
 from sanfen.cli import main
 from sanfen.config import presets
 from sanfen.store import queries
-from sanfen.store.db import open_reader
 from sanfen.store.explanation import explain
+from sanfen.store.opening import open_reader
 
 NAMES = ("taobao-2022-01", "taobao-2025-10", "jd-art", "tiktok-us-24h", "lazada-2019", "taote-2023")
 CHAT = [

@@ -15,9 +15,10 @@ from sanfen.core.events import VALID, Event, Key, Message, Order
 from sanfen.core.sessions import Line, Settings, mark
 from sanfen.errors import InputError
 from sanfen.store import journal, orders
-from sanfen.store.db import Database, open_reader
+from sanfen.store.db import Database
 from sanfen.store.figures import figures
 from sanfen.store.journal import Delivery
+from sanfen.store.opening import open_reader
 
 START = 1_673_056_800_000  # 2023-01-07 10:00 in Shanghai
 ZONE = "Asia/Shanghai"

@@ -14,8 +14,9 @@ from sanfen.core.policy import Policy
 from sanfen.engine.ingest import Engine
 from sanfen.errors import DamagedError, StoreError
 from sanfen.store import files
-from sanfen.store.db import Database, open_reader
+from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
+from sanfen.store.opening import open_reader
 from sanfen.testing import FakeClock, ask, reply
 
 START = 1_673_056_800_000

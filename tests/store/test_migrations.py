@@ -8,11 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from shutil import copyfile
 
-import pytest
-import sqlite_utils
-
 from sanfen.store.db import Database
-from sanfen.store.migrations import APPLICATION_ID, schema
 
 CHILD = """
 import os, signal, sqlite3, sys
@@ -38,18 +34,6 @@ def shape(path: Path) -> list[tuple[str, str]]:
 def migrated(path: Path, kill_at: int) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-Ic", CHILD, str(path), str(kill_at)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    """A log of the first version, with a row in it."""
-    path = tmp_path / "old.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        schema.apply(sqlite_utils.Database(connection), stop_before="figures")
-        connection.execute("INSERT INTO gap_rows (from_ms, channel, deliveries, reason) VALUES (1, 'c', 1, 'r')")
-    return path
 
 
 def test_killed_anywhere_it_is_finished_the_next_time(old: Path, tmp_path: Path) -> None:

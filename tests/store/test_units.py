@@ -15,7 +15,8 @@ from sanfen.config import presets
 from sanfen.core.policy import Policy
 from sanfen.errors import InputError
 from sanfen.store import policies, units
-from sanfen.store.db import Database, open_reader
+from sanfen.store.db import Database
+from sanfen.store.opening import open_reader
 
 NAMES = ("taobao-2023-05", "pdd-3m", "taote-2023", "taobao-art-2022-03", "facebook-badge", "amazon", "shopee")
 START = 1_673_053_200_000  # 2023-01-07 09:00 in Shanghai

@@ -27,7 +27,7 @@ from sanfen.core.score import Outcome, Score
 from sanfen.core.sending import SendingLimit
 from sanfen.errors import InputError, ParseError, Phrase
 from sanfen.store import queries
-from sanfen.store.db import open_reader
+from sanfen.store.opening import open_reader
 from sanfen.store.projection import LIVE
 from sanfen.wire import instant_text, parse_instant
 

@@ -24,8 +24,8 @@ from sanfen.bulk.columns import Column, Columns, guess
 from sanfen.bulk.tables import Row, headed, is_workbook, objects, open_text, separated, sheets
 from sanfen.core.events import Event
 from sanfen.errors import InputError, ParseError, Phrase
-from sanfen.store.db import open_reader
 from sanfen.store.journal import export
+from sanfen.store.opening import open_reader
 from sanfen.transcript import is_transcript, read_transcript
 from sanfen.wire import read_event
 

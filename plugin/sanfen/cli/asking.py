@@ -17,7 +17,7 @@ from sanfen.core.policy import Policy, Target
 from sanfen.core.sessions import Settings
 from sanfen.errors import InputError, ParseError, Phrase, UnreadableError
 from sanfen.store import units
-from sanfen.store.db import open_reader
+from sanfen.store.opening import open_reader
 from sanfen.store.trouble import store_error
 from sanfen.wire import parse_instant
 

@@ -23,8 +23,11 @@ __all__ = ["command"]
 )
 @click.option("--strict", is_flag=True, help="Warnings count as findings for the exit code.")
 @click.option("--explain", "code", metavar="CODE", help="What a code means.")
+@click.option("--upgrade", is_flag=True, help="Bring logs of earlier versions up to date first.")
 @click.pass_context
-def command(context: click.Context, /, files: tuple[Path, ...], form: str, strict: bool, code: str | None) -> None:
+def command(
+    context: click.Context, /, files: tuple[Path, ...], form: str, strict: bool, code: str | None, upgrade: bool
+) -> None:
     """Find every mistake in configurations, and damage in logs. Exit 0: fine; 1: not; 2: a file cannot be read."""
     from sanfen.catalogue import SAID, said, t  # noqa: PLC0415  # loaded only for this verb
     from sanfen.config.findings import CODES, Findings  # noqa: PLC0415
@@ -42,6 +45,10 @@ def command(context: click.Context, /, files: tuple[Path, ...], form: str, stric
     failed = False
     logs = [path for path in files if _is_log(path)]
     for path in logs:
+        if upgrade:
+            from sanfen.store.opening import upgrade as bring  # noqa: PLC0415  # as above
+
+            bring(path)
         problems = examined(path)
         click.echo("\n".join(problems) if problems else t("check_whole", language, path=path))
         failed |= bool(problems)
@@ -100,7 +107,7 @@ def examined(path: Path) -> list[str]:
     """What is wrong with a log: damage, and rows that disagree with each other."""
     from sanfen.catalogue import said, t  # noqa: PLC0415  # as above
     from sanfen.errors import StoreError  # noqa: PLC0415
-    from sanfen.store.db import open_reader  # noqa: PLC0415
+    from sanfen.store.opening import open_reader  # noqa: PLC0415
     from sanfen.store.projection import drift  # noqa: PLC0415
     from sanfen.store.trouble import store_error  # noqa: PLC0415
 

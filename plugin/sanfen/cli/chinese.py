@@ -91,6 +91,7 @@ OPTIONS: dict[str, str] = {
     "How findings are printed.": "输出格式。",
     "Warnings count as findings for the exit code.": "警告也影响退出码。",
     "What a code means.": "解释一个代码。",
+    "Bring logs of earlier versions up to date first.": "先把旧版本的记录升级到当前版本。",
     "Exit 1 if it is another ladder.": "不是这个阶梯时退出码为 1。",
     "The configuration to test (or SANFEN_CONFIG). Without it each chat's own policy: holds.": "要测试的配置（或 SANFEN_CONFIG）。不给时用每段对话自己的 policy:。",
     "Play them under this policy, in place of the one each names.": "按这条规则播放，代替对话里写的规则。",

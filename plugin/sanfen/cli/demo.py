@@ -107,7 +107,7 @@ class _Voice:
 
 
 def _counts(log: Path) -> dict[str, int]:
-    from sanfen.store.db import open_reader  # noqa: PLC0415
+    from sanfen.store.opening import open_reader  # noqa: PLC0415
     from sanfen.store.queries import outcomes  # noqa: PLC0415
 
     with closing(open_reader(log)) as connection:

@@ -19,8 +19,9 @@ from sanfen.config.load import Loaded, load
 from sanfen.demo.clock import FastClock
 from sanfen.demo.history import fill
 from sanfen.demo.people import People
-from sanfen.store.db import Database, open_reader
+from sanfen.store.db import Database
 from sanfen.store.happenings import Happenings
+from sanfen.store.opening import open_reader
 
 __all__ = ["ZONE", "Demo", "Options", "Voice"]
 

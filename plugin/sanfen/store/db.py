@@ -1,4 +1,4 @@
-"""Open the log and write to it. The only module that connects.
+"""Write to the log.
 
 One connection writes, in one thread: jobs queue up and are committed in groups, each in a savepoint of its own, so one
 that fails takes nothing with it. What comes by the thousand goes through a ``Lane``: all that waits in it is one job.
@@ -8,14 +8,13 @@ A handle that failed is used no more: a new one is opened and looked at first. A
 instance has taken over, is *lost*: nothing more is written, and who asked to be told is told.
 """
 
-import os
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -26,24 +25,19 @@ from sanfen.log import Throttle
 from sanfen.store import files, place
 from sanfen.store.jobs import Batch, Single
 from sanfen.store.lease import Lease, fence_of, raise_fence
-from sanfen.store.migrations import APPLICATION_ID, migrate, newer
-from sanfen.store.trouble import foreign, newer_log, no_log, store_error, unwritable
+from sanfen.store.migrations import APPLICATION_ID
+from sanfen.store.opening import TROUBLE, closed_if_refused, connect_writer, open_reader
+from sanfen.store.trouble import store_error, unwritable
 from sanfen.store.wal import Wal
 
-__all__ = ["Database", "Readable", "Watched", "open_reader", "touch"]
+__all__ = ["Database", "Readable", "Watched", "touch"]
 
 T = TypeVar("T")
 
 _GROUP = 256  # jobs in one commit
-_BUSY_MS = 1_000  # how long to wait for a lock another program holds
 _IDLE_S = 0.05  # after this long without work the WAL is folded back, if there is enough of it
 _FEW_PAGES = 256
-_WAL_BYTES = 64 << 20  # what a reader made it grow to is given back down to this
-_CACHE_KIB = 32 << 10
-_STATEMENTS = 256  # that stay prepared: those of many rows come in several sizes
 
-_TROUBLE = (sqlite3.Error, UnicodeError)  # what a damaged schema says of itself may be no text
-_CAREFUL = ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0")  # a file may have been tampered with
 
 _log = structlog.get_logger("sanfen.store")
 
@@ -106,8 +100,8 @@ class Database:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             place.check_folder(path)
             lease = _taken(path, silent)
-            connection = _connect_writer(path, migrating=lease is not None)
-            with _closed_if_refused(path, connection):
+            connection = connect_writer(path, migrating=lease is not None)
+            with closed_if_refused(path, connection):
                 fence = _claim(path, connection, silent if lease is None else None)
             if lease is None:
                 lease = Lease.seize(path)
@@ -192,7 +186,7 @@ class Database:
             self._begin(connection)
             outcomes = [self._run(connection, entry, alone=len(group) == 1) for entry in group]
             connection.execute("COMMIT")
-        except (*_TROUBLE, StoreError) as error:
+        except (*TROUBLE, StoreError) as error:
             self._undo(group, error)
             return
         for entry, outcome in zip(group, outcomes, strict=True):
@@ -267,8 +261,8 @@ class Database:
         if isinstance(self._closed, InUseError | DamagedError):
             raise self._closed
         if self._connection is None:
-            fresh = _connect_writer(self.path, migrating=False)
-            with _closed_if_refused(self.path, fresh):
+            fresh = connect_writer(self.path, migrating=False)
+            with closed_if_refused(self.path, fresh):
                 # What a failed sync left in the WAL may be gone from the disk: fold it back before anything builds on it.
                 if fresh.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                     held = Phrase("{path}: readers hold the old state", path=self.path)
@@ -287,22 +281,6 @@ class Database:
     def _forget(self) -> None:
         for callback in self._rollbacks:
             callback()
-
-
-def open_reader(path: Path) -> sqlite3.Connection:
-    """A read-only connection with rows by name. Raises StoreError if the file is missing or not a sanfen log."""
-    if not path.is_file():
-        raise no_log(path)
-    try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_MS / 1000)
-    except sqlite3.Error as error:
-        raise store_error(path, error) from None
-    with _closed_if_refused(path, connection):
-        connection.row_factory = sqlite3.Row
-        for pragma in (*_CAREFUL, "query_only = ON"):
-            connection.execute(f"PRAGMA {pragma}")
-        _check_ours(path, connection, empty_too=False)
-    return connection
 
 
 def _taken(path: Path, silent: int | None) -> Lease | None:
@@ -324,73 +302,6 @@ def _claim(path: Path, connection: sqlite3.Connection, silent: int | None) -> in
     fence = raise_fence(connection)
     connection.execute("COMMIT")
     return fence
-
-
-def _connect_writer(path: Path, *, migrating: bool) -> sqlite3.Connection:
-    try:
-        # Only a file that was not there: closing a descriptor of one that is open drops SQLite's locks on it, and the
-        # next program to look into it would fold the WAL back and remove it under us.
-        with suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(
-            path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
-        )
-    except OSError as error:
-        raise unwritable(path, error) from None
-    except sqlite3.Error as error:
-        raise store_error(path, error) from None
-    with _closed_if_refused(path, connection):
-        for pragma in _CAREFUL:
-            connection.execute(f"PRAGMA {pragma}")
-        _check_ours(path, connection, empty_too=True)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        if migrating:
-            migrate(connection)
-        connection.execute("PRAGMA temp_store = MEMORY")  # what a savepoint keeps to go back to is no file
-    return connection
-
-
-@contextmanager
-def _closed_if_refused(path: Path, connection: sqlite3.Connection) -> Iterator[None]:
-    """What goes wrong with a new connection closes it, and is said in our words."""
-    try:
-        yield
-    except _TROUBLE as error:
-        try:
-            raise store_error(
-                path, error, connection
-            ) from None  # in no variable: its traceback would keep the file open
-        finally:
-            connection.close()
-    except StoreError:
-        connection.close()
-        raise
-
-
-def _check_ours(path: Path, connection: sqlite3.Connection, *, empty_too: bool) -> None:
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if (
-        application != APPLICATION_ID
-        and not (empty_too and tables == 0 and application == 0)
-        and not _known(connection)
-    ):
-        raise foreign(path, tables)
-    unknown = newer(connection)
-    if unknown:
-        raise newer_log(path, unknown)
-
-
-def _known(connection: sqlite3.Connection) -> bool:
-    """Whether our tables are there although the header does not say so: a header can be damaged."""
-    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    return {"deliveries", "events", "round_rows", "_sqlite_migrations"} <= names
 
 
 def touch(connection: sqlite3.Connection) -> None:

@@ -366,11 +366,20 @@ def known() -> set[str]:
 
 def newer(connection: sqlite3.Connection) -> str | None:
     """A migration the file has and this version does not know."""
+    return next((name for name in _applied(connection) if name not in known()), None)
+
+
+def is_older(connection: sqlite3.Connection) -> bool:
+    """Whether the file lacks something of this version's schema."""
+    return bool(known().difference(_applied(connection)) or views.stale(connection))
+
+
+def _applied(connection: sqlite3.Connection) -> list[str]:
     try:
         rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = 'sanfen'").fetchall()
     except sqlite3.OperationalError:
-        return None
-    return next((str(row[0]) for row in rows if row[0] not in known()), None)
+        return []
+    return [str(row[0]) for row in rows]
 
 
 def _statements(script: str) -> list[str]:

@@ -7,7 +7,7 @@ from sanfen.errors import DamagedError, Phrase, StoreError
 from sanfen.store import files
 from sanfen.store.intact import is_altered
 
-__all__ = ["foreign", "newer_log", "no_log", "store_error", "unwritable"]
+__all__ = ["foreign", "newer_log", "no_log", "older_log", "store_error", "unwritable"]
 
 
 def store_error(
@@ -70,6 +70,12 @@ def newer_log(path: Path, unknown: str) -> StoreError:
     """A log that knows migrations this release does not."""
     sentence = Phrase("{path} was written by a newer sanfen (it has {unknown})", path=path, unknown=unknown)
     return StoreError(sentence, hint="upgrade sanfen, or name another file")
+
+
+def older_log(path: Path) -> StoreError:
+    """A log that lacks something of today's schema."""
+    hint = Phrase("bring it up to date: sanfen check --upgrade {path}, or start sanfen serve with it", path=path)
+    return StoreError(Phrase("{path} was written by an earlier sanfen", path=path), hint=hint)
 
 
 def unwritable(path: Path, error: OSError) -> StoreError:

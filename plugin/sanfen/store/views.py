@@ -144,10 +144,17 @@ NAMES = tuple(_VIEWS)
 
 def refresh(connection: sqlite3.Connection) -> None:
     """Make the views of this version, in the caller's transaction; nothing happens where they are there already."""
-    wanted = {name: f"CREATE VIEW {name} AS{sql}" for name, sql in _VIEWS.items()}
+    for name in stale(connection):
+        connection.execute(f"DROP VIEW IF EXISTS {name}")
+        connection.execute(_sql(name))
+
+
+def stale(connection: sqlite3.Connection) -> list[str]:
+    """The views that are not there, or are those of another version."""
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'").fetchall()
     there = {str(row[0]): str(row[1]) for row in rows}
-    for name, sql in wanted.items():
-        if there.get(name) != sql:
-            connection.execute(f"DROP VIEW IF EXISTS {name}")
-            connection.execute(sql)
+    return [name for name in NAMES if there.get(name) != _sql(name)]
+
+
+def _sql(name: str) -> str:
+    return f"CREATE VIEW {name} AS{_VIEWS[name]}"
