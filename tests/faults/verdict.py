@@ -10,7 +10,7 @@ from tests.faults.people import Act, Due
 from tests.faults.phones import Step
 
 from sanfen.store import queries
-from sanfen.store.db import open_reader
+from sanfen.store.opening import open_reader
 
 __all__ = ["Talk", "Verdict"]
 
