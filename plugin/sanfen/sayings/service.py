@@ -27,6 +27,8 @@ SERVICE: dict[str, str] = {
     "{path} holds no log yet": "{path} 里还没有记录",
     "name another file; this one is left untouched": "请换一个文件；这个文件没有动过",
     "{path} was written by a newer sanfen (it has {unknown})": "{path} 由更新版本的 sanfen 写成（含 {unknown}）",
+    "{path} was written by an earlier sanfen": "{path} 由更早版本的 sanfen 写成",
+    "bring it up to date: sanfen check --upgrade {path}, or start sanfen serve with it": "升级它：sanfen check --upgrade {path}，或用它启动 sanfen serve",
     "upgrade sanfen, or name another file": "升级 sanfen，或换一个文件",
     "{path} is damaged: {found}": "{path} 已损坏：{found}",
     "{path} is damaged: the text of its schema was changed": "{path} 已损坏：结构定义被改动",
