@@ -1,14 +1,24 @@
 """Every text is there in both languages, with the same values, and every name that is used exists."""
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from string import Formatter
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
+from tests.sentences import Sentence, sentences
 
-from sanfen.catalogue import TEXTS, USAGE, t
+from sanfen.catalogue import SAID, TEXTS, USAGE, said, t
 from sanfen.cli import VERBS
+from sanfen.config.findings import CODES, Finding, Findings
+from sanfen.config.pages import PAGES
+from sanfen.config.policies import PolicyModel
+from sanfen.config.schema import Config
 from sanfen.core.reasons import Reason, sentence
+from sanfen.errors import InputError, Phrase
+from sanfen.sayings.outside import OUTSIDE
 
 SOURCES = Path(__file__).parent.parent / "plugin" / "sanfen"
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -63,3 +73,86 @@ def test_every_name_that_is_used_exists_and_every_text_is_used() -> None:
 
 def test_values_are_put_in() -> None:
     assert t("replay_saved", "zh", file="x.db") == "已存：x.db（试试：sanfen rates x.db）"
+
+
+# --- errors and findings, by their English -------------------------------------------------------------------------
+
+
+def wanted(models: Iterable[Any]) -> Iterator[str]:
+    """How the schema describes what must be there: the hint where it is missing."""
+    for model in models:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            for field in model.model_fields.values():
+                if field.is_required() and field.description:
+                    yield field.description.replace("\n", " ")
+                yield from wanted([field.annotation])
+        else:
+            yield from wanted(get_args(model))
+
+
+RAISED = [*sentences(), *(Sentence(one, "the schema") for one in wanted((Config, PolicyModel)))]
+OR_SIGNS = re.compile("[\u4e00-\u9fff：（）]")
+SAME = re.compile(r"(pip install|chmod|write !>|write =>|\{sentence\}|\{words\})")  # what one types is the same in both
+
+
+def values_of(text: str) -> set[str]:
+    return {f"{name}!{conversion}:{form}" for _, name, form, conversion in Formatter().parse(text) if name is not None}
+
+
+def test_no_sentence_is_put_together_before_it_can_be_translated() -> None:
+    assert not [one.place for one in RAISED if one.text is None]
+
+
+def test_every_sentence_has_its_chinese() -> None:
+    assert not sorted({f"{one.place}: {one.text}" for one in RAISED if one.text and one.text not in SAID})
+
+
+def test_no_chinese_is_left_of_a_sentence_nobody_says() -> None:
+    assert not set(SAID) - {one.text for one in RAISED} - set(OUTSIDE)
+
+
+@pytest.mark.parametrize("english", [one for one in SAID if "{" in one and not re.search(r"\$\{|\{\"|\{token", one)])
+def test_a_sentence_has_the_same_values_in_both(english: str) -> None:
+    assert values_of(english) == values_of(SAID[english])
+
+
+def test_what_is_said_in_chinese_is_chinese() -> None:
+    assert not [
+        english for english, chinese in SAID.items() if not OR_SIGNS.search(chinese) and not SAME.search(english)
+    ]
+
+
+def test_every_code_has_a_page_in_both_languages() -> None:
+    assert set(CODES) == set(PAGES)
+    assert not [code for code in CODES if not OR_SIGNS.search(PAGES[code].chinese)]
+
+
+def test_an_error_is_said_with_its_mend() -> None:
+    error = InputError(Phrase("not a day: {day!r}", day="x"), hint="write 2026-11-01")
+
+    assert str(error) == "not a day: 'x'\n  = help: write 2026-11-01"
+    assert said(error.whole, "zh") == "不是日期：'x'\n  = 建议：写成 2026-11-01"
+
+
+def test_a_sentence_within_a_sentence_is_said_in_the_same_language() -> None:
+    inner = Phrase("not a duration: {text!r}", text="2:30")
+
+    assert said(Phrase("{place}: {sentence}", place="--for", sentence=inner), "zh") == "--for：不是时长：'2:30'"
+
+
+def test_a_name_that_is_also_a_word_of_ours_stays() -> None:
+    assert said(Phrase("unknown key {name!r}", name="none"), "zh") == "没有键 'none'"
+
+
+def test_what_is_not_ours_stays() -> None:
+    assert said("a plugin's own words", "zh") == "a plugin's own words"
+
+
+def test_a_finding_keeps_place_line_and_caret() -> None:
+    found = Finding(
+        "C010", Phrase("unknown key {name!r}", name="店x"), "a.yaml", 3, 1, "店x: 1", 2, "not a setting here"
+    )
+
+    assert said(Findings([found]), "zh") == (
+        "错误[C010]：没有键 '店x'\n  --> a.yaml:3:1\n  |\n3 | 店x: 1\n  | ^^^ 这里没有这个设置"
+    )

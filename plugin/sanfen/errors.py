@@ -74,12 +74,16 @@ def told(text: str, words: Mapping[str, str]) -> str:
 
 
 class UnfitError(ValueError):
-    """A value of a configuration or a policy cannot be what it should. ``hint``: how to mend it."""
+    """A value of a configuration or a policy cannot be what it should. ``hint``: how to mend it.
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    ``example``: a value that would do, or the keys that are wanting; None where there is none.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, example: Any = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.example = example
 
 
 class UnreadableError(UnfitError):

@@ -12,6 +12,7 @@ from sanfen.config import presets, safety, sense
 from sanfen.config.build import build_rules, build_settings
 from sanfen.config.findings import Finding, Findings, suggested
 from sanfen.config.ladders import build_ladders
+from sanfen.config.mending import mended
 from sanfen.config.policies import PolicyModel
 from sanfen.config.schema import Config, OwnPolicy
 from sanfen.config.settings import Settings
@@ -66,8 +67,6 @@ def inspect(
     """Everything that is to be said about a configuration, and the configuration if it can be run."""
     document = read_file(path, os.environ if env is None else env)
     findings = document.findings
-    if any(finding.code == "C001" for finding in findings):
-        return None, _tidy(document, findings)  # what was refused would only look like further mistakes
     if not isinstance(document.tree, dict):
         if not findings:
             findings.append(
@@ -81,6 +80,7 @@ def inspect(
         return None, _tidy(document, findings)
     policies = _policies(document, config, findings)
     findings += sense.names(document, config, wrong)
+    findings += sense.uses(document, *(mended(document.tree) if wrong else (config, wrong)))
     findings += safety.unsafe(document, config)
     findings += sense.deadlines(document, config, deadlines or {})
     if policies and not any(finding.is_error for finding in findings):
@@ -210,7 +210,11 @@ _KINDS = {"tuple_type": _LIST, "list_type": _LIST, "string_type": _TEXT} | dict.
 def _shape(document: Document, error: ValidationError, model: type[BaseModel], base: _Path) -> list[Finding]:
     found = error.errors(include_url=False)
     # A list that is too short only because its items were refused is no mistake of its own.
-    return [_one(document, one, model, base) for one in found if not (one["type"] == "too_short" and one["input"])]
+    return [
+        _one(document, one, model, base)
+        for one in found
+        if not (one["type"] == "too_short" and one["input"]) and not document.touches_refused((*base, *one["loc"]))
+    ]
 
 
 def _one(document: Document, found: Any, model: type[BaseModel], base: _Path) -> Finding:

@@ -23,14 +23,16 @@ _SHORTEST_EVERY_MS = 10_000
 def _length(value: Any) -> tuple[str, int]:
     found = _COMPARE.fullmatch(str(value).strip())
     if not found:
-        raise UnreadableError(Phrase("not a comparison: {value!r}", value=str(value)), "write it as '>= 12'")
+        raise UnreadableError(
+            Phrase("not a comparison: {value!r}", value=str(value)), "write it as '>= 12'", example=">= 12"
+        )
     return found[1], int(found[2])
 
 
 def _less_than(value: Any) -> Any:
     text = str(value).strip()
     if not text.startswith("<"):
-        raise UnreadableError(Phrase("not a bound: {text!r}", text=text), "write it as '< 1500ms'")
+        raise UnreadableError(Phrase("not a bound: {text!r}", text=text), "write it as '< 1500ms'", example="< 1500ms")
     return text[1:].strip()
 
 
@@ -41,14 +43,22 @@ def _listed(value: Any) -> Any:
 def _address(value: Any) -> tuple[str, int]:
     found = _ADDRESS.fullmatch(str(value).strip())
     if not found or not 0 <= int(found[3]) <= _HIGHEST_PORT:
-        raise UnreadableError(Phrase("not an address: {value!r}", value=str(value)), "write it as 127.0.0.1:8970")
+        raise UnreadableError(
+            Phrase("not an address: {value!r}", value=str(value)),
+            "write it as 127.0.0.1:8970",
+            example="127.0.0.1:8970",
+        )
     return found[1] or found[2], int(found[3])
 
 
 def _url(value: Any) -> str:
     text = str(value).strip()
     if not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", text):
-        raise UnreadableError("not a base address", "write it as http://127.0.0.1:9001/in, without query and user name")
+        raise UnreadableError(
+            "not a base address",
+            "write it as http://127.0.0.1:9001/in, without query and user name",
+            example="http://127.0.0.1:9001/in",
+        )
     return text
 
 
@@ -78,7 +88,9 @@ def _network(value: Any) -> IPv4Network | IPv6Network:
         return ip_network(str(value).strip())
     except ValueError:
         raise UnreadableError(
-            Phrase("not a network: {value!r}", value=str(value)), "write it as 10.0.0.0/8 or 192.0.2.7"
+            Phrase("not a network: {value!r}", value=str(value)),
+            "write it as 10.0.0.0/8 or 192.0.2.7",
+            example="10.0.0.0/8",
         ) from None
 
 
@@ -108,7 +120,7 @@ class ShopModel(_Model):
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
             raise UnreadableError(
-                Phrase("unknown time zone {value!r}", value=value), "write a name such as Asia/Shanghai"
+                Phrase("unknown time zone {value!r}", value=value), "write a name such as Asia/Shanghai", example="UTC"
             ) from None
         return value
 
@@ -285,7 +297,7 @@ class MatchModel(_Model):
         try:
             re.compile(value or "")
         except re.error as error:
-            raise UnreadableError(Phrase("not a regular expression: {error}", error=error)) from None
+            raise UnreadableError(Phrase("not a regular expression: {error}", error=error), example="x") from None
         return value
 
 
@@ -304,7 +316,7 @@ class RuleModel(_Model):
     @model_validator(mode="after")
     def _one(self) -> "RuleModel":
         if (self.verdict is None) == (self.mode is None):
-            raise UnfitError("a rule needs verdict or mode, one of them")
+            raise UnfitError("a rule needs verdict or mode, one of them", example={"verdict": "valid"})
         return self
 
 
@@ -414,11 +426,13 @@ class StepModel(_Model):
     @model_validator(mode="after")
     def _whole(self) -> "StepModel":
         if sum(one is not None for one in (self.at, self.before, self.late)) != 1:
-            raise UnfitError("a step needs at, before or late, one of them")
+            raise UnfitError("a step needs at, before or late, one of them", example={"at": "1s"})
         if not self.notify and self.reassign is None:
-            raise UnfitError("a step needs notify or reassign")
+            raise UnfitError("a step needs notify or reassign", example={"notify": ["agent"]})
         if self.every is not None and self.every < _SHORTEST_EVERY_MS:
-            raise UnreadableError("not a bearable pace: every is shorter than 10s", "write every: 30s")
+            raise UnreadableError(
+                "not a bearable pace: every is shorter than 10s", "write every: 30s", example={"every": "30s"}
+            )
         return self
 
 
@@ -483,7 +497,7 @@ class Config(_Model):
     """The whole file."""
 
     version: Literal["1"]
-    """Of this format."""
+    """Of this format: 1."""
     shop: ShopModel = ShopModel()
     listen: ListenModel = ListenModel()
     admin: AdminModel = AdminModel()

@@ -15,7 +15,7 @@ from sanfen.core.policy import Policy, Target
 from sanfen.errors import ConfigError, ParseError, Phrase
 from sanfen.plugins import Plugins
 
-__all__ = ["deadlines", "doubts", "names", "own_target"]
+__all__ = ["deadlines", "doubts", "names", "own_target", "uses"]
 
 
 def own_target(value: Fraction) -> tuple[Target, ...]:
@@ -24,14 +24,18 @@ def own_target(value: Fraction) -> tuple[Target, ...]:
 
 
 def names(document: Document, config: Config, wrong: frozenset[str]) -> list[Finding]:
-    """Names that are used and not defined, or defined twice; values only their meaning shows to be wrong.
+    """Names that are defined twice, and values only their meaning shows to be wrong.
 
-    ``wrong``: sections that could not be read, whose names nobody knows.
+    ``wrong``: sections that could not be read as a whole, and are not looked at.
     """
     out = [*_twice(document, config), *_other(document, config)]
-    out += [] if "people" in wrong else list(_addresses(document, config))
-    out += [] if wrong & {"people", "rosters", "groups"} else list(ladders.names(document, config))
-    return out + ([] if "channels" in wrong else list(_channels(document, config)))
+    return out + ([] if "people" in wrong else list(_addresses(document, config)))
+
+
+def uses(document: Document, config: Config, lost: frozenset[str]) -> list[Finding]:
+    """Names that are used and not defined. ``lost``: sections of which somebody is missing, so that nothing can be said."""
+    out = [] if lost & {"people", "rosters", "groups"} else list(ladders.names(document, config))
+    return out + ([] if "channels" in lost else list(_channels(document, config)))
 
 
 def doubts(document: Document, config: Config, policies: Sequence[Policy]) -> list[Finding]:

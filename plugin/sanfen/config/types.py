@@ -44,8 +44,7 @@ def parse_duration(value: Any) -> int:
     total = sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text)) if len(text) <= _LONGEST else -1
     if not _DURATION.fullmatch(text) or not 0 <= total <= _LONGEST_MS:
         raise UnreadableError(
-            Phrase("not a duration: {text!r}", text=text),
-            "write a number and a unit: 90s, 2m30s, 1h",
+            Phrase("not a duration: {text!r}", text=text), "write a number and a unit: 90s, 2m30s, 1h", example="1s"
         )
     return total
 
@@ -63,7 +62,9 @@ def parse_clock(value: Any) -> int:
     """Minutes after midnight of a clock time such as ``08:00``. Raises UnreadableError."""
     found = _CLOCK.fullmatch(str(value).strip())
     if not found:
-        raise UnreadableError(Phrase("not a clock time: {value!r}", value=str(value)), "write it as 08:00 or 24:00")
+        raise UnreadableError(
+            Phrase("not a clock time: {value!r}", value=str(value)), "write it as 08:00 or 24:00", example="08:00"
+        )
     hour, minute = (found[1], found[2]) if found[1] else (found[3], found[4])
     return int(hour) * 60 + int(minute)
 
@@ -71,7 +72,9 @@ def parse_clock(value: Any) -> int:
 def _window(value: Any) -> tuple[Any, Any]:
     found = _WINDOW.fullmatch(str(value).strip())
     if not found:
-        raise UnreadableError(Phrase("not a window: {value!r}", value=str(value)), "write it as 08:00-24:00")
+        raise UnreadableError(
+            Phrase("not a window: {value!r}", value=str(value)), "write it as 08:00-24:00", example="08:00-24:00"
+        )
     return found[1], found[2]
 
 
@@ -79,28 +82,30 @@ def _share(value: Any) -> Fraction:
     text = str(value).strip()
     number = text.removesuffix("%").strip()
     if len(number) > _LONGEST or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", number):
-        raise UnreadableError(Phrase("not a number: {text!r}", text=text), "write 90% or 0.9")
+        raise UnreadableError(Phrase("not a number: {text!r}", text=text), "write 90% or 0.9", example="90%")
     return Fraction(number) / 100 if text.endswith("%") else Fraction(number)
 
 
 def _whole(value: Any) -> int:
     text = str(value).strip()
     if not re.fullmatch(r"[0-9]{1,12}", text):
-        raise UnreadableError(Phrase("not a whole number: {text!r}", text=text))
+        raise UnreadableError(Phrase("not a whole number: {text!r}", text=text), example="1")
     return int(text)
 
 
 def _flag(value: Any) -> bool:
     text = str(value).strip().lower()
     if text not in ("true", "false"):
-        raise UnreadableError(Phrase("neither true nor false: {text!r}", text=text), "write true or false")
+        raise UnreadableError(
+            Phrase("neither true nor false: {text!r}", text=text), "write true or false", example="true"
+        )
     return text == "true"
 
 
 def _date(value: Any) -> str:
     text = str(value).strip()
     if not _DATE.fullmatch(text) or not _is_date(text):
-        raise UnreadableError(Phrase("not a date: {text!r}", text=text), "write it as 2026-01-31")
+        raise UnreadableError(Phrase("not a date: {text!r}", text=text), "write it as 2026-01-31", example="2026-01-31")
     return text
 
 
@@ -118,8 +123,17 @@ def _typed(kind: Any, read: Any, **schema: Any) -> Any:
 
 def refusal(found: Mapping[str, Any]) -> UnfitError:
     """Why pydantic refused a value: what was raised here, or its own words."""
-    raised = (found.get("ctx") or {}).get("error")
-    return raised if isinstance(raised, UnfitError) else UnfitError(str(found["msg"]).removeprefix("Value error, "))
+    facts = found.get("ctx") or {}
+    raised = facts.get("error")
+    if isinstance(raised, UnfitError):
+        return raised
+    limits = {
+        "string_too_short": Phrase("shorter than {least} characters", least=facts.get("min_length")),
+        "string_too_long": Phrase("longer than {most} characters", most=facts.get("max_length")),
+        "string_pattern_mismatch": Phrase("not written like {pattern}", pattern=facts.get("pattern")),
+        "too_short": Phrase("must not be empty"),
+    }
+    return UnfitError(limits.get(found["type"]) or str(found["msg"]))
 
 
 Duration = _typed(int, parse_duration, type="string", pattern="^([0-9]+(ms|s|m|h|d))+$", examples=["90s", "2m30s"])

@@ -46,6 +46,7 @@ class Document:
         self.places: dict[_Path, Place] = {}
         self.findings: list[Finding] = []
         self.literal: set[_Path] = set()  # texts that came without ${NAME}
+        self.refused: list[_Path] = []  # what was not read, so that nothing else can be said of it
 
     def finding(
         self, code: str, message: str, path: _Path = (), *, key: bool = False, note: str = "", help_: str = ""
@@ -63,6 +64,10 @@ class Document:
         """A finding at a place."""
         source = self.lines[line - 1].rstrip("\r") if 0 < line <= len(self.lines) else ""
         return Finding(code, message, self.name, line, column, source, width, note, help_)
+
+    def touches_refused(self, path: _Path) -> bool:
+        """Whether a part of the file there, or what holds it, was not read: what is said of it would be said for nothing."""
+        return any(path[: len(one)] == one[: len(path)] for one in self.refused)
 
     def silenced(self, finding: Finding) -> bool:
         """Whether the line says ``# sanfen: allow CODE``."""
@@ -153,12 +158,12 @@ class _Reader:
         line, column, width = _span(node)
         self._document.places[path] = Place(line, column, width, *(_span(key) if key else (line, column, width)))
         if id(node) in self._seen:
-            return self._refuse(node, "an alias repeats another part of the file", "write the part out")
+            return self._refuse(node, path, "an alias repeats another part of the file", "write the part out")
         self._seen.add(id(node))
         if len(path) > _DEEPEST:
-            return self._refuse(node, "nested deeper than 20 levels", "")
+            return self._refuse(node, path, "nested deeper than 20 levels", "")
         if _marked(self._document, node) in ("!", "&"):
-            return self._refuse(node, "tags and anchors are not read here", "write a plain value")
+            return self._refuse(node, path, "tags and anchors are not read here", "write a plain value")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -170,11 +175,11 @@ class _Reader:
         first: dict[str, int] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self._refuse(key, "a key must be a plain text", "")
+                self._refuse(key, path, "a key must be a plain text", "")
                 continue
             name = str(key.value)
             if name == "<<":
-                self._refuse(key, "merges are not read here", "write the keys out, or use based_on: for policies")
+                self._refuse(key, path, "merges are not read here", "write the keys out, or use based_on: for policies")
             elif name in out:
                 line, column, width = _span(key)
                 message = Phrase("key {name!r} stands here a second time", name=name)
@@ -188,10 +193,10 @@ class _Reader:
     def _text(self, node: yaml.Node, path: _Path) -> str | None:
         text = str(node.value)
         if not text.isprintable() and any(ord(char) < 32 and char not in "\t\n" for char in text):
-            self._refuse(node, "a control character stands in the text", "")
+            self._refuse(node, path, "a control character stands in the text", "")
             return None
         if "\ud800" <= max(text, default=" ") <= "\udfff" or any("\ud800" <= char <= "\udfff" for char in text):
-            self._refuse(node, "half of a character stands in the text", "write the character itself")
+            self._refuse(node, path, "half of a character stands in the text", "write the character itself")
             return None
         if text in ("", "~", "null") and getattr(node, "style", None) is None:
             return None
@@ -208,7 +213,7 @@ class _Reader:
         if value:
             return value
         message = Phrase("the environment variable {name} is not set", name=name)
-        self._refuse(node, message, Phrase("export {name}=… before starting sanfen", name=name), "C004")
+        self._note("C004", node, message, Phrase("export {name}=… before starting sanfen", name=name))
         return f"unset variable {name}"
 
     def _file(self, name: str, node: yaml.Node) -> str:
@@ -216,10 +221,14 @@ class _Reader:
         try:
             return _secret_file(Path(self._document.name).parent / name)
         except UnfitError as error:
-            self._refuse(node, Phrase("{place}: {sentence}", place=name, sentence=error.message), error.hint, "C005")
+            self._note("C005", node, Phrase("{place}: {sentence}", place=name, sentence=error.message), error.hint)
             return f"unread file {name}"
 
-    def _refuse(self, node: yaml.Node, message: str, help_: str, code: str = "C001") -> None:
+    def _refuse(self, node: yaml.Node, path: _Path, message: str, help_: str) -> None:
+        self._document.refused.append(path)
+        self._note("C001", node, message, help_)
+
+    def _note(self, code: str, node: yaml.Node, message: str, help_: str) -> None:
         line, column, width = _span(node)
         self._document.findings.append(self._document.at(code, message, line, column, width, help_=help_))
 

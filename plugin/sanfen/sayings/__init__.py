@@ -1,6 +1,6 @@
 """What errors and findings say, in Chinese, by their English: ``SAID``. ``sanfen.catalogue.said`` looks it up.
 
-A sentence stands in English where it is raised, and once more here, with the same values. ``tests/test_sayings.py`` reads
+A sentence stands in English where it is raised, and once more here, with the same values. ``tests/test_catalogue.py`` reads
 them out of the source: one that is missing here, or that nobody raises any more, fails.
 """
 

@@ -67,6 +67,7 @@ ADAPTERS: dict[str, str] = {
     "content is no JSON": "content 不是 JSON",
     "data.content is no JSON": "data.content 不是 JSON",
     "nothing of this channel goes out through here": "这个渠道的消息不从这里发出",
+    "data.isSelf is neither true nor false": "data.isSelf 既不是 true 也不是 false",
     "data.token is missing": "缺少 data.token",
     "point the host's message callback here": "把宿主的消息回调指到这里",
     "data.token is not ours": "data.token 不对",
