@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sanfen.abc import ChannelAdapter, Notice, Notifier
+from sanfen.apart import Apart
 from sanfen.config.settings import ChannelSettings, Secret
 from sanfen.errors import ConfigError
 from sanfen.hookspecs import hookimpl
@@ -58,7 +59,8 @@ def test_a_channel_gets_its_secrets_and_options() -> None:
 def test_notifiers_are_made_by_scheme() -> None:
     made = Plugins([plugin(Shout)]).notifiers()
 
-    assert isinstance(made["shout"], Shout)
+    assert isinstance(made["shout"], Apart)
+    assert made["shout"].kind is Shout
 
 
 @pytest.mark.parametrize(("asked", "says"), [("silnt", "did you mean silent?"), ("xyz", "known adapters: silent")])

@@ -243,6 +243,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "something else answered in its place: a login page, a proxy or a firewall",
         "回答的不是它：可能是登录页、代理或防火墙",
     ),
+    "mend_denied": (
+        "an address inside a network must be in outbound: {allow: [...]}",
+        "内网地址须写进 outbound: {allow: [...]}",
+    ),
+    "mend_plugin_hangs": ("mend or remove the plugin, then restart the service", "修好或去掉这个插件，再重启服务"),
     "mend_no_program": (
         "the program must be there, and this user must be allowed to run it",
         "程序须存在，且当前用户有权运行",

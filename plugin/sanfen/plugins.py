@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.metadata import entry_points
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import pluggy
 
 from sanfen import hookspecs
 from sanfen.abc import ChannelAdapter, Notifier
+from sanfen.apart import Apart
 from sanfen.errors import ConfigError, Phrase
 from sanfen.outbound import Guard
 
@@ -67,6 +68,10 @@ class Plugins:
                 self._manager.register(module)
         self.channels: dict[str, type[ChannelAdapter]] = _named("adapter", self._manager.hook.register_adapters())
         self.ways: dict[str, type[Notifier]] = _named("notifier", self._manager.hook.register_notifiers())
+        self._foreign: set[type[Notifier]] = set()
+        for hook in self._manager.hook.register_notifiers.get_hookimpls():
+            if hook.plugin_name != _OURS:
+                self._foreign |= set(cast("Sequence[type[Notifier]]", hook.function()))
 
     def _load(self, name: str) -> None:
         if self._manager.load_setuptools_entrypoints(GROUP, name) or self._manager.has_plugin(name):
@@ -102,9 +107,9 @@ class Plugins:
     def notifiers(self, guard: Guard | None = None) -> dict[str, Notifier]:
         """The notifier of each scheme, to connect only where ``guard`` allows; ``pick`` finds an address's.
 
-        The caller closes them.
+        Those of named plugins work apart, in a thread of their own. The caller closes them.
         """
-        made = {kind: kind() for kind in self.ways.values()}
+        made = {kind: Apart(kind) if kind in self._foreign else kind() for kind in self.ways.values()}
         for one in made.values():
             one.guard = guard or Guard()
         return {scheme: made[kind] for scheme, kind in self.ways.items()}

@@ -156,13 +156,16 @@ async def test_open_rounds_of_a_policy_that_is_gone_are_not_due(tmp_path: Path) 
 async def test_a_step_that_came_due_while_nobody_looked_has_its_row_though_the_answer_was_sooner_heard(
     tmp_path: Path,
 ) -> None:
-    """Away when the step was due; back, the reply is heard before the clock is looked at: nobody need be told, and that is said."""
+    """Away when the step was due; back, the reply is heard before the clock is looked at: nobody need be told, and that is said.
+
+    The reply carries a tag, for which the conversation is folded again.
+    """
     clock = FakeClock(START)
     with open_shop(tmp_path / "log.db", (TAOBAO,), clock) as shop:
         await shop.send(ask(START, "A"), ask(START, "B"), reply(START + 10_000, "B"))
     clock._now_ms = START + 101_000
     with open_shop(tmp_path / "log.db", (TAOBAO,), clock) as shop:
-        await shop.send(reply(START + 100_000, "A"), reply(START + 100_000, "B"))
+        await shop.send(*(reply(START + 100_000, name)._replace(tags=("vip",)) for name in ("A", "B")))
         rows = shop.rows("SELECT conversation, o.step, person, state FROM outbox o JOIN round_rows r ON r.id = round")
 
     assert rows == [("A", 0, "lead", "waiting")]  # and the first stage drops it: round_met

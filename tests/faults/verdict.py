@@ -123,7 +123,7 @@ class Verdict:
 _ROUNDS = "SELECT id, status FROM round_rows WHERE score_set = 'live' AND conversation = ?"
 _NOTICES = (
     "SELECT id, round, ladder, step, turn, kind, wanted, person, state, reason, due_ms, created_ms, done_ms FROM outbox "
-    "WHERE round = ?"
+    "WHERE round = ? ORDER BY id"
 )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.notify.test_worker import Desk, is_
+from tests.notify.desk import Desk, is_
 from tests.robots import Robot, Robots
 
 from sanfen.abc import DeliveryError, Notice, Notifier

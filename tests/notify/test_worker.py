@@ -1,153 +1,17 @@
 """Notices reach a real receiver over HTTP, or the row says why not."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
-import pytest
-from aiohttp import web
-from standardwebhooks import Webhook
-from tests.served import served
+from tests.notify.desk import PLAN, SECRET, START, Desk, Phone, is_
 
-from sanfen.config.settings import Person, Quiet, Secret, Settings, Way
+from sanfen.config.settings import Person, Quiet, Secret, Way
 from sanfen.core.drive import fold
-from sanfen.core.effects import Escalated
 from sanfen.core.events import Key, Take
-from sanfen.core.facts import Conversation, Round
-from sanfen.core.plan import plan_of
-from sanfen.core.policy import Policy
+from sanfen.core.facts import Conversation
 from sanfen.core.score import score
-from sanfen.errors import StoreError
-from sanfen.notify.worker import Worker
-from sanfen.plugins import Plugins
-from sanfen.roster import Target
 from sanfen.store import outbox, projection, silences
 from sanfen.store.db import Database
-from sanfen.testing import FakeClock, ask, reply
-
-START = 1_673_056_800_000
-PLAN = plan_of(Policy(id="p"))
-SECRET = "whsec_bm90aWNlcyBhcmUgc2lnbmVkIQ=="
-
-
-class Phone:
-    """A receiver that does what it is told: a status, or ``hang`` or ``reset`` after the request was read."""
-
-    def __init__(self) -> None:
-        self.script: list[int | str] = []
-        self.notices: list[dict[str, Any]] = []
-        self.headers: dict[str, str] = {}
-        self.url = ""
-
-    async def handle(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        self.headers = {name.lower(): value for name, value in request.headers.items()}
-        step = self.script.pop(0) if self.script else 200
-        if step == 200 or isinstance(step, str):
-            Webhook(SECRET).verify(body, dict(request.headers))
-            self.notices.append(json.loads(body))
-        if step == "reset":
-            assert request.transport is not None
-            request.transport.abort()
-        headers = {"Retry-After": "30"} if step == 429 else {}
-        headers |= {"Location": "/elsewhere"} if step == 302 else {}
-        headers["Set-Cookie"] = "session=1; Path=/"
-        return web.Response(status=step if isinstance(step, int) else 200, text="ok", headers=headers)
-
-
-@pytest.fixture
-async def phone() -> AsyncIterator[Phone]:
-    made = Phone()
-    async with served(made.handle) as address:
-        made.url = f"webhook+http://{address}/notice"
-        yield made
-
-
-class Desk:
-    """A database with one open round, and the worker."""
-
-    def __init__(self, db: Database, ways: tuple[str, ...], **settings: Any) -> None:
-        self.db = db
-        self.clock = FakeClock(START + 90_000)
-        self.settings = Settings(
-            people={
-                "lead": Person("lead", tuple(Way(way, Secret(SECRET)) for way in ways)),
-                **settings.pop("people", {}),
-            },
-            **settings,
-        )
-        self.worker = Worker(db, Plugins().notifiers(), self.settings, self.clock)
-        self.task: asyncio.Task[None] | None = None
-
-    async def do(self, job: Callable[[Any], Any]) -> Any:
-        return await asyncio.wrap_future(self.db.write(job))
-
-    async def escalate(self, *answers: Any) -> Round:
-        """A step for the one round; ``answers``: replies that have come meanwhile."""
-        done = fold(Conversation(Key("default", "desk", "A")), [ask(START), *answers], PLAN)
-        ((one, _),) = done.rounds()
-        await self.do(lambda c: projection.save_round(c, "live", one, score(one, PLAN, START + 90_000), PLAN))
-        await self.due(one)
-        return one
-
-    async def due(self, one: Round, step: int = 0, person: str = "lead", **more: Any) -> None:
-        """A step of a round is due for somebody."""
-        effect = Escalated(START + 90_000, one, "default", step, (person,), **more)
-        targets = [Target(person, person)] if more.get("reassign") is None else []
-        await self.do(lambda c: outbox.enqueue(c, effect, "p", targets, self.clock.now_ms()))
-        self.worker.wake()
-
-    async def row(self) -> tuple[Any, ...]:
-        query = "SELECT state, attempts, unknown, reason, next_try_ms FROM outbox"
-        return tuple(await self.do(lambda c: c.execute(query).fetchone()))
-
-    async def settle(self, wanted: Callable[[tuple[Any, ...]], bool], turns: int = 400) -> tuple[Any, ...]:
-        """Run the worker until the row is as wanted; bounded."""
-        if self.task is None:
-            self.task = asyncio.create_task(self.worker.run())
-        for _ in range(turns):
-            row = await self.row()
-            if wanted(row):
-                return row
-            await asyncio.sleep(0.01)  # until the row changes; bounded
-        raise AssertionError(await self.row())
-
-    async def until(self, query: str, wanted: int) -> None:
-        """Run the worker until a question about the log has this answer; bounded."""
-        if self.task is None:
-            self.task = asyncio.create_task(self.worker.run())
-        found = None
-        for _ in range(400):
-            (found,) = await self.do(lambda c: c.execute(query).fetchone())
-            if found == wanted:
-                return
-            await asyncio.sleep(0.01)  # until the rows change; bounded
-        raise AssertionError((query, found))
-
-    async def stop_worker(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
-            self.task = None
-
-    async def stop(self) -> None:
-        await self.stop_worker()
-        await self.worker.close()
-        self.db.close()
-
-
-@pytest.fixture
-async def desk(tmp_path: Path, phone: Phone) -> AsyncIterator[Desk]:
-    made = Desk(Database.open(tmp_path / "log.db"), (phone.url,))
-    yield made
-    await made.stop()
-
-
-def is_(state: str) -> Callable[[tuple[Any, ...]], bool]:
-    return lambda row: row[0] == state
+from sanfen.testing import ask, reply
 
 
 async def test_a_signed_notice_is_told_once(desk: Desk, phone: Phone) -> None:
@@ -336,27 +200,6 @@ async def test_whoever_left_the_file_is_stood_in_for(tmp_path: Path, phone: Phon
     await desk.stop()
 
     assert tuple(reason) == ("person_unknown",)
-
-
-async def test_a_record_that_fails_opens_no_second_window(desk: Desk, phone: Phone) -> None:
-    """The log does not know that somebody was just told; the worker does, and what comes meanwhile waits."""
-    write = desk.db.write
-
-    def spoiled(job: Callable[[Any], Any]) -> Any:
-        if not phone.notices or "write" not in vars(desk.db):
-            return write(job)
-        del desk.db.write  # once
-        future: Future[Any] = Future()
-        future.set_exception(StoreError("planted"))
-        return future
-
-    desk.db.write = spoiled  # type: ignore[method-assign]
-    one = await desk.escalate()
-    await desk.settle(lambda _: bool(phone.notices) and "write" not in vars(desk.db))
-    await desk.due(one, 1)
-    await desk.until("SELECT count(*) FROM outbox WHERE step = 1 AND reason = 'merge'", 1)
-
-    assert len(phone.notices) == 1
 
 
 async def test_a_condition_decides_when_the_step_is_due(desk: Desk, phone: Phone) -> None:

@@ -90,6 +90,8 @@ def test_a_refusal_goes_to_the_next_way_at_once_and_then_backs_off() -> None:
     assert (last.state, last.way, last.next_try_ms) == ("waiting", 0, START + 30_000)
     assert outbox.after_refusal(row, 1, START, retryable=False, reason="x").state == "failed"
     assert outbox.after_refusal(row, 1, START + 3_600_001, retryable=True, reason="x").state == "failed"
+    after_a_lost_answer = row._replace(unknown=2, attempts=2)
+    assert outbox.after_refusal(after_a_lost_answer, 1, START, retryable=False, reason="x").state == "unsure"
 
 
 Outcomes = st.lists(

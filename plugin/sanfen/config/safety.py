@@ -68,9 +68,9 @@ def _targets(document: Document, config: Config) -> Iterator[Finding]:
         yield document.finding("C013", message, ("outbound", "allow", number), help_="write 10.0.0.0/8, or a name")
     for name, person in config.people.items():
         for index, way in enumerate(person.via):
-            url = way.url.partition("+")[2]
-            refusal = guard.refusal(url) if url.startswith(("http://", "https://")) else None
-            if refusal:
+            url = _web_address(way.url)
+            refusal = guard.refusal(url) if url else None
+            if url and refusal:
                 message = Phrase("{place}: {sentence}", place=name, sentence=refusal)
                 yield document.finding("C012", message, ("people", name, "via", index), help_=_hint(url))
     inside = guard.inside()
@@ -90,6 +90,19 @@ def _targets(document: Document, config: Config) -> Iterator[Finding]:
             ("heartbeat", "url"),
             help_=_hint(url),
         )
+
+
+def _web_address(way: str) -> str | None:
+    """What a way connects to, where its address says so: behind its ``+``, or a host written as a number."""
+    url = way.partition("+")[2]
+    if url.startswith(("http://", "https://")):
+        return url
+    try:
+        host = urlsplit(way).hostname or ""
+        ip_address(host)
+    except ValueError:
+        return None
+    return f"https://[{host}]" if ":" in host else f"https://{host}"
 
 
 def _hint(url: str) -> str:

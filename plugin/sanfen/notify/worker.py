@@ -36,6 +36,7 @@ T = TypeVar("T")
 _AT_ONCE = 64  # people who are being told at the same time
 _ROWS = 20_000  # taken at a time
 _LEASE_MS = 60_000  # a claimed row that is not settled by then is taken up again
+_AGAIN_MS = (250, 1_000, 3_000)  # between attempts to record what became of a message
 _LOOK_MS = 5_000  # look into the table at least this often
 _ANSWER = 300  # characters of an answer that are kept
 
@@ -295,7 +296,15 @@ class Worker:
             )
             return outbox.pass_on(connection, unreached, self._settings.fallback, now_ms)
 
-        if await self._do(keep):
+        for pause_ms in _AGAIN_MS:  # what is not recorded is sent again when its lease is over
+            try:
+                passed_on = await self._do(keep)
+                break
+            except StoreError:
+                await self._clock.sleep_ms(pause_ms)
+        else:
+            passed_on = await self._do(keep)
+        if passed_on:
             self.wake()
 
     async def _do(self, job: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

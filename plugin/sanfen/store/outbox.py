@@ -89,7 +89,8 @@ def after_refusal(
     if row.way + 1 < ways:
         return Transition("waiting", row.way + 1, unknown, now_ms, reason)
     if not retryable or now_ms - row.due_ms > _GIVE_UP_MS:
-        return Transition("failed", row.way, unknown, now_ms, reason)
+        # Of an attempt before this one nobody knows.
+        return Transition("unsure" if unknown else "failed", row.way, unknown, now_ms, reason)
     pause_ms = max(_BACK_OFF_MS[min(row.attempts, len(_BACK_OFF_MS)) - 1], retry_after_ms or 0)
     return Transition("waiting", 0, unknown, now_ms + pause_ms, reason)
 
@@ -212,12 +213,13 @@ def record(
 ) -> None:
     """Keep an attempt and what became of its rows. ``result``: told, refused or unknown.
 
-    A row follows its last attempt; of an earlier one that ends late it learns only that the person was told.
+    Safe to repeat, where nobody knows whether it was committed. A row follows its last attempt; of an earlier one that ends late it learns only that the person was told.
     """
     for row, to in ended:
         connection.execute(
-            "INSERT INTO attempts (outbox, at_ms, way, result, answer, took_ms) VALUES (?, ?, ?, ?, ?, ?)",
-            (row.id, now_ms, way, result, answer, took_ms),
+            "INSERT INTO attempts (outbox, at_ms, way, result, answer, took_ms) SELECT ?, ?, ?, ?, ?, ? "
+            "WHERE NOT EXISTS (SELECT 1 FROM attempts WHERE outbox = ? AND at_ms = ? AND way = ?)",
+            (row.id, now_ms, way, result, answer, took_ms, row.id, now_ms, way),
         )
         done_ms = None if to.state in ("waiting", "sending") else now_ms
         connection.execute(

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any, ClassVar
 
-from sanfen.abc import DeliveryError, Notice, Notifier
+from sanfen.abc import DeliveryError, DeniedError, Guard, Notice, Notifier
 from sanfen.errors import ConfigError, Phrase
 from sanfen_adapters.posting import short
+from sanfen_adapters.threads import Threads
 
 __all__ = ["Apprise"]
 
@@ -21,9 +23,18 @@ class Apprise(Notifier):
     name: ClassVar[str] = "apprise"
     schemes: ClassVar[tuple[str, ...]] = ("*",)
 
+    def __init__(self) -> None:
+        self._threads = Threads()
+
     async def notify(self, notice: Notice, address: str, secret: str | None) -> str:  # noqa: ARG002  # in the address
         """Send from a thread, which is given up after ten seconds. Raises DeliveryError."""
-        return await asyncio.to_thread(_send, notice, address)
+        try:
+            service = await asyncio.to_thread(_service, address)
+        except ConfigError as error:
+            raise DeliveryError(error.message, reason="no_notifier", retryable=False) from None
+        service.redirects = False
+        named = await _addresses(service, self.guard)
+        return await self._threads.run(partial(_send, service, notice), _PATIENCE_S, self.guard, named)
 
     @classmethod
     def check(cls, address: str) -> None:
@@ -75,22 +86,35 @@ def _protocols(service: Any) -> set[str]:
     return found
 
 
-def _send(notice: Notice, address: str) -> str:
+async def _addresses(service: Any, guard: Guard) -> frozenset[str]:
+    """Where the hosts that stand in the address lead to. Raises DeliveryError if one of them leads where it must not.
+
+    Of many services no host stands there, but a token; their host is Apprise's own, and is looked at when it connects.
+    """
+    hosts = {getattr(service, "smtp_host", None)}
+    if "host" in service.template_tokens:
+        hosts.add(service.host)
+    found: set[str] = set()
+    for host in filter(None, hosts):
+        try:
+            found.update(address for _, address in await guard.resolve(str(host), service.port or 443))
+        except DeniedError as error:
+            raise DeliveryError(str(error), reason="denied", retryable=False) from None
+        except (OSError, UnicodeError):
+            continue  # of mail the domain may have no address of its own; else the service itself will say so
+    return frozenset(found)
+
+
+def _send(service: Any, notice: Notice) -> str:
     """In a thread: blocking calls inside."""
-    try:
-        service = _service(address)
-    except ConfigError as error:
-        raise DeliveryError(error.message, reason="no_notifier", retryable=False) from None
     import apprise  # noqa: PLC0415  # it is there, _service has used it
 
     sender = apprise.Apprise()
     sender.add(service)
     text = f"{notice.text}\n{notice.url}" if notice.url else notice.text
-    result = sender.notify(title=notice.title, body=text, body_format="text", timeout=_PATIENCE_S)
+    result = sender.notify(title=notice.title, body=text, body_format="text")  # in this thread: no limit of its own
     words = short(" ".join(entry.message for entry in result.logs())) or result.status.name.lower()
     if result:
         return f"{service.service_name}: sent"
-    late = result.status == apprise.AppriseResultStatus.TIMEOUT
     # Its plugins name a broken connection and a time-out alike; the bytes may have arrived.
-    unknown = late or "connection error" in words.lower()
-    raise DeliveryError(words, reason="timeout" if late else "refused", retryable=True, unknown=unknown)
+    raise DeliveryError(words, reason="refused", retryable=True, unknown="connection error" in words.lower())
