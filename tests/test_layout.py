@@ -134,6 +134,7 @@ TESTED_ELSEWHERE = {
     "store/erasure.py": "tests/cli/test_erase.py: the command, on a real file",
     "notify/trial.py": "tests/cli/test_notify.py: the command, to robots",
     "store/listing.py": "tests/board/api/test_routes.py",
+    "store/orders.py": "tests/store/test_figures.py, tests/engine/test_strayed.py",
     "store/policies.py": "tests/store/test_units.py, tests/engine/test_ingest.py",
     "store/trouble.py": "tests/store/test_db.py, tests/e2e/test_damage.py",
     "store/wal.py": "tests/store/test_db.py",

@@ -110,7 +110,8 @@ class Reply(NamedTuple):
 class Alias(NamedTuple):
     """Another name of a conversation: a reply token, a second id of the customer, a session's address.
 
-    From now on an event of this channel whose conversation is called ``alias`` belongs to ``conversation``.
+    An event of this channel whose conversation is called ``alias`` belongs to ``conversation``; what was kept under
+    ``alias`` before is moved there, and scored anew.
     """
 
     alias: str

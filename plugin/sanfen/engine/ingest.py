@@ -28,6 +28,7 @@ from sanfen.core.plan import Plan, plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.rounds import advance, tick
 from sanfen.core.score import Score, score
+from sanfen.engine import strayed
 from sanfen.engine.memory import Live, Memory, Run, Version
 from sanfen.engine.pending import Pending
 from sanfen.engine.repeats import Repeats
@@ -39,7 +40,8 @@ from sanfen.store import policies as versions
 from sanfen.store.db import Database
 from sanfen.store.jobs import Lane
 from sanfen.store.journal import Delivery, Kept
-from sanfen.store.projection import LIVE
+from sanfen.store.notes import Stray
+from sanfen.store.projection import LIVE, Renamed
 from sanfen.store.trouble import store_error
 
 __all__ = ["Engine", "Receipt", "Terms"]
@@ -182,10 +184,9 @@ class Engine:
         applied: list[_Applied] = []
         claims: list[tuple[Event, int]] = []
         for (delivery, events), one in zip(batch, new, strict=True):
+            due, escalated = self._gather(pending, one.strays)
             fresh = self._kept(pending, one, delivery.received_ms)
             claims += [(event, said.at_ms) for event, said in zip(fresh, one.events, strict=True)]
-            due: list[tuple[int, Key]] = []
-            escalated = False
             for event in fresh:
                 touched, told = self._project(pending, event)
                 due += touched
@@ -221,11 +222,10 @@ class Engine:
         """Each event in a savepoint: one that cannot be scored stays journaled, and costs no other."""
         pending = self._pending(connection)
         (new,) = journal.unknown(connection, [(delivery, events)], pending.last)
+        due, escalated = self._gather(pending, new.strays)
         fresh = self._kept(pending, new, delivery.received_ms)
         pending.write()
         _note_claims(connection, [(event, said.at_ms) for event, said in zip(fresh, new.events, strict=True)])
-        due: list[tuple[int, Key]] = []
-        escalated = False
         for event in fresh:
             connection.execute("SAVEPOINT project")
             try:
@@ -249,6 +249,12 @@ class Engine:
             due += touched
             escalated |= told
         return _Applied(Receipt(len(fresh), len(events) - len(fresh)), due, escalated)
+
+    def _gather(self, pending: Pending, strays: Sequence[Stray]) -> tuple[list[tuple[int, Key]], bool]:
+        """Give conversations what was kept under names nobody could explain then, and fold them anew."""
+        with_what = (pending, self._memory, self._policies, self._zone)
+        done = [self._refold(pending, *strayed.gather(*with_what, stray)) for stray in strays]
+        return [one for due, _ in done for one in due], any(told for _, told in done)
 
     def _merge(self, pending: Pending, again: Message) -> tuple[list[tuple[int, Key]], bool]:
         """A message seen once more, perhaps on another way: what it tells better is kept, and its conversation refolded."""
@@ -372,7 +378,7 @@ class Engine:
             _log.error("nobody is there to be told", ladder=effect.ladder, step=effect.step, wanted=effect.notify)
         return outbox.enqueue(pending.connection, effect, policy, targets, now_ms)
 
-    def _refold(self, pending: Pending, key: Key, cause: Event) -> tuple[list[tuple[int, Key]], bool]:
+    def _refold(self, pending: Pending, key: Key, cause: Event | Renamed) -> tuple[list[tuple[int, Key]], bool]:
         """Fold the conversation again from its journal, write the rows that differ, and record what changed."""
         pending.write()
         connection = pending.connection

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sanfen.core.events import Event, Key, Message, Store
 from sanfen.store import notes
 from sanfen.store.many import insert_many, placeholders
-from sanfen.store.notes import Note
+from sanfen.store.notes import Note, Stray
 from sanfen.wire import event_fields, read_event, system_fields
 
 __all__ = [
@@ -93,13 +93,14 @@ class Numbers(NamedTuple):
 class Kept(NamedTuple):
     """A delivery, how many events it carried, and those of them that are new. None: it is journaled already.
 
-    ``again``: messages that are there already, seen once more.
+    ``again``: messages that are there already, seen once more. ``strays``: names it explained that events still bear.
     """
 
     delivery: Delivery | None
     carried: int
     events: Sequence[Event]
     again: Sequence[Message] = ()
+    strays: tuple[Stray, ...] = ()
 
 
 def append(
@@ -130,16 +131,16 @@ def unknown(
     connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequence[Event]]], last: Numbers
 ) -> list[Kept]:
     """What of these deliveries is not journaled yet; of several events with one id the first."""
-    batch = notes.applied(connection, batch)
+    named = notes.applied(connection, batch)
     # Numbers rise, so there are almost never any.
-    numbers = [one.number for one, _ in batch if one.number is not None and one.number <= last.delivery]
+    numbers = [one.number for one, *_ in named if one.number is not None and one.number <= last.delivery]
     held = _held(connection, numbers)
-    asked = [(event.key.shop, event.key.channel, event.id) for _, events in batch for event in events]
+    asked = [(event.key.shop, event.key.channel, event.id) for _, events, _ in named for event in events]
     seen = set(_asked(connection, _KNOWN, asked))
     out: list[Kept] = []
-    for delivery, events in batch:
+    for delivery, events, strays in named:
         if delivery.replay_key is not None and not _is_first(connection, delivery, delivery.replay_key):
-            out.append(Kept(None, len(events), ()))
+            out.append(Kept(None, len(events), (), (), strays))
             continue
         kept = delivery
         if delivery.number is not None:
@@ -147,7 +148,7 @@ def unknown(
             if facts != delivery[:5]:
                 kept = delivery._replace(number=None)  # another one's number, after a clock was set back
             elif held[delivery.number] is not delivery:
-                out.append(Kept(None, len(events), ()))
+                out.append(Kept(None, len(events), (), (), strays))
                 continue
         fresh: list[Event] = []
         again: list[Message] = []
@@ -158,7 +159,7 @@ def unknown(
                 fresh.append(event)
             elif type(event) is Message:
                 again.append(event)
-        out.append(Kept(kept, len(events), fresh, again))
+        out.append(Kept(kept, len(events), fresh, again, strays))
     return out
 
 
@@ -170,7 +171,7 @@ def write(
     free = max([last.delivery, *(one.delivery.number or 0 for one in batch if one.delivery is not None)])
     deliveries: list[tuple[Any, ...]] = []
     events: list[tuple[Any, ...]] = []
-    for delivery, carried, fresh, _ in batch:
+    for delivery, carried, fresh, *_ in batch:
         if delivery is None:
             continue
         number = delivery.number

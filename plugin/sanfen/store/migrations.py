@@ -351,6 +351,12 @@ def unmasking(db: sqlite_utils.Database) -> None:
     )
 
 
+@schema()
+def alias_targets(db: sqlite_utils.Database) -> None:
+    """The names a conversation has, found by the conversation."""
+    db.execute("CREATE INDEX alias_rows_conversation ON alias_rows (channel, conversation)")
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a log to today's schema; each step is one transaction. Raises sqlite3.Error."""
     schema.apply(sqlite_utils.Database(connection))

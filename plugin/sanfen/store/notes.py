@@ -8,9 +8,21 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sanfen.abc import Alias, Pull
-from sanfen.core.events import Event
+from sanfen.core.events import Event, Key
 
-__all__ = ["Moved", "Note", "Waiting", "applied", "forget", "packed", "put_off", "unpacked", "waiting"]
+__all__ = [
+    "Moved",
+    "Note",
+    "Stray",
+    "Waiting",
+    "applied",
+    "forget",
+    "packed",
+    "put_off",
+    "rename",
+    "unpacked",
+    "waiting",
+]
 
 
 class Moved(NamedTuple):
@@ -25,6 +37,15 @@ class Moved(NamedTuple):
 Note = Alias | Pull | Moved
 
 
+class Stray(NamedTuple):
+    """A name under which earlier events of a conversation were kept, before anybody knew whose it is."""
+
+    shop: str
+    channel: str
+    alias: str
+    conversation: str
+
+
 class Waiting(NamedTuple):
     """Something to be fetched."""
 
@@ -36,6 +57,14 @@ class Waiting(NamedTuple):
     reason: str | None = None  # why the last attempt failed
 
 
+_TARGET = "SELECT conversation FROM alias_rows WHERE channel = ? AND alias = ?"
+_HOLDERS = """
+WITH RECURSIVE shops (shop) AS (
+  SELECT min(shop) FROM events UNION ALL SELECT (SELECT min(shop) FROM events WHERE shop > shops.shop) FROM shops WHERE shop IS NOT NULL
+)
+SELECT shop FROM shops WHERE shop IS NOT NULL
+AND EXISTS (SELECT 1 FROM events e WHERE e.shop = shops.shop AND e.channel = :channel AND e.conversation = :alias)
+"""
 _KINDS: dict[str, type[Alias] | type[Pull] | type[Moved]] = {"alias": Alias, "pull": Pull, "moved": Moved}
 
 
@@ -51,13 +80,21 @@ def unpacked(rows: Sequence[Sequence[Any]]) -> tuple[Note, ...]:
 
 def applied(
     connection: sqlite3.Connection, batch: Sequence[tuple[Any, Sequence[Event]]]
-) -> list[tuple[Any, Sequence[Event]]]:
-    """Keep the deliveries' notes in their order; the deliveries with their events under their conversations' names."""
-    out: list[tuple[Any, Sequence[Event]]] = []
+) -> list[tuple[Any, Sequence[Event], tuple[Stray, ...]]]:
+    """Keep the deliveries' notes in their order; the deliveries with their events under their conversations' names.
+
+    With each delivery the names it explained under which there are events already, in the log or earlier in the batch.
+    """
+    out: list[tuple[Any, Sequence[Event], tuple[Stray, ...]]] = []
     named: dict[str, bool] = {}
+    seen: set[Key] = set()
     for delivery, events in batch:
+        strays: list[Stray] = []
         for note in delivery.notes:
-            _keep(connection, delivery.channel, note, delivery.received_ms)
+            if isinstance(note, Alias):
+                strays += _known_as(connection, delivery.channel, note, delivery.received_ms, seen)
+            else:
+                _keep(connection, delivery.channel, note, delivery.received_ms)
             named.pop(delivery.channel, None)
         if events:
             channel = delivery.channel
@@ -66,27 +103,60 @@ def applied(
                 named[channel] = found is not None
             if named[channel]:
                 events = [_renamed(connection, event) for event in events]  # noqa: PLW2901  # the same events
-        out.append((delivery, events))
+        seen.update(event.key for event in events)
+        out.append((delivery, events, tuple(strays)))
     return out
 
 
+def _known_as(connection: sqlite3.Connection, channel: str, note: Alias, at_ms: int, seen: set[Key]) -> list[Stray]:
+    """Keep another name of a conversation, and say where there are events under it.
+
+    Names lead to one conversation at once: what was another name of this one leads there too. Two that name each other
+    are one conversation, and the newest word says which name it has.
+    """
+    if note.alias == note.conversation:
+        return []
+    target = _target(connection, channel, note.conversation) or note.conversation
+    if target == note.alias:
+        connection.execute("DELETE FROM alias_rows WHERE channel = ? AND alias = ?", (channel, note.conversation))
+        target = note.conversation
+    before = _target(connection, channel, note.alias)
+    connection.execute(
+        "INSERT INTO alias_rows (channel, alias, conversation, until_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+        "SET conversation = excluded.conversation, until_ms = max(until_ms, excluded.until_ms)",
+        (channel, note.alias, target, at_ms + note.keep_ms),
+    )
+    if before == target:
+        return []
+    connection.execute(
+        "UPDATE alias_rows SET conversation = ? WHERE channel = ? AND conversation = ?", (target, channel, note.alias)
+    )
+    held = connection.execute(_HOLDERS, {"channel": channel, "alias": note.alias}).fetchall()
+    shops = {row[0] for row in held} | {key[0] for key in seen if key[1:] == (channel, note.alias)}
+    return [Stray(shop, channel, note.alias, target) for shop in sorted(shops)]
+
+
+def _target(connection: sqlite3.Connection, channel: str, name: str) -> str | None:
+    """The conversation another name leads to."""
+    row = connection.execute(_TARGET, (channel, name)).fetchone()
+    return None if row is None else str(row[0])
+
+
 def _renamed(connection: sqlite3.Connection, event: Event) -> Event:
-    row = connection.execute(
-        "SELECT conversation FROM alias_rows WHERE channel = ? AND alias = ?",
-        (event.key.channel, event.key.conversation),
-    ).fetchone()
-    return event if row is None else event._replace(key=event.key._replace(conversation=row[0]))
+    target = _target(connection, event.key.channel, event.key.conversation)
+    return event if target is None else event._replace(key=event.key._replace(conversation=target))
 
 
-def _keep(connection: sqlite3.Connection, channel: str, note: Note, at_ms: int) -> None:
-    if isinstance(note, Alias):
-        if note.alias != note.conversation:
-            connection.execute(
-                "INSERT INTO alias_rows (channel, alias, conversation, until_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
-                "SET conversation = excluded.conversation, until_ms = max(until_ms, excluded.until_ms)",
-                (channel, note.alias, note.conversation, at_ms + note.keep_ms),
-            )
-    elif isinstance(note, Pull):
+def rename(connection: sqlite3.Connection, stray: Stray) -> None:
+    """Give a stray's events to its conversation. Fold that anew afterwards."""
+    connection.execute(
+        "UPDATE events SET conversation = ? WHERE shop = ? AND channel = ? AND conversation = ?",
+        (stray.conversation, stray.shop, stray.channel, stray.alias),
+    )
+
+
+def _keep(connection: sqlite3.Connection, channel: str, note: Pull | Moved, at_ms: int) -> None:
+    if isinstance(note, Pull):
         connection.execute(
             "INSERT INTO pull_rows (channel, name, token, asked, next_try_ms) VALUES (?, ?, ?, 1, ?) ON CONFLICT DO UPDATE "
             "SET token = excluded.token, asked = asked + 1, next_try_ms = excluded.next_try_ms, attempts = 0",

@@ -6,7 +6,7 @@ from sanfen.core.attribution import credits_of
 from sanfen.core.events import Key
 from sanfen.store import journal
 
-__all__ = ["conversations", "has", "save"]
+__all__ = ["conversations", "forget", "has", "save"]
 
 
 def has(connection: sqlite3.Connection, key: Key) -> bool:
@@ -35,3 +35,8 @@ def save(connection: sqlite3.Connection, key: Key, zone: str) -> None:
             "order_by = excluded.order_by, paid_by = excluded.paid_by, offset_min = excluded.offset_min",
             (*key, *one[:-1], journal.offset_min(first_ms, zone)),  # the view says whose after-sale it is
         )
+
+
+def forget(connection: sqlite3.Connection, key: Key) -> None:
+    """Drop a conversation's credits: its orders are another's now."""
+    connection.execute("DELETE FROM order_rows WHERE shop = ? AND channel = ? AND conversation = ?", key)

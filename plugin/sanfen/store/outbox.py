@@ -34,6 +34,7 @@ __all__ = [
     "put_off",
     "record",
     "release",
+    "renamed",
 ]
 
 MOST_UNKNOWN = 2
@@ -183,6 +184,11 @@ def claim(
 def release(connection: sqlite3.Connection, now_ms: int) -> int:
     """At a start nobody is sending, whatever the rows say: what was under way at the end comes again now."""
     return connection.execute("UPDATE outbox SET next_try_ms = ? WHERE state = 'sending'", (now_ms,)).rowcount
+
+
+def renamed(connection: sqlite3.Connection, names: Iterable[tuple[str, str]]) -> None:
+    """Rounds are called otherwise now, (before, now): what was told of them stays told."""
+    connection.executemany("UPDATE OR IGNORE outbox SET round = ? WHERE round = ?", [(now, was) for was, now in names])
 
 
 def begin(connection: sqlite3.Connection, rows: Iterable[Row]) -> list[Row]:

@@ -21,6 +21,7 @@ from sanfen.wire import instant_text
 __all__ = [
     "LIVE",
     "Change",
+    "Renamed",
     "bulk_save",
     "conversations_since",
     "drift",
@@ -37,6 +38,13 @@ __all__ = [
 
 LIVE = "live"
 """The score set of the running service."""
+
+
+class Renamed(NamedTuple):
+    """Events came to a conversation that had been kept under another name. ``id``: that name."""
+
+    at_ms: int
+    id: str
 
 
 class Change(NamedTuple):
@@ -165,9 +173,14 @@ def conversations_since(connection: sqlite3.Connection, score_set: str, shop: st
 
 
 def record_changes(
-    connection: sqlite3.Connection, policy: str, event: Event, key: Key, found: Iterable[Change], now_ms: int
+    connection: sqlite3.Connection,
+    policy: str,
+    event: Event | Renamed,
+    key: Key,
+    found: Iterable[Change],
+    now_ms: int,
 ) -> None:
-    """Keep the changes an event made to a conversation's rounds."""
+    """Keep the changes an event, or a name that was explained, made to a conversation's rounds."""
     cause = type(event).__name__.lower()
     connection.executemany(
         "INSERT INTO change_rows (at_ms, cause, event, policy, round, shop, channel, conversation, before, after) "

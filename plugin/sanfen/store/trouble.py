@@ -20,7 +20,9 @@ def store_error(
     text = str(error)
     if isinstance(error, UnicodeError) or "decode to UTF-8" in text:
         text = "malformed text"
-    if text == "no such column: migration_set":  # every log has it: the schema itself was hit
+    if text == "no such column: migration_set" or text.endswith(
+        "already exists"
+    ):  # the schema was hit, or what says how far it is
         text = "malformed schema"
     if "locked" in text or "busy" in text:
         holder = files.holder(path)
