@@ -4,7 +4,8 @@
 
 So many customers wait; then questions come at a steady rate over HTTP. For each: from before the request is sent until its row
 is in the page, by the same machine's clock; beside it, in the same run, until the request is answered. At the end the service
-is killed: how long until the page says so, and after a new start until it is live again. Where there is no chromium, it says so.
+is killed: how long until the page says so, and after a new start until it is live again. It fails where the promises are
+broken (half a second, three seconds) although the machine had time to answer. Where there is no chromium, it says so.
 """
 
 import argparse
@@ -40,6 +41,10 @@ WATCH = """() => { window.seen = {}; new MutationObserver((all) => { for (const 
   .observe(document.getElementById('waiting'), { childList: true }); }"""
 
 
+SHOWN_MS, VEILED_S = 500, 3.5
+CALM_MS = 100  # of the request itself: what is slower says more of the machine than of the page
+
+
 def wall_s() -> float:
     """The clock the page has too."""
     return time.time_ns() / 1e9
@@ -58,12 +63,15 @@ async def started(folder: Path) -> asyncio.subprocess.Process:
 
 def told(name: str, taken: Sequence[float]) -> float:
     """Print the figures of one way, milliseconds; returns the 99th percentile."""
-    ordered = sorted(taken)
-    p99 = ordered[len(ordered) * 99 // 100]
     print(
-        f"{name:10} {len(ordered):5}  p50 {statistics.median(ordered):6.1f} ms  p99 {p99:6.1f} ms  max {ordered[-1]:6.1f} ms"
+        f"{name:10} {len(taken):5}  p50 {statistics.median(taken):6.1f} ms  p99 {p99(taken):6.1f} ms  max {max(taken):6.1f} ms"
     )
-    return p99
+    return p99(taken)
+
+
+def p99(taken: Sequence[float]) -> float:
+    """What only one in a hundred exceeds."""
+    return sorted(taken)[len(taken) * 99 // 100]
 
 
 async def run(options: argparse.Namespace) -> None:
@@ -102,15 +110,13 @@ async def run(options: argparse.Namespace) -> None:
             service.send_signal(signal.SIGKILL)
             await service.wait()
             await browser.close()
-            print(
-                json.dumps(
-                    {
-                        "p99_ms": round(sorted(shown)[len(shown) * 99 // 100], 1),
-                        "ratio": round(ratio, 2),
-                        "veiled_s": round(veiled_s, 2),
-                    }
-                )
-            )
+            p99_ms = p99(shown)
+            print(json.dumps({"p99_ms": round(p99_ms, 1), "ratio": round(ratio, 2), "veiled_s": round(veiled_s, 2)}))
+            if p99(answered) > CALM_MS:
+                print("no verdict: this machine is too busy to answer a request in time")
+            else:
+                assert p99_ms <= SHOWN_MS, f"a question is on the screen after {p99_ms:.0f} ms, not {SHOWN_MS}"
+                assert veiled_s <= VEILED_S, f"the page notices a dead service after {veiled_s:.1f} s, not {VEILED_S}"
 
 
 async def ask(page: Page, board: str, hooks: str, options: argparse.Namespace) -> tuple[list[float], list[float]]:

@@ -12,8 +12,9 @@ chromium:  ## Debian's chromium with the fonts it needs (as root), if it is not 
 	@test -x /usr/bin/chromium && fc-list | grep -q NotoSansCJK || { apt-get update --quiet && \
 		DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium fonts-noto-cjk fonts-noto-color-emoji; }
 
-test-browser: $(VENV)/.browser chromium  ## the board as people use it: feed, clocks, keys, touch, themes, languages (four minutes)
+test-browser: $(VENV)/.browser chromium  ## the board as people use it: feed, clocks, keys, touch, themes, languages (four minutes); then how fast
 	$(BROWSER) tests/browser $(ARGS)
+	@$(if $(ARGS),true,nice -n 5 $(RUN)/python benchmarks/board.py --messages 100)
 
 pictures: $(VENV)/.browser chromium  ## every screen in both languages, light, dark and on a phone: docs/pictures
 	$(RUN)/python tests/browser/pictures.py $(ARGS)

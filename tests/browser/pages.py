@@ -4,11 +4,15 @@ import struct
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import axe_playwright_python
 from playwright.async_api import Browser, Page
 
-__all__ = ["ARGUMENTS", "CHROMIUM", "SCREENS", "live", "luminance", "opened_page"]
+__all__ = ["ARGUMENTS", "CHROMIUM", "SCREENS", "live", "luminance", "opened_page", "rounds", "violations"]
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -40,6 +44,25 @@ async def live(page: Page, url: str) -> None:
     """Open a board and wait until its feed speaks."""
     await page.goto(url)
     await page.wait_for_selector("#live:not([hidden])")
+
+
+async def rounds(page: Page, board: str) -> list[str]:
+    """A round that is answered late and one that is open."""
+    out = []
+    for status in ("late", "pending"):
+        answer = await page.request.get(f"{board}/api/v1/rounds?status={status}&limit=1")
+        out.append(f"/rounds/{(await answer.json())['rounds'][0]['id']}")
+    return out
+
+
+async def violations(page: Page) -> list[Any]:
+    """What axe finds of WCAG 2.1 A and AA on the page as it stands."""
+    await page.evaluate(AXE)
+    found = await page.evaluate("() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")
+    assert len(found["passes"]) > 8  # it did look
+    return [
+        (one["id"], node["target"], node["failureSummary"]) for one in found["violations"] for node in one["nodes"][:3]
+    ]
 
 
 async def luminance(page: Page, x: float, y: float) -> float:

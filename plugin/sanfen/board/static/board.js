@@ -280,6 +280,12 @@
   });
   if (location.hash === "#filter") window.addEventListener("load", () => setTimeout(() => document.querySelector(".filter input")?.focus(), 0));
 
+  // --- what scrolls sideways is reached by keys ---
+  const reach = () => document.querySelectorAll(".wide, .card").forEach((one) => {
+    if (one.scrollWidth > one.clientWidth && !one.querySelector("a, button, input, [tabindex]")) one.tabIndex = 0; else one.removeAttribute("tabindex");
+  });
+  new ResizeObserver(reach).observe(document.documentElement);
+
   // --- the wall stays awake ---
   const stay = () => { if (body.classList.contains("wall") && !document.hidden) navigator.wakeLock?.request("screen").catch(() => {}); };
   document.addEventListener("visibilitychange", stay);
