@@ -10,10 +10,11 @@ __all__ = ["Sentence", "sentences"]
 ROOT = Path(__file__).parent.parent
 RAISED = {
     "InputError", "StoreError", "InUseError", "DamagedError", "ConfigError", "PolicyError", "ParseError", "VerifyError",
-    "DeliveryError", "BadCondition", "Refusal", "DeniedError", "UnfitError", "UnreadableError",
+    "DeliveryError", "BadCondition", "Refusal", "Unreached", "DeniedError", "UnfitError", "UnreadableError",
 }  # fmt: skip
 MADE = {
     "Refusal": (1, 2),
+    "Unreached": (1, 2),
     "finding": (1,),
     "at": (1,),
     "_refuse": (2, 3),
@@ -65,7 +66,7 @@ class _Module:
             yield from self._of(one, node, frozenset())
 
     def _makes_findings(self, node: ast.Call) -> bool:
-        return "/config/" in self._name or getattr(node.func, "attr", "") == "_wrong"
+        return "/config/" in self._name or getattr(node.func, "attr", "") in ("finding", "_wrong")
 
     def _of(self, value: ast.expr, at: ast.AST, seen: frozenset[str]) -> Iterator[Sentence]:
         """The sentences an expression may be."""

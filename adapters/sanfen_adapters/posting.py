@@ -185,6 +185,12 @@ def host_of(url: str) -> str:
         return ""
 
 
+def origin_of(url: str) -> str:
+    """A web address as far as its port: what follows may be secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
 def short(text: str) -> str:
     """One line of at most 160 characters."""
     line = " ".join(text.split())

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from sanfen.abc import DeliveryError, Notice, Notifier
 from sanfen.errors import ConfigError, Phrase
-from sanfen_adapters.posting import Answer, Client, by_status, fit, host_of, short
+from sanfen_adapters.posting import Answer, Client, by_status, fit, host_of, origin_of, short
 
 __all__ = ["Refusal", "Robot", "Target", "lines"]
 
@@ -102,6 +102,11 @@ class Robot(Notifier):
         """The scheme, and the last letters of the token: enough to tell two robots from one another."""
         scheme = address.partition(":")[0]
         return f"{scheme}://…{cls.target(address).token[-4:]}"
+
+    @classmethod
+    def home(cls, address: str) -> str:
+        """The robot's own address, or the one that stands in its place."""
+        return origin_of(cls.target(address).url)
 
     @classmethod
     def target(cls, address: str) -> Target:

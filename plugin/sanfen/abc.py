@@ -369,6 +369,11 @@ class Notifier(ABC):
         host = rest.removeprefix("//").partition("?")[0].partition("/")[0].rpartition("@")[2]
         return f"{scheme}://{host}" if host else scheme
 
+    @classmethod
+    def home(cls, address: str) -> str:  # noqa: ARG003  # for those that know it
+        """The web address its messages go to: ``sanfen check --online`` looks whether anybody answers there. Empty: unknown."""
+        return ""
+
     guard: Guard
     """Which addresses may be connected to. The service puts it here; ask it for every connection."""
 

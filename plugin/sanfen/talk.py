@@ -105,6 +105,13 @@ TALK: dict[str, tuple[str, str]] = {
     "doctor_nobody": ("nobody can be told", "没有人可以通知"),
     # check
     "check_none": ("{files}: no findings", "{files}：没有问题"),
+    "check_online": (
+        "online: {reached} addresses take connections, {clock}",
+        "联网检查：{reached} 个地址可以连接，{clock}",
+    ),
+    "check_not_online": ("{path}: nothing was looked at online: mend it first", "{path}：没有联网检查：请先改好文件"),
+    "check_clock": ("the clock is right within {seconds} s", "时钟误差在 {seconds} 秒以内"),
+    "check_no_clock": ("nobody was asked for the time", "没有可核对时间的地方"),
     "check_whole": ("{path}: a whole log", "{path}：记录完好"),
     "check_orphan": ("{path}: {table} has a row without its parent", "{path}：{table} 有一行找不到上级"),
     "check_drift": (

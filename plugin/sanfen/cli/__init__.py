@@ -117,8 +117,11 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     """Run the command; exits with 0 fine, 1 findings, 2 usage or unusable input, 3 no service, 130 interrupted."""
     args = list(sys.argv[1:] if arguments is None else arguments)
     reset()
-    with _words():
-        code = _run(args)
+    try:
+        with _words():
+            code = _run(args)
+    finally:
+        reset()  # the language was this run's
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -3,10 +3,16 @@
 import json
 import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sanfen.cli.options import spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sanfen.config.findings import Finding
 
 __all__ = ["command"]
 
@@ -22,17 +28,24 @@ __all__ = ["command"]
     help="How findings are printed.",
 )
 @click.option("--strict", is_flag=True, help="Warnings count as findings for the exit code.")
+@click.option("--online", is_flag=True, help="Also look whether every address answers; no message is sent.")
 @click.option("--explain", "code", metavar="CODE", help="What a code means.")
 @click.option("--upgrade", is_flag=True, help="Bring logs of earlier versions up to date first.")
 @click.pass_context
 def command(
-    context: click.Context, /, files: tuple[Path, ...], form: str, strict: bool, code: str | None, upgrade: bool
+    context: click.Context,
+    /,
+    files: tuple[Path, ...],
+    form: str,
+    code: str | None,
+    *,
+    strict: bool,
+    online: bool,
+    upgrade: bool,
 ) -> None:
     """Find every mistake in configurations, and damage in logs. Exit 0: fine; 1: not; 2: a file cannot be read."""
-    from sanfen.catalogue import SAID, said, t  # noqa: PLC0415  # loaded only for this verb
-    from sanfen.config.findings import CODES, Findings  # noqa: PLC0415
-    from sanfen.config.load import inspect  # noqa: PLC0415
-    from sanfen.plugins import Plugins  # noqa: PLC0415
+    from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.config.findings import CODES  # noqa: PLC0415
 
     language = spoken()
     if code is not None:
@@ -42,8 +55,8 @@ def command(
         return
     if not files:
         raise click.UsageError(t("usage_file", language))
-    failed = False
     logs = [path for path in files if _is_log(path)]
+    damaged = False
     for path in logs:
         if upgrade:
             from sanfen.store.opening import upgrade as bring  # noqa: PLC0415  # as above
@@ -51,32 +64,59 @@ def command(
             bring(path)
         problems = examined(path)
         click.echo("\n".join(problems) if problems else t("check_whole", language, path=path))
-        failed |= bool(problems)
-    files = tuple(path for path in files if path not in logs)
+        damaged |= bool(problems)
+    findings = _inspected([path for path in files if path not in logs], form, language, online=online)
+    if any(finding.code == "C003" for finding in findings):
+        context.exit(2)
+    context.exit(int(damaged or any(finding.is_error or strict for finding in findings)))
+
+
+def _inspected(files: "Sequence[Path]", form: str, language: str, *, online: bool) -> "list[Finding]":
+    """The findings of configurations, shown."""
+    from sanfen.catalogue import t  # noqa: PLC0415  # as above
+    from sanfen.config.load import inspect  # noqa: PLC0415
+    from sanfen.plugins import Plugins  # noqa: PLC0415
+
     if not files:
-        context.exit(int(failed))
+        return []
     deadlines = Plugins().deadlines()
-    findings = [finding for path in files for finding in inspect(path, deadlines=deadlines)[1]]
+    findings: list[Finding] = []
+    told = []
+    for path in files:
+        loaded, found = inspect(path, deadlines=deadlines)
+        findings += found
+        if online and loaded is not None:
+            from sanfen.cli.online import look  # noqa: PLC0415
+
+            looked = look(path, loaded)
+            findings += looked.findings
+            seconds = None if looked.off_ms is None else f"{abs(looked.off_ms) / 1000:.0f}"
+            clock = t("check_clock", language, seconds=seconds) if seconds else t("check_no_clock", language)
+            told.append(t("check_online", language, reached=looked.reached, clock=clock))
+        elif online:
+            told.append(t("check_not_online", language, path=path))
+    _show(findings, files, form, language)
+    for line in told:
+        click.echo(line, err=True)
+    return findings
+
+
+def _show(findings: "list[Finding]", files: "Sequence[Path]", form: str, language: str) -> None:
+    from sanfen.catalogue import SAID, said, t  # noqa: PLC0415  # as above
+    from sanfen.config.findings import Findings  # noqa: PLC0415
+
     if form == "json":
-        click.echo(
-            json.dumps(
-                [finding.fields(SAID if language == "zh" else {}) for finding in findings], ensure_ascii=False, indent=1
-            )
-        )
+        words = SAID if language == "zh" else {}
+        click.echo(json.dumps([finding.fields(words) for finding in findings], ensure_ascii=False, indent=1))
     elif form == "github":
         for one in findings:
             level = "error" if one.is_error else "warning"
-            click.echo(
-                f"::{level} file={one.file},line={one.line},col={one.column},title={one.code}::{said(one.message, language)}"
-            )
+            place = f"file={one.file},line={one.line},col={one.column},title={one.code}"
+            click.echo(f"::{level} {place}::{said(one.message, language)}")
     elif findings:
         click.echo(said(Findings(findings), language))
     else:
         click.echo(t("check_none", language, files=", ".join(map(str, files))))
-    if any(finding.code == "C003" for finding in findings):
-        context.exit(2)
-    if failed or any(finding.is_error or strict for finding in findings):
-        context.exit(1)
 
 
 def _explain(code: str, language: str) -> None:

@@ -90,6 +90,7 @@ OPTIONS: dict[str, str] = {
     # check, route, test, notify, quiet
     "How findings are printed.": "输出格式。",
     "Warnings count as findings for the exit code.": "警告也影响退出码。",
+    "Also look whether every address answers; no message is sent.": "再看每个地址是否有回应；不会发送消息。",
     "What a code means.": "解释一个代码。",
     "Bring logs of earlier versions up to date first.": "先把旧版本的记录升级到当前版本。",
     "Exit 1 if it is another ladder.": "不是这个阶梯时退出码为 1。",

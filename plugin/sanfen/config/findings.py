@@ -25,6 +25,10 @@ CODES: dict[str, str] = {
     "C023": "Two things of one name.",
     "C024": "Our answer may wait longer than the channel does: it would give up and send the same again.",
     "C030": "A condition that cannot be used: an unknown name, a wrong type, or not CEL at all.",
+    "C040": "Only with --online: a name that leads to no address.",
+    "C041": "Only with --online: nobody takes connections there, or not in time.",
+    "C042": "Only with --online: the certificate there is not trusted.",
+    "C043": "Only with --online: an address of ours that is not this machine's, or may not be listened on.",
     "W101": "A step that is due only after the deadline: the round is late already.",
     "W102": "Steps out of order: a later step is due before an earlier one.",
     "W103": "A ladder that tells nobody.",
@@ -37,6 +41,7 @@ CODES: dict[str, str] = {
     "W110": "A secret written in the file. Write ${NAME} and put it in the environment, or ${file:PATH}.",
     "W112": "The target may take longer than the channel waits.",
     "W113": "The answers of this channel are messages: its deliveries are passed on at once, whatever delivery: says.",
+    "W120": "Only with --online: this machine's clock is off; signatures would be refused, deadlines come at the wrong time.",
     "W111": "Messages are taken without a signature: anybody who reaches the port can write them.",
 }
 """What each code means; ``sanfen check --explain CODE`` shows it."""

@@ -75,6 +75,10 @@ PAGES: dict[str, Page] = {
         f"{_PERSON}{_LADDER}{{at: 90s, notify: [lead], if: 'wated > duration(\"2m\")'}}]}}\n",
         f"{_PERSON}{_LADDER}{{at: 90s, notify: [lead], if: 'waited > duration(\"2m\")'}}]}}\n",
     ),
+    "C040": Page("仅在 --online 时：域名没有对应的地址。"),
+    "C041": Page("仅在 --online 时：对方不接受连接，或没有及时接受。"),
+    "C042": Page("仅在 --online 时：对方的证书不受信任。"),
+    "C043": Page("仅在 --online 时：要监听的不是本机的地址，或无权监听。"),
     "W101": Page(
         "这一步在时限之后才到：那时已经晚了。",
         f"{_PERSON}{_LADDER}{{at: 3m10s, notify: [lead]}}]}}\n",
@@ -123,6 +127,7 @@ PAGES: dict[str, Page] = {
         "channels:\n  desk: {signing: none, deadline: 5s}\n",
         "channels:\n  desk: {signing: none, deadline: 5s, timeout: 3s}\n",
     ),
+    "W120": Page("仅在 --online 时：本机时钟不准；签名会被拒绝，时限也会算错。"),
     "W113": Page("这个渠道的回答本身就是消息：无论 delivery: 怎么写，都会立即转发。"),
 }
 """By code; the English sentences are ``findings.CODES``."""

@@ -193,6 +193,18 @@ CONFIGURATION: dict[str, str] = {
     "{host} is not a public address": "{host} 不是公网地址",
     "{host} leads to an address that is not public; if that is meant: outbound.allow": "{host} 指向的不是公网地址；若本意如此：outbound.allow",
     "write another address, or outbound: {{allow: [{host}]}}": "换一个地址，或写 outbound: {{allow: [{host}]}}",
+    # what only shows when one looks
+    "{host}: {sentence}": "{host}：{sentence}",
+    "check the name, and this machine's name server": "检查域名，以及本机的域名服务器",
+    "{place}: its certificate is not trusted: {why}": "{place}：证书不受信任：{why}",
+    "is it the right host, is there a proxy in between? SSL_CERT_FILE names more roots": "主机对吗？中间有代理吗？可用 SSL_CERT_FILE 指定更多根证书",
+    "{place}: no connection in time": "{place}：没有及时连上",
+    "check the firewall on the way": "检查途中的防火墙",
+    "is it running, and on this port?": "它在运行吗？端口对吗？",
+    "this machine's clock is {seconds} s ahead of what {host} says": "本机时钟比 {host} 快 {seconds} 秒",
+    "this machine's clock is {seconds} s behind what {host} says": "本机时钟比 {host} 慢 {seconds} 秒",
+    "set it by NTP": "用 NTP 校准",
+    "write an address of this machine, and a port from 1024 on": "写本机的地址，端口从 1024 起",
     # policies
     "no policy is called {name!r}": "没有规则 {name!r}",
     "`sanfen policies` lists those that are shipped; a file ends in .yaml": "`sanfen policies` 列出自带的规则；文件以 .yaml 结尾",

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from sanfen.abc import DeliveryError, Notice, Notifier
 from sanfen.errors import ConfigError
-from sanfen_adapters.posting import Client, by_status, host_of
+from sanfen_adapters.posting import Client, by_status, host_of, origin_of
 from sanfen_adapters.signatures import keys
 
 __all__ = ["Webhook"]
@@ -40,6 +40,11 @@ class Webhook(Notifier):
         url = address.partition("+")[2]
         if not url.startswith(("http://", "https://")) or not host_of(url):
             raise ConfigError("webhook+ stands before no web address", hint="write webhook+https://host/path")
+
+    @classmethod
+    def home(cls, address: str) -> str:
+        """What stands behind the plus."""
+        return origin_of(address.partition("+")[2])
 
     async def close(self) -> None:
         """Close the connections."""
