@@ -27,7 +27,7 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 BUILT = (
     "act_done_", "init_", "tail_", "report_", "kind_", "column_",
     "weekday_", "show_", "board_key_", "board_screen_", "board_zone_",
-    "plot_", "board_today_", "chip_", "mode_", "evidence_", "outcome_", "skipped_", "state_", "mend_", "notify_",
+    "plot_", "board_today_", "chip_", "mode_", "evidence_", "outcome_", "skipped_", "state_", "mend_", "notify_", "doctor_last_",
 )  # fmt: skip
 """Names that are put together where they are used."""
 

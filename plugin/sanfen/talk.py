@@ -101,6 +101,9 @@ TALK: dict[str, tuple[str, str]] = {
     "doctor_forward": ("forward {name}", "转发 {name}"),
     "doctor_reached": ("takes connections", "可以连接"),
     "doctor_way": ("{way}  try it: sanfen notify {name}", "{way}  试一下：sanfen notify {name}"),
+    "doctor_last_told": ("; last told: {answer}", "；上次送达：{answer}"),
+    "doctor_last_refused": ("; last refused: {answer}", "；上次被拒绝：{answer}"),
+    "doctor_last_unknown": ("; last not known: {answer}", "；上次结果不明：{answer}"),
     "doctor_people": ("people", "通知人"),
     "doctor_nobody": ("nobody can be told", "没有人可以通知"),
     # check

@@ -4,17 +4,27 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
+from sqlite3 import connect
 from typing import Any
 
 from tests.robots import Robots
 
+from sanfen.store.migrations import migrate
+from sanfen_adapters.notifiers.dingtalk import DingTalk
 
-async def notify(folder: Path, ways: list[Any], *arguments: str, **environment: str) -> tuple[int, str, str]:
+
+async def notify(
+    folder: Path, ways: list[Any], *arguments: str, storage: str = "none.db", **environment: str
+) -> tuple[int, str, str]:
     """Exit code, standard output and standard error. ``ways``: addresses, with their secrets or alone."""
     config = folder / "sanfen.yaml"
     listed = json.dumps([way if isinstance(way, str) else {"url": way[0], "secret": way[1]} for way in ways])
-    config.write_text(f"version: 1\nshop: {{name: 旗舰店}}\npeople:\n  值班: {{via: {listed}}}\n", encoding="utf-8")
+    config.write_text(
+        f"version: 1\nshop: {{name: 旗舰店}}\npeople:\n  值班: {{via: {listed}}}\nstorage: {storage}\n",
+        encoding="utf-8",
+    )
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-Pm", "sanfen.cli", *arguments, "-c", str(config)),
         stdout=asyncio.subprocess.PIPE,
@@ -104,3 +114,40 @@ async def test_a_wrong_address_is_a_finding_with_its_line(tmp_path: Path) -> Non
     assert "error[C012]" in err
     assert "sanfen.yaml:4:" in err
     assert "did you mean dingtalk?" in err
+
+
+async def test_the_doctor_looks_whether_robots_are_there_and_sends_nothing(tmp_path: Path, robots: Robots) -> None:
+    """A robot that takes connections, one nobody vouches for, one that is away; not one message."""
+    here, tls = robots.add("dingtalk"), robots.add("feishu")
+    ways = [here.address, robots.address(tls, tls=True), "webhook+http://127.0.0.1:1/x", "console:"]
+    code, out, err = await notify(tmp_path, ways, "doctor", "--json")
+    rows = [row for row in json.loads(out) if row["what"] == "值班"]
+
+    assert (code, [row["state"] for row in rows]) == (1, ["✓", "✕", "✕", "✓"])
+    assert "takes connections" in rows[0]["told"]
+    assert "certificate" in rows[1]["told"]
+    assert "127.0.0.1:1: Connection refused" in rows[2]["told"]
+    assert (here.asked, tls.asked) == (0, 0)
+    assert not [robot for robot in (here, tls) if robot.token in out + err]
+
+
+async def test_the_doctor_says_what_became_of_the_last_message(tmp_path: Path, robots: Robots) -> None:
+    robot = robots.add("dingtalk")
+    with closing(connect(tmp_path / "data.db")) as connection:
+        migrate(connection)
+        connection.execute(
+            "INSERT INTO outbox (id, round, policy, ladder, step, wanted, person, due_ms, created_ms, next_try_ms, facts) "
+            "VALUES (1, 'r', 'p', 'l', 0, '值班', '值班', 0, 0, 0, '{}')"
+        )
+        for number, (result, answer) in enumerate([("told", "0 ok"), ("refused", "310000 keywords not in content")]):
+            connection.execute(
+                "INSERT INTO attempts (outbox, at_ms, way, result, answer, took_ms) VALUES (1, ?, ?, ?, ?, 0)",
+                (number, DingTalk.shown(robot.address), result, answer),
+            )
+        connection.commit()
+    ways = [robot.address]
+    _, out, _ = await notify(tmp_path, ways, "doctor", "--json", storage=str(tmp_path / "data.db"))
+    (row,) = [row for row in json.loads(out) if row["what"] == "值班"]
+
+    assert row["state"] == "▲"
+    assert "; last refused: 310000 keywords not in content" in row["told"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # the command line must not load the service to print its hel
     from sqlite3 import Connection
 
     from sanfen.cli.server import Server
+    from sanfen.outbound import Guard
 
 __all__ = ["command"]
 
@@ -223,7 +224,9 @@ def _reach(host: str, port: int) -> str | None:
 
 
 def _ways(found: "Server", language: str) -> Iterator[_Found]:
-    """Whether each way to each person can be read; and of the last message, what became of it."""
+    """Each way to each person: whether it can be read, whether its other end is there, and what became of the last message."""
+    import asyncio  # noqa: PLC0415
+
     from sanfen.catalogue import said, t  # noqa: PLC0415
     from sanfen.errors import ConfigError  # noqa: PLC0415
     from sanfen.notify.ways import shown_way  # noqa: PLC0415
@@ -231,15 +234,51 @@ def _ways(found: "Server", language: str) -> Iterator[_Found]:
     from sanfen.plugins import Plugins  # noqa: PLC0415
 
     settings = found.settings
-    plugins = Plugins(named=settings.plugins)
-    notifiers = plugins.notifiers(Guard(settings.outbound))
+    plugins, guard = Plugins(named=settings.plugins), Guard(settings.outbound)
+    notifiers = plugins.notifiers(guard)
+    last = _last(found)
     for name, person in settings.people.items():
         for way in person.ways:
             try:
-                plugins.check_way(way.address)
+                home = plugins.check_way(way.address).home(way.address)
             except ConfigError as error:
                 yield _Found("✕", name, said(error.message, language))
-            else:
-                yield _Found("✓", name, t("doctor_way", language, way=shown_way(notifiers, way), name=name))
+                continue
+            shown = shown_way(notifiers, way)
+            state, word = asyncio.run(_other_end(home, guard, language)) if home else ("✓", "")
+            result, answer = last.get((name, shown), ("", ""))
+            if result:
+                state = "▲" if state == "✓" and result != "told" else state
+                word += t(f"doctor_last_{result}", language, answer=answer)
+            yield _Found(state, name, t("doctor_way", language, way=shown + word, name=name))
     if not settings.people:
         yield _Found("▲", t("doctor_people", language), t("doctor_nobody", language))
+
+
+async def _other_end(home: str, guard: "Guard", language: str) -> tuple[str, str]:
+    """The state of a way by whether its other end takes a connection, and that in words."""
+    import ssl  # noqa: PLC0415
+
+    from sanfen.catalogue import said, t  # noqa: PLC0415
+    from sanfen.cli.online import Unreached, reached  # noqa: PLC0415
+
+    found = await reached(home, guard, ssl.create_default_context())
+    if isinstance(found, Unreached):
+        return "✕", f"  {said(found.message, language)} ({said(found.hint, language)})"
+    return "✓", "  " + t("doctor_reached", language)
+
+
+def _last(found: "Server") -> dict[tuple[str, str], tuple[str, str]]:
+    """What became of the last message to each person by each way, and the receiver's words; nothing without a log."""
+    from sanfen.cli.asking import asked  # noqa: PLC0415
+    from sanfen.errors import StoreError  # noqa: PLC0415
+    from sanfen.store.queries import last_attempts  # noqa: PLC0415
+
+    path = Path(os.path.normpath(found.settings.storage))
+    if not path.exists():
+        return {}
+    try:
+        with asked(path) as connection:
+            return last_attempts(connection)
+    except StoreError:  # said already
+        return {}

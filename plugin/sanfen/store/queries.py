@@ -17,6 +17,7 @@ __all__ = [
     "counted",
     "escalations",
     "freest",
+    "last_attempts",
     "last_round_of",
     "left_out",
     "mask",
@@ -189,6 +190,15 @@ def told(connection: sqlite3.Connection, *, state: str | None = None, person: st
     """How many there are of ``escalations``."""
     clause, values = where({"state": state, "person": person})
     return int(connection.execute(f"SELECT count(*) FROM escalations {clause}", values).fetchone()[0])
+
+
+def last_attempts(connection: sqlite3.Connection) -> dict[tuple[str, str], tuple[str, str]]:
+    """By person and way: what became of the last message (told, refused, unknown), and what was answered."""
+    rows = connection.execute(
+        "SELECT o.person, a.way, a.result, a.answer, max(a.id) FROM attempts a JOIN outbox o ON o.id = a.outbox "
+        "GROUP BY o.person, a.way"
+    )
+    return {(str(row[0]), str(row[1])): (str(row[2]), str(row[3] or "")) for row in rows}
 
 
 def round_of(
