@@ -11,6 +11,7 @@ from sanfen.core.events import Event, Key, Message, Mode, Recall, Sender, Store,
 from sanfen.core.facts import Conversation, Round, Session
 from sanfen.core.metrics import Tally
 from sanfen.core.plan import Plan
+from sanfen.core.repeats import Repeats
 from sanfen.core.rounds import advance, tick
 from sanfen.core.score import Score, score
 
@@ -93,6 +94,7 @@ class Rescore:
         self._some_gone = False
         self._tags_count = any(plan.left_out_tags for plan in plans)
         self._rules = rules
+        self._repeats = Repeats(rules)
         self._on_round = on_round
         self._on_verdict = on_verdict
         self._on_event = on_event
@@ -151,7 +153,8 @@ class Rescore:
     def _classified(self, message: Message, state: _State) -> Message:
         if self._rules:
             asked_ms = state.states[0].last_customer_ms
-            message = classify(message, self._rules, None if asked_ms is None else message.at_ms - asked_ms)
+            since_ms = None if asked_ms is None else message.at_ms - asked_ms
+            message = classify(message, self._rules, since_ms, self._repeats.count(message))
         self.replies += 1
         self.unknown += message.mode == Mode.unknown
         return message

@@ -13,6 +13,7 @@ from sanfen.core.events import Event, Key, Message, Sender, Store
 from sanfen.core.facts import Conversation, Round
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
+from sanfen.core.repeats import Repeats
 from sanfen.core.score import Score
 from sanfen.errors import InputError, Phrase
 from sanfen.roster import Roster
@@ -105,21 +106,23 @@ def _play(
         event.key: Fold(Conversation(event.key), plan) for event in events if type(event) is not Store
     }
     effects: list[Effect] = []
+    repeats = Repeats(rules)
     for event in events:
         for key, fold in folds.items():
             if type(event) is Store or key == event.key:
-                effects += fold.feed(_classified(event, fold, rules))
+                effects += fold.feed(_classified(event, fold, rules, repeats))
     for fold in folds.values():
         effects += fold.wait(end_ms)
     rounds = [found for fold in folds.values() for found in fold.rounds(end_ms)]
     return sorted(rounds, key=lambda pair: pair[0].opened_ms), effects
 
 
-def _classified(event: Event, fold: Fold, rules: tuple[Rule, ...]) -> Event:
+def _classified(event: Event, fold: Fold, rules: tuple[Rule, ...], repeats: Repeats) -> Event:
     if not rules or not isinstance(event, Message) or event.sender != Sender.merchant:
         return event
     asked_ms = fold.state.last_customer_ms
-    return classify(event, rules, None if asked_ms is None else event.at_ms - asked_ms)
+    since_ms = None if asked_ms is None else event.at_ms - asked_ms
+    return classify(event, rules, since_ms, repeats.count(event))
 
 
 def _reached(effects: Sequence[Effect], roster: Roster | None, zone: ZoneInfo) -> list[tuple[str, str]]:

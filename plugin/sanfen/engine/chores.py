@@ -10,9 +10,10 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from sanfen.clock import Clock
 from sanfen.core.events import Key
+from sanfen.core.repeats import SPAN_MS
 from sanfen.engine.timers import Ticker
 from sanfen.errors import StoreError
-from sanfen.store import journal, notes, onward, outbox, projection
+from sanfen.store import journal, notes, onward, outbox, projection, said
 from sanfen.store.db import Database
 from sanfen.store.projection import LIVE
 
@@ -100,6 +101,7 @@ class Chores:
             (outbox.forget_questions, text_ms),
             (journal.forget_replays, now_ms - _REPLAYS_MS),
             (notes.forget, now_ms),
+            (said.forget, now_ms - SPAN_MS),
         ):
             done: int | None = _BATCH
             while done == _BATCH:

@@ -19,6 +19,7 @@ import structlog
 
 from sanfen.clock import Clock
 from sanfen.config.settings import Settings
+from sanfen.core import repeats
 from sanfen.core.classify import Rule, classify, merged
 from sanfen.core.days import NEVER
 from sanfen.core.effects import Effect, Escalated, Judged, Opened, Scored, Tagged
@@ -31,11 +32,10 @@ from sanfen.core.score import Score, score
 from sanfen.engine import strayed
 from sanfen.engine.memory import Live, Memory, Run, Version
 from sanfen.engine.pending import Pending
-from sanfen.engine.repeats import Repeats
 from sanfen.errors import DamagedError
 from sanfen.log import Throttle
 from sanfen.roster import Roster
-from sanfen.store import journal, orders, outbox, projection
+from sanfen.store import journal, orders, outbox, projection, said
 from sanfen.store import policies as versions
 from sanfen.store.db import Database
 from sanfen.store.jobs import Lane
@@ -96,7 +96,7 @@ class Engine:
         self._policies = tuple(policies)
         self._memory = Memory([Version(plan_of(policy)) for policy in policies])
         self._rules = rules
-        self._repeats = Repeats(rules)
+        self._counted = repeats.most(rules)  # how often a text must be said again before a rule cares
         self._clock = clock
         self._roster = roster or Roster(Settings())
         self._zone = zone
@@ -279,7 +279,7 @@ class Engine:
     def _adopt(self, connection: sqlite3.Connection, terms: Terms | None) -> None:
         if terms is not None:
             self._policies, self._rules, self._zone, self._keep_text, self._roster = terms
-            self._repeats.adopt(self._rules)
+            self._counted = repeats.most(self._rules)
         versions.remember(connection, LIVE, self._policies, self._clock.now_ms())
         projection.let_go(connection, LIVE, [policy.id for policy in self._policies])
         found: list[Version] = []
@@ -309,7 +309,8 @@ class Engine:
         if type(event) is Message and event.sender == Sender.merchant and self._rules:
             asked_ms = live.runs[-1].state.last_customer_ms
             since_ms = None if asked_ms is None else event.at_ms - asked_ms
-            return classify(event, self._rules, since_ms, self._repeats.count(event))
+            again = said.count(pending.connection, event, self._counted) if self._counted else 0
+            return classify(event, self._rules, since_ms, again)
         return event
 
     def _project(self, pending: Pending, event: Event) -> tuple[list[tuple[int, Key]], bool]:

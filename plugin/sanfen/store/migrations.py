@@ -357,6 +357,20 @@ def alias_targets(db: sqlite_utils.Database) -> None:
     db.execute("CREATE INDEX alias_rows_conversation ON alias_rows (channel, conversation)")
 
 
+_SAID = """
+CREATE TABLE said_rows (channel TEXT NOT NULL, said BLOB NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+CREATE INDEX said_rows_said ON said_rows (channel, said, at_ms);
+CREATE INDEX said_rows_time ON said_rows (at_ms);
+"""
+
+
+@schema()
+def said(db: sqlite_utils.Database) -> None:
+    """What the merchant's side says again and again, where a rule asks."""
+    for statement in _statements(_SAID):
+        db.execute(statement)
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a log to today's schema; each step is one transaction. Raises sqlite3.Error."""
     schema.apply(sqlite_utils.Database(connection))
