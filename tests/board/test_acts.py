@@ -95,7 +95,7 @@ async def test_calling_for_the_next_step(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("act", "body", "status", "title"),
     [
-        ("dance", {"by": "boss"}, 404, "Not Found"),
+        ("dance", {"by": "boss"}, 404, "there is nothing at this address"),
         ("take", {}, 400, "by is missing, or no text of 1 to 200 characters"),
         ("take", {"by": ["boss"]}, 400, "by is no text of 1 to 200 characters"),
         ("snooze", {"by": "boss", "for": "2:30"}, 400, "for: not a duration: '2:30'"),

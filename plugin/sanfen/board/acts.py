@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from sanfen.abc import Action, DeliveryError
+from sanfen.board.access import Refusal
 from sanfen.board.pages import HasLog, Pages, form_of
 from sanfen.clock import Clock
 from sanfen.core.events import Escalate, Event, Key, Release, Snooze, Take
@@ -122,8 +123,8 @@ class Acts:
         return {"round": one["id"], "act": "reassign", "by": by, "to": to, "answer": said}
 
     async def round_of(self, name: str) -> dict[str, Any]:
-        """A live round's row. Raises HTTPNotFound."""
+        """A live round's row. Raises Refusal."""
         found = await self._pages.ask(lambda c: queries.round_of(c, name, score_set="live"))
         if found is None:
-            raise web.HTTPNotFound(reason="there is no such round")
+            raise Refusal(404, "there is no such round", "take an id from the list of rounds: /rounds")
         return found

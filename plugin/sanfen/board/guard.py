@@ -8,7 +8,7 @@ from sanfen.board.login import login_of, wants_page
 from sanfen.board.pages import Pages, form_of, json_answer, language_of, moved
 from sanfen.catalogue import said
 from sanfen.clock import Clock
-from sanfen.errors import InputError, SanfenError
+from sanfen.errors import InputError, Phrase, SanfenError
 
 __all__ = ["guard_of", "guarded", "problem"]
 
@@ -49,7 +49,7 @@ def guard_of(access: Access, clock: Clock, pages: Pages) -> Middleware:
             response = wrong(refusal.status, refusal.title, refusal.hint) if to is None else moved(to)
             response.headers.update(refusal.headers)
         except web.HTTPException as error:
-            response = wrong(error.status, error.reason)
+            response = wrong(error.status, *_worded(request, error))
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
         except SanfenError as error:
@@ -57,6 +57,22 @@ def guard_of(access: Access, clock: Clock, pages: Pages) -> Middleware:
         return response
 
     return guard
+
+
+def _worded(request: web.Request, error: web.HTTPException) -> tuple[str, str]:
+    """What the server's own errors mean, and how to mend them."""
+    if error.status == 404:
+        return Phrase("there is nothing at this address"), Phrase(
+            "the board begins at /, the API's own page is /api/docs"
+        )
+    if error.status == 405:
+        taken = error.headers.get("Allow", "")
+        return Phrase("this address does not take {method}", method=request.method), Phrase(
+            "it takes {taken}", taken=taken
+        )
+    if error.status == 413:
+        return Phrase("the body is too large"), ""
+    return error.reason, ""
 
 
 async def _sent(request: web.Request) -> str | None:

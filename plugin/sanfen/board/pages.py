@@ -16,7 +16,7 @@ from sanfen.board.access import VISITOR, Visitor
 from sanfen.catalogue import TEXTS, said
 from sanfen.config.settings import Settings
 from sanfen.core.policy import Hours
-from sanfen.errors import InputError, ParseError
+from sanfen.errors import InputError, ParseError, StoreError
 from sanfen.notify.notice import clock_text
 from sanfen.store.db import Readable
 from sanfen.store.queries import mask
@@ -132,9 +132,11 @@ class Pages:
         return await asyncio.wrap_future(self.log().write(job))
 
     def log(self) -> Readable:
-        """The log. Raises HTTPServiceUnavailable while there is none."""
+        """The log. Raises StoreError while there is none."""
         if self._service.db is None:
-            raise web.HTTPServiceUnavailable(reason="there is no log now")
+            raise StoreError(
+                "there is no log now", hint="the service's own messages say why; it is looked for again every moment"
+            )
         return self._service.db
 
 

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -186,27 +187,27 @@ async def test_one_object_a_line(log: Log) -> None:
     assert [json.loads(line) for line in (await answer.text()).splitlines()] == await log.rows("/rounds")
 
 
-@pytest.mark.parametrize(
-    ("path", "title", "hint"),
-    [
-        ("/rounds?agnet=lily", "there is no parameter 'agnet' here", "did you mean agent?"),
-        ("/rounds?status=slow", "status cannot be 'slow'", "choose from met, late, missed, pending, excluded"),
-        ("/rounds?limit=1001", "limit is not a number from 1 to 1000: '1001'", "at most so many rows"),
-        ("/rounds?limit=%D9%A3", "limit is not a number from 1 to 1000: '٣'", "at most so many rows"),
-        ("/rounds?limit=1&limit=1", "limit is given more than once", "give one limit"),
-        ("/rounds?first_day=2026-13-01", "not a day: '2026-13-01'", "write 2026-11-01"),
-        ("/rounds?cursor=x", "not the mark of a page: 'x'", "take `next`"),
-        ("/rounds?cursor=2026-01-01.0", "not the mark of a page: '2026-01-01.0'", "take `next`"),
-        ("/rates_daily?cursor=5.0", "not the mark of a page: '5.0'", "take `next`"),
-        ("/rounds?longest=maybe", "longest is neither true nor false: 'maybe'", "write longest=true"),
-        ("/rates?by=moon", "by cannot be 'moon'", "choose from shop, channel, agent, day, week, month, hour"),
-        ("/rates?by=", "by cannot be ''", "choose from shop"),
-        ("/rounds?agent=%00", "agent holds characters that cannot be shown", "only this agent"),
-        ("/rounds?format=xml", "format cannot be 'xml'", "choose from json, csv, nl"),
-        ("/compare?a=taobao", "b is missing", "the other one"),
-        ("/now?limit=1", "there is no parameter 'limit' here", "known here: lang"),
-    ],
-)
+WRONG = [
+    ("/rounds?agnet=lily", "there is no parameter 'agnet' here", "did you mean agent?"),
+    ("/rounds?status=slow", "status cannot be 'slow'", "choose from met, late, missed, pending, excluded"),
+    ("/rounds?limit=1001", "limit is not a number from 1 to 1000: '1001'", "at most so many rows"),
+    ("/rounds?limit=%D9%A3", "limit is not a number from 1 to 1000: '٣'", "at most so many rows"),
+    ("/rounds?limit=1&limit=1", "limit is given more than once", "give one limit"),
+    ("/rounds?first_day=2026-13-01", "not a day: '2026-13-01'", "write 2026-11-01"),
+    ("/rounds?cursor=x", "not the mark of a page: 'x'", "take `next`"),
+    ("/rounds?cursor=2026-01-01.0", "not the mark of a page: '2026-01-01.0'", "take `next`"),
+    ("/rates_daily?cursor=5.0", "not the mark of a page: '5.0'", "take `next`"),
+    ("/rounds?longest=maybe", "longest is neither true nor false: 'maybe'", "write longest=true"),
+    ("/rates?by=moon", "by cannot be 'moon'", "choose from shop, channel, agent, day, week, month, hour"),
+    ("/rates?by=", "by cannot be ''", "choose from shop"),
+    ("/rounds?agent=%00", "agent holds characters that cannot be shown", "only this agent"),
+    ("/rounds?format=xml", "format cannot be 'xml'", "choose from json, csv, nl"),
+    ("/compare?a=taobao", "b is missing", "the other one"),
+    ("/now?limit=1", "there is no parameter 'limit' here", "known here: lang"),
+]
+
+
+@pytest.mark.parametrize(("path", "title", "hint"), WRONG)
 async def test_a_wrong_question_is_said_with_its_mend(log: Log, path: str, title: str, hint: str) -> None:
     answer = await log.get(path)
     said = await answer.json()
@@ -214,6 +215,25 @@ async def test_a_wrong_question_is_said_with_its_mend(log: Log, path: str, title
     assert (answer.status, answer.content_type) == (400, "application/problem+json")
     assert (said["title"], said["status"], said["docs"]) == (title, 400, "/api/docs")
     assert said["hint"].startswith(hint)
+
+
+@pytest.mark.parametrize("path", [*(row[0] for row in WRONG), "/rounds/r0", "/policies/none", "/nowhere"])
+async def test_what_is_wrong_is_said_in_the_language_that_is_asked(log: Log, path: str) -> None:
+    chinese = re.compile("[\u4e00-\u9fff]")
+    for asked in ({"Accept-Language": "zh-CN,zh;q=0.9"}, {"Cookie": "lang=zh", "Accept-Language": "en"}):
+        said = await (await log.get(path, **asked)).json()
+
+        assert chinese.search(said["title"])
+        assert chinese.search(said["hint"]) or "lang" in said["hint"]
+    said = await (await log.get(path, **{"Accept-Language": "en", "Cookie": "lang=en"})).json()
+    assert not chinese.search(said["title"] + said["hint"])
+
+
+async def test_a_method_that_is_not_taken_is_said_with_those_that_are(log: Log) -> None:
+    answer = await log.client.put(PREFIX + "/rounds", headers={"Accept-Language": "en"})
+    said = await answer.json()
+
+    assert (answer.status, said["title"], said["hint"]) == (405, "this address does not take PUT", "it takes GET,HEAD")
 
 
 @pytest.mark.parametrize(

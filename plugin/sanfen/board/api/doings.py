@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 import structlog
-from aiohttp import web
 
+from sanfen.board.access import Refusal
 from sanfen.board.api.endpoints import Asked, Body, Handler, Rows
 from sanfen.board.api.service import Api
 from sanfen.errors import InputError, Phrase
@@ -42,7 +42,7 @@ async def unmask(api: Api, asked: Asked) -> Body:
     by, name, now_ms = _by(asked), asked.values["id"], api.clock.now_ms()
     found = await api.pages.write(lambda connection: erasure.unmask(connection, name, now_ms, by))
     if found is None:
-        raise web.HTTPNotFound(reason="there is no such round")
+        raise Refusal(404, "there is no such round", "take an id from the list of rounds: /rounds")
     _log.warning("a customer's name was shown", by=by, round=name)
     return Body(found)
 
@@ -61,7 +61,7 @@ async def end_silence(api: Api, asked: Asked) -> Body:
     """End one now."""
     number = int(asked.values["id"])
     if not await api.pages.write(lambda c: silences.end(c, number, api.clock.now_ms())):
-        raise web.HTTPNotFound(reason="no silence of that number is on")
+        raise Refusal(404, "no silence of that number is on", "those that are: /api/v1/quiet")
     _log.warning("a silence was ended by hand", number=number)
     return Body({"ended": number})
 

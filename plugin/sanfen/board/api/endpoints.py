@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 from sanfen.board.access import Visitor
 from sanfen.config.types import parse_duration
@@ -85,7 +85,27 @@ class Endpoint(NamedTuple):
         return self.method != "GET"
 
 
-def check(wanted: Sequence[Parameter], given: Sequence[tuple[str, Any]], what: str) -> dict[str, Any]:
+_WHAT = {"parameter": Phrase("parameter"), "field": Phrase("field")}
+
+
+class _Meaning(Phrase):
+    """What a parameter means, which has its Chinese beside it."""
+
+    __slots__ = ("chinese",)
+    chinese: str
+
+    def __new__(cls, says: tuple[str, str]) -> Self:
+        made = super().__new__(cls, "{says}", says=says[0])
+        made.chinese = says[1]
+        return made
+
+    def told(self, _: Mapping[str, str]) -> str:
+        return self.chinese
+
+
+def check(
+    wanted: Sequence[Parameter], given: Sequence[tuple[str, Any]], what: Literal["parameter", "field"]
+) -> dict[str, Any]:
     """The values of what is wanted, each of its kind, those that are absent at their default. Raises InputError.
 
     ``what``: ``parameter`` or ``field``; fields come as JSON, parameters as text.
@@ -100,7 +120,7 @@ def check(wanted: Sequence[Parameter], given: Sequence[tuple[str, Any]], what: s
                 if close
                 else Phrase("known here: {names}", names=", ".join(known) or Phrase("none"))
             )
-            raise InputError(Phrase("there is no {what} {name!r} here", what=what, name=name[:40]), hint=hint)
+            raise InputError(Phrase("there is no {what} {name!r} here", what=_WHAT[what], name=name[:40]), hint=hint)
         found.setdefault(name, []).append(value)
     out = {}
     for name, one in known.items():
@@ -116,7 +136,7 @@ def check(wanted: Sequence[Parameter], given: Sequence[tuple[str, Any]], what: s
         if values:
             out[name] = _value(one, values)
         elif one.is_needed:
-            raise InputError(Phrase("{name} is missing", name=name), hint=one.says[0])
+            raise InputError(Phrase("{name} is missing", name=name), hint=_Meaning(one.says))
         else:
             out[name] = one.default
     return out
@@ -135,10 +155,10 @@ def _value(one: Parameter, values: list[Any]) -> Any:
             Phrase(
                 "{name} is no text of {least} to {longest} characters", name=one.name, least=one.least, longest=LONGEST
             ),
-            hint=one.says[0],
+            hint=_Meaning(one.says),
         )
     if not re.fullmatch(SHOWABLE, value) or _HALF.search(value):
-        raise InputError(Phrase("{name} holds characters that cannot be shown", name=one.name), hint=one.says[0])
+        raise InputError(Phrase("{name} holds characters that cannot be shown", name=one.name), hint=_Meaning(one.says))
     if one.kind == "choice" and value not in one.choices:
         raise InputError(
             Phrase("{name} cannot be {value!r}", name=one.name, value=value[:40]),
@@ -186,7 +206,7 @@ def _whole(one: Parameter, value: Any) -> int:
             most=one.most,
             text=text[:20],
         ),
-        hint=one.says[0],
+        hint=_Meaning(one.says),
     )
 
 

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from aiohttp import web
 from pydantic import TypeAdapter
 
+from sanfen.board.access import Refusal
 from sanfen.board.api import reports
 from sanfen.board.api.endpoints import Asked, Body, Handler, Rows
 from sanfen.board.api.service import Api
@@ -88,7 +88,7 @@ async def round_(api: Api, asked: Asked) -> Body:
     name, policy = asked.values["id"], asked.values["policy"]
     found = await api.pages.ask(lambda c: explanation.explain(c, name, policy=policy))
     if found is None:
-        raise web.HTTPNotFound(reason="there is no such round")
+        raise Refusal(404, "there is no such round", "take an id from the list of rounds: /rounds")
     explanation.hide(found)
     return Body(found)
 
@@ -174,7 +174,7 @@ async def policy(_: Api, asked: Asked) -> Body:
     """The keys of a shipped policy, with its sources. Only of a shipped one: elsewhere the name may be a file's."""
     name = asked.values["id"]
     if name not in presets.names():
-        raise web.HTTPNotFound(reason="there is no such policy")
+        raise Refusal(404, "there is no such policy", "the shipped ones: /api/v1/policies")
     return Body(presets.tree(name))
 
 
