@@ -159,6 +159,7 @@ NOT_MIRRORED = {
     "cli/test_imports.py": "exports of other tools, as a user reads them in",
     "board/test_screens.py": "every screen, of a shop with thirty days behind it",
     "cli/test_cli.py": "the commands as a user types them",
+    "cli/test_terminal.py": "what only a terminal shows",
     "cli/test_running.py": "the commands that talk to a running service",
     "cli/test_words.py": "the command line in two languages, its help, its completion",
     "cli/test_watch.py": "the commands that ask of ladders and quiet them",

@@ -34,7 +34,7 @@ def command(
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
     from sanfen.cli.asking import asked, instant_of, own_target  # noqa: PLC0415
     from sanfen.cli.story import budget_lines  # noqa: PLC0415
-    from sanfen.cli.tables import show  # noqa: PLC0415
+    from sanfen.cli.tables import say_line, show  # noqa: PLC0415
     from sanfen.store import queries, units  # noqa: PLC0415
 
     language = spoken()
@@ -49,7 +49,7 @@ def command(
     if form is not None or not rows:
         show(rows, form, ("policy", "target", "value", "used", "left", "breaks"), t("budget_no_target", language))
     for line in budget_lines(rows, language) if form is None else ():
-        click.echo(line)
+        say_line(line)
     if form is None and any(row["incomplete"] for row in rows):
         click.echo(t("incomplete_note", language), err=True)
     context.exit(1 if any(row["holds"] is False for row in rows) else 0)

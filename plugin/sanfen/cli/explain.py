@@ -34,6 +34,7 @@ def command(
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
     from sanfen.cli.asking import asked  # noqa: PLC0415
     from sanfen.cli.story import lines  # noqa: PLC0415
+    from sanfen.cli.tables import say_line  # noqa: PLC0415
     from sanfen.config import presets  # noqa: PLC0415
     from sanfen.store import queries  # noqa: PLC0415
     from sanfen.store.explanation import explain, hide  # noqa: PLC0415
@@ -54,7 +55,7 @@ def command(
         click.echo(json.dumps(found, ensure_ascii=False, indent=1, default=str))
         return
     for line in lines(found, language):
-        click.echo(line)
+        say_line(line)
     unknown = sum(one["reason"] == "mode_unknown" for one in found["messages"])
     if unknown:
         click.echo(t("unknown_replies", language, count=unknown, file=log), err=True)

@@ -29,7 +29,7 @@ def command(context: click.Context, /, name: str, config: Path, form: str | None
     Says of each way whether the message was taken or refused, in the receiver's own words, and how to mend a refusal.
     Exit 1 if nobody was reached.
     """
-    from sanfen.cli.tables import show  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.cli.tables import say_line, show  # noqa: PLC0415  # loaded only for this verb
     from sanfen.config.load import load  # noqa: PLC0415
     from sanfen.log import configure  # noqa: PLC0415
 
@@ -40,7 +40,7 @@ def command(context: click.Context, /, name: str, config: Path, form: str | None
         show(rows, form, ("way", "result", "reason", "answer", "took_ms"), "")
     language = spoken()
     for line in story(name, rows, language) if form is None else ():
-        click.echo(line)
+        say_line(line)
     context.exit(0 if any(row["result"] == "told" for row in rows) else 1)
 
 

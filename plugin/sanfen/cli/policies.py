@@ -17,7 +17,7 @@ __all__ = ["command"]
 def command(names: tuple[str, ...], form: str | None) -> None:
     """Without a name: all shipped policies. With one: its keys and sources. With two: where they differ."""
     from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
-    from sanfen.cli.tables import plain, show  # noqa: PLC0415
+    from sanfen.cli.tables import plain, say_line, show  # noqa: PLC0415
     from sanfen.config import presets  # noqa: PLC0415
 
     language = spoken()
@@ -36,7 +36,7 @@ def command(names: tuple[str, ...], form: str | None) -> None:
             show([{"key": key, "value": plain(value)} for key, value in trees[0].items()], form, ("key", "value"), "")
         else:
             for key, value in trees[0].items():
-                click.echo(f"{key}: {plain(value)}")
+                say_line(f"{key}: {plain(value)}")
         return
     keys = [key for key in dict.fromkeys([*trees[0], *trees[1]]) if trees[0].get(key) != trees[1].get(key)]
     rows = [{"key": key, names[0]: plain(trees[0].get(key)), names[1]: plain(trees[1].get(key))} for key in keys]

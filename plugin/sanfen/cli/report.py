@@ -76,8 +76,10 @@ def command(
     elif as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=1, default=str))
     else:
+        from sanfen.cli.tables import say_line  # noqa: PLC0415
+
         for line in summary(found, language):
-            click.echo(line)
+            say_line(line)
     told = person is None or config is None or _send(config, person, found)
     context.exit(0 if found["total"]["rounds"] and told else 1)
 

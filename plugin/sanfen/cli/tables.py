@@ -5,9 +5,11 @@ import io
 import json
 import re
 import shutil
+import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 import click
@@ -15,8 +17,9 @@ import click
 from sanfen.catalogue import t
 from sanfen.cli.options import coloured, spoken
 
-__all__ = ["as_csv", "clock", "fit", "formats", "pad", "percent", "plain", "show", "show_figures"]
+__all__ = ["as_csv", "clock", "fit", "folded", "formats", "pad", "percent", "plain", "say_line", "show", "show_figures"]
 
+_NARROWEST = 16  # columns of a terminal that a cell keeps
 _MANY = 9  # figures of a row from which on each may have a line of its own
 _INSTANT = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})"
@@ -91,6 +94,9 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, markdow
         turned = [list(line) for line in zip(*grid, strict=True)]
         if _total(_widths(turned)) <= _across():  # few rows of many figures: each figure its own line
             grid, widths, right = turned, _widths(turned), [False] + [True] * len(rows)
+    if not markdown and sys.stdout.isatty():
+        widths = _narrowed(widths, _across())
+        grid = [line for cells in grid for line in _folded(cells, widths)]
     bar = "| " if markdown else ""
     between, end = (" | ", " |") if markdown else ("  ", "")
     lines = [bar + between.join(map(pad, line, widths, right)) + end for line in grid]
@@ -116,6 +122,40 @@ def _total(widths: Sequence[int]) -> int:
 def _across() -> int:
     """How wide the reader's terminal is; 80 where it is none."""
     return shutil.get_terminal_size().columns
+
+
+def _narrowed(widths: Sequence[int], across: int) -> list[int]:
+    """Columns that fit on the line together, as far as their widest may give way."""
+    out = list(widths)
+    while _total(out) > across and max(out) > _NARROWEST:
+        out[out.index(max(out))] -= 1
+    return out
+
+
+def _folded(cells: Sequence[str], widths: Sequence[int]) -> list[list[str]]:
+    """A row as the lines it takes where its cells are folded."""
+    parts = [folded(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    return [list(line) for line in zip_longest(*parts, fillvalue="")]
+
+
+def say_line(text: str) -> None:
+    """Print a line; on a terminal it is folded where it would not fit, and what follows is set in."""
+    hang = len(text) - len(text.lstrip()) + 4
+    if sys.stdout.isatty():
+        first, *rest = folded(text, across := _across())
+        more = folded(text[len(first) :].strip(), max(20, across - hang)) if rest else []
+        text = "\n".join([first, *(" " * hang + line for line in more)])
+    click.echo(text)
+
+
+def folded(text: str, width: int) -> list[str]:
+    """The text in lines of at most so many columns, broken at spaces where there are any."""
+    if _width(text) <= width:
+        return [text]
+    from rich.console import Console  # noqa: PLC0415  # on a terminal only
+    from rich.text import Text  # noqa: PLC0415
+
+    return [str(line).rstrip() for line in Text(text).wrap(Console(width=width), width)]
 
 
 def _header(name: str) -> str:
