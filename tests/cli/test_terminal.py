@@ -60,7 +60,6 @@ def test_lines_fit_and_lose_nothing(log: Path, sanfen: Sanfen, language: str) ->
     for question in (
         ["explain", log, "A"],
         ["policies", "taobao-2022-01"],
-        ["budget", log, "--as-of", "2023-01-07T12:00"],
     ):
         shown = on_a_terminal("--lang", language, *question)
         piped = sanfen("--lang", language, *question).out
