@@ -76,8 +76,8 @@ class Bench:
         done = fold(Conversation(Key("default", "desk", name)), [ask(now_ms - 90_000)], PLAN)
         ((one, _),) = done.rounds()
         step = Escalated(now_ms, one, "default", 0, (name,))
-        await self.do(lambda c: projection.save_round(c, "live", one, score(one, PLAN, now_ms), PLAN))
-        await self.do(lambda c: outbox.enqueue(c, step, "p", [Target(name, name)], now_ms))
+        await self.do(lambda c: projection.save(c, "live", [(one, score(one, PLAN, now_ms), PLAN)]))
+        await self.do(lambda c: outbox.enqueue(c, [outbox.asked(step, "p", [Target(name, name)], now_ms)]))
         start_ms = self.clock.now_ms()
         self.worker.wake()
         query = (

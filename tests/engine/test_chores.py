@@ -43,7 +43,7 @@ async def night(tmp_path: Path) -> AsyncIterator[Night]:
 async def test_the_auditor_finds_a_step_the_ticker_lost(night: Night) -> None:
     plan = plan_of(Policy(id="p"))
     for one, _ in fold(Conversation(KEY), [ask(START)], plan).rounds():
-        night.db.write(lambda c, one=one: projection.save_round(c, "live", one, score(one, plan, START), plan)).result()  # type: ignore[misc]
+        night.db.write(lambda c, one=one: projection.save(c, "live", [(one, score(one, plan, START), plan)])).result()  # type: ignore[misc]
     assert await night.chores.audit() == 0
     night.clock._now_ms = START + 180_001 + 5_001
 
@@ -55,7 +55,7 @@ async def test_the_auditor_finds_notices_nobody_sends(night: Night) -> None:
     done = fold(Conversation(KEY), [ask(START)], plan_of(Policy(id="p")))
     ((one, _),) = done.rounds()
     step = Escalated(START, one, "l", 0, ("lead",))
-    night.db.write(lambda c: outbox.enqueue(c, step, "p", [Target("lead", "lead")], START)).result()
+    night.db.write(lambda c: outbox.enqueue(c, [outbox.asked(step, "p", [Target("lead", "lead")], START)])).result()
     assert (await night.chores.audit(), await night.chores.trouble()) == (0, None)
     night.clock._now_ms = START + 90_001
 

@@ -78,7 +78,7 @@ class Desk:
         """A step for the one round; ``answers``: replies that have come meanwhile."""
         done = fold(Conversation(Key("default", "desk", "A")), [ask(START), *answers], PLAN)
         ((one, _),) = done.rounds()
-        await self.do(lambda c: projection.save_round(c, "live", one, score(one, PLAN, START + 90_000), PLAN))
+        await self.do(lambda c: projection.save(c, "live", [(one, score(one, PLAN, START + 90_000), PLAN)]))
         await self.due(one)
         return one
 
@@ -86,7 +86,7 @@ class Desk:
         """A step of a round is due for somebody."""
         effect = Escalated(START + 90_000, one, "default", step, (person,), **more)
         targets = [Target(person, person)] if more.get("reassign") is None else []
-        await self.do(lambda c: outbox.enqueue(c, effect, "p", targets, self.clock.now_ms()))
+        await self.do(lambda c: outbox.enqueue(c, [outbox.asked(effect, "p", targets, self.clock.now_ms())]))
         self.worker.wake()
 
     async def row(self) -> tuple[Any, ...]:

@@ -47,8 +47,8 @@ class Flood:
         step = Escalated(now_ms, one, "default", 0, ("lead",))
 
         def put(connection: Any) -> None:
-            projection.save_round(connection, "live", one, score(one, PLAN, now_ms), PLAN)
-            outbox.enqueue(connection, step, "p", [Target("lead", "lead")], now_ms)
+            projection.save(connection, "live", [(one, score(one, PLAN, now_ms), PLAN)])
+            outbox.enqueue(connection, [outbox.asked(step, "p", [Target("lead", "lead")], now_ms)])
 
         await self.do(put)
         self.worker.wake()

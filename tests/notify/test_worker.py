@@ -146,7 +146,7 @@ async def test_what_is_due_for_one_person_at_once_is_one_message(desk: Desk, pho
     for number in range(100):
         asked = ask(START + number * 10, f"c{number}")
         ((one, _),) = fold(Conversation(asked.key), [asked], PLAN).rounds()
-        await desk.do(lambda c, one=one: projection.save_round(c, "live", one, score(one, PLAN, START + 90_000), PLAN))  # type: ignore[misc]
+        await desk.do(lambda c, one=one: projection.save(c, "live", [(one, score(one, PLAN, START + 90_000), PLAN)]))  # type: ignore[misc]
         await desk.due(one)
     await desk.settle(lambda _: bool(phone.notices))
     states = await desk.do(lambda c: c.execute("SELECT DISTINCT state FROM outbox").fetchall())

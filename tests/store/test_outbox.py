@@ -29,9 +29,13 @@ def step(number: int = 0, *people: str) -> Escalated:
     return Escalated(START + 90_000, one, "ladder", number, people or ("lead",))
 
 
+def enqueue(connection: Any, effect: Escalated, targets: list[Target]) -> int:
+    return outbox.enqueue(connection, [outbox.asked(effect, "p", targets, START)])
+
+
 def put(connection: Any, effect: Escalated) -> int:
     """Everybody the step names is there."""
-    return outbox.enqueue(connection, effect, "p", [Target(name, name) for name in effect.notify], START)
+    return enqueue(connection, effect, [Target(name, name) for name in effect.notify])
 
 
 def test_a_step_is_put_there_once_for_each_person(run: Run) -> None:
@@ -151,12 +155,12 @@ def states(run: Run) -> list[tuple[Any, ...]]:
 def test_who_is_not_there_has_a_row_that_says_so(run: Run) -> None:
     targets = [Target("lead", "lead", "off_duty"), Target("boss", "boss")]
 
-    assert run(outbox.enqueue, step(0, "lead", "boss"), "p", targets, START) == 1
+    assert run(enqueue, step(0, "lead", "boss"), targets) == 1
     assert states(run) == [("lead", "lead", "inhibited", "off_duty"), ("boss", "boss", "waiting", None)]
 
 
 def test_where_nobody_is_there_the_step_has_failed(run: Run) -> None:
-    assert run(outbox.enqueue, step(), "p", [Target("lead", "lead", "off_duty")], START) == 0
+    assert run(enqueue, step(), [Target("lead", "lead", "off_duty")]) == 0
     assert states(run) == [("lead", "lead", "failed", "off_duty")]
 
 
@@ -175,7 +179,7 @@ def test_a_step_told_again_is_another_row(run: Run) -> None:
 
 
 def test_a_step_may_give_the_conversation_away(run: Run) -> None:
-    run(outbox.enqueue, step()._replace(notify=(), reassign="backup"), "p", [], START)
+    run(enqueue, step()._replace(notify=(), reassign="backup"), [])
     (row,) = run(outbox.claim, START, 10, 1000)
 
     assert (row.kind, row.person) == ("reassign", "backup")

@@ -23,7 +23,7 @@ START = 1_673_056_800_000  # 10:00 in Shanghai
 def test_a_row_says_it_all(run: Run) -> None:
     done = fold(Conversation(Key("default", "default", "A")), [ask(START), reply(START + 475_000)], PLAN)
     for one, scored in done.rounds():
-        run(projection.save_round, "live", one, scored, PLAN)
+        run(projection.save, "live", [(one, scored, PLAN)])
     row = run(
         lambda c: c.execute(
             "SELECT status, reason, because, evidence, opened, due, closed, day, hour, policy_version FROM rounds"
@@ -40,7 +40,7 @@ def test_open_rounds_are_found_by_what_is_due(run: Run) -> None:
     for customer, at_ms in (("A", START), ("B", START + 60_000)):
         done = fold(Conversation(Key("default", "default", customer)), [ask(at_ms, customer)], PLAN)
         for one, _ in done.rounds():
-            run(projection.save_round, "live", one, score(one, PLAN, at_ms), PLAN)
+            run(projection.save, "live", [(one, score(one, PLAN, at_ms), PLAN)])
     due = run(lambda c: list(projection.open_rounds(c, "live", START + 200_000)))
 
     assert due == [("default\0default\0A", START + 180_001)]
@@ -68,6 +68,33 @@ def test_roll_ups_never_disagree_with_their_rounds(run: Run, steps: list[tuple[s
         event = ask(at_ms, customer) if kind == "ask" else reply(at_ms, customer, agent=kind)
         logs[customer].append(event)
         for one, scored in fold(Conversation(key), logs[customer], PLAN).rounds(at_ms):
-            run(projection.save_round, "live", one, scored, PLAN)
+            run(projection.save, "live", [(one, scored, PLAN)])
 
+    assert run(projection.drift) == 0
+
+
+def test_a_question_found_to_be_of_an_hour_before_moves_there(run: Run) -> None:
+    key = Key("default", "default", "A")
+    for at_ms in (START, START - 60_000):
+        done = fold(Conversation(key), [ask(START)._replace(at_ms=at_ms)], PLAN)
+        rounds = [(one, scored, PLAN) for one, scored in done.rounds(START)]
+        run(projection.replace_conversation, "live", "p", key, rounds)
+
+    assert run(projection.drift) == 0
+    assert run(lambda c: c.execute("SELECT hour FROM rates_hourly WHERE pending > 0").fetchall()) == [(9,)]
+
+
+def test_time_alone_moves_what_is_due_and_the_outcome(run: Run) -> None:
+    """Whether a round has a row yet or not."""
+    for customer, at_ms in (("A", START), ("B", START), ("C", START)):
+        done = fold(Conversation(Key("default", "default", customer)), [ask(at_ms, customer)], PLAN)
+        ((one, _),) = done.rounds(START)
+        if customer != "B":
+            run(projection.save, "live", [(one, score(one, PLAN, START), PLAN)])
+        one.overdue_told = True
+        now_ms = START + 180_001
+        run(projection.save_moved, "live", [(one, score(one, PLAN, now_ms), PLAN)])
+    rows = run(lambda c: c.execute("SELECT status, because, next_ms, due FROM round_rows").fetchall())
+
+    assert rows == [("missed", "no_valid_reply", None, "2023-01-07T10:03:00+08:00")] * 3
     assert run(projection.drift) == 0

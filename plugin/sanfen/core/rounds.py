@@ -93,16 +93,16 @@ def _plan_next(state: Conversation, plan: Plan) -> None:
 def _run_due(state: Conversation, until_ms: int, plan: Plan, out: list[Effect], *, before_event: bool) -> None:
     """Everything due up to an instant; before an event of that very instant only the ends of days."""
     while True:
-        due = [
-            (due_ms, one)
-            for one in state.rounds
-            if (due_ms := next_due(one, plan)) < until_ms
-            or (due_ms == until_ms and (not before_event or (plan.settles and due_ms == one.day_end_ms)))
-        ]
-        if not due:
+        first, first_ms = None, until_ms + 1
+        for one in state.rounds:
+            due_ms = next_due(one, plan)
+            if due_ms < first_ms and (
+                due_ms < until_ms or not before_event or (plan.settles and due_ms == one.day_end_ms)
+            ):
+                first, first_ms = one, due_ms
+        if first is None:
             return
-        due_ms, one = min(due, key=lambda pair: pair[0])
-        _fire(state, one, due_ms, plan, out)
+        _fire(state, first, first_ms, plan, out)
 
 
 def _fire(state: Conversation, one: Round, now_ms: int, plan: Plan, out: list[Effect]) -> None:

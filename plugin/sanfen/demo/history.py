@@ -74,8 +74,10 @@ def _tell(connection: sqlite3.Connection, steps: Sequence[Escalated], loaded: Lo
     dice, settings, policy = Random(_SEED), loaded.settings, loaded.policies[0].id
     roster, notifiers = Roster(settings), Plugins().notifiers()
     ways = {name: shown_way(notifiers, person.ways[0]) for name, person in settings.people.items()}
-    for step in steps:
-        outbox.enqueue(connection, step, policy, roster.told(step.notify, step.round.agent, step.at_ms), step.at_ms)
+    asked = [
+        outbox.asked(step, policy, roster.told(step.notify, step.round.agent, step.at_ms), step.at_ms) for step in steps
+    ]
+    outbox.enqueue(connection, asked)
     rows = outbox.begin(connection, outbox.claim(connection, now_ms, len(steps) * 2, 0))
     for row in rows:
         took_ms = dice.randrange(120, 900)

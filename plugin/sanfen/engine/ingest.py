@@ -22,7 +22,7 @@ from sanfen.config.settings import Settings
 from sanfen.core import repeats
 from sanfen.core.classify import Rule, classify, merged
 from sanfen.core.days import NEVER
-from sanfen.core.effects import Effect, Escalated, Judged, Opened, Scored, Tagged
+from sanfen.core.effects import Effect, Opened, Scored, Tagged
 from sanfen.core.events import Event, Key, Message, Order, Sender, Store
 from sanfen.core.facts import Round
 from sanfen.core.plan import Plan, plan_of
@@ -35,7 +35,7 @@ from sanfen.engine.pending import Pending
 from sanfen.errors import DamagedError
 from sanfen.log import Throttle
 from sanfen.roster import Roster
-from sanfen.store import journal, orders, outbox, projection, said
+from sanfen.store import journal, orders, projection, said
 from sanfen.store import policies as versions
 from sanfen.store.db import Database
 from sanfen.store.jobs import Lane
@@ -69,10 +69,17 @@ class Terms(NamedTuple):
     roster: Roster
 
 
+Due = tuple[int, Key]
+"""When a conversation has something due, epoch milliseconds."""
+
+
 class _Applied(NamedTuple):
     receipt: Receipt
-    due: list[tuple[int, Key]]
-    escalated: bool
+    due: list[Due]
+    escalated: bool = False  # by its whole job, and said once
+
+
+_ONE_NEW = Receipt(1, 0)
 
 
 class Engine:
@@ -149,7 +156,7 @@ class Engine:
     # --- in the writer thread ---
 
     def _pending(self, connection: sqlite3.Connection) -> Pending:
-        return Pending(connection, now_ms=self._clock.now_ms(), keep_text=self._keep_text, zone=self._zone)
+        return Pending(connection, self._clock.now_ms(), self._roster, keep_text=self._keep_text, zone=self._zone)
 
     def _apply(
         self, connection: sqlite3.Connection, batch: Sequence[tuple[Delivery, Sequence[Event]]]
@@ -182,22 +189,19 @@ class Engine:
         new = journal.unknown(connection, batch, pending.last)
         self._memory.load(connection, [event.key for one in new for event in one.events if type(event) is not Store])
         applied: list[_Applied] = []
-        claims: list[tuple[Event, int]] = []
         for (delivery, events), one in zip(batch, new, strict=True):
-            due, escalated = self._gather(pending, one.strays)
+            due = self._gather(pending, one.strays) if one.strays else []
             fresh = self._kept(pending, one, delivery.received_ms)
-            claims += [(event, said.at_ms) for event, said in zip(fresh, one.events, strict=True)]
             for event in fresh:
-                touched, told = self._project(pending, event)
-                due += touched
-                escalated |= told
+                due += self._project(pending, event)
             for message in one.again:
-                touched, told = self._merge(pending, message)
-                due += touched
-                escalated |= told
-            applied.append(_Applied(Receipt(len(fresh), len(events) - len(fresh)), due, escalated))
+                due += self._merge(pending, message)
+            carried = len(events)
+            receipt = _ONE_NEW if len(fresh) == carried == 1 else Receipt(len(fresh), carried - len(fresh))
+            applied.append(_Applied(receipt, due))
         pending.write()
-        _note_claims(connection, claims)
+        if pending.escalated:
+            applied[-1] = applied[-1]._replace(escalated=True)
         return applied
 
     def _by_itself(
@@ -222,49 +226,50 @@ class Engine:
         """Each event in a savepoint: one that cannot be scored stays journaled, and costs no other."""
         pending = self._pending(connection)
         (new,) = journal.unknown(connection, [(delivery, events)], pending.last)
-        due, escalated = self._gather(pending, new.strays)
+        due = self._gather(pending, new.strays)
         fresh = self._kept(pending, new, delivery.received_ms)
         pending.write()
-        _note_claims(connection, [(event, said.at_ms) for event, said in zip(fresh, new.events, strict=True)])
+        escalated = False
         for event in fresh:
             connection.execute("SAVEPOINT project")
             try:
-                touched, told = self._project(pending, event)
+                touched = self._project(pending, event)
                 pending.write()
             except Exception:  # whatever it is, the event stays and the chat goes on
                 # Its conversation is folded again from the journal, and its rows compared, when it is next heard from.
                 connection.execute("ROLLBACK TO project")
+                escalated |= pending.escalated
                 pending = self._pending(connection)
                 self._distrust((event,))
                 self._unscored.add(event.key)
                 self.failed += 1
                 if self._throttle.take("not scored", delivery.received_ms) is not None:
                     _log.exception("event journaled but not scored", channel=event.key.channel, event_id=event.id)
-                touched, told = [], False
+                touched = []
             connection.execute("RELEASE project")
             due += touched
-            escalated |= told
         for message in new.again:
-            touched, told = self._merge(pending, message)
-            due += touched
-            escalated |= told
-        return _Applied(Receipt(len(fresh), len(events) - len(fresh)), due, escalated)
+            due += self._merge(pending, message)
+        pending.write()
+        receipt = Receipt(len(fresh), len(events) - len(fresh))
+        return _Applied(receipt, due, escalated or pending.escalated)
 
-    def _gather(self, pending: Pending, strays: Sequence[Stray]) -> tuple[list[tuple[int, Key]], bool]:
+    def _gather(self, pending: Pending, strays: Sequence[Stray]) -> list[Due]:
         """Give conversations what was kept under names nobody could explain then, and fold them anew."""
-        with_what = (pending, self._memory, self._policies, self._zone)
-        done = [self._refold(pending, *strayed.gather(*with_what, stray)) for stray in strays]
-        return [one for due, _ in done for one in due], any(told for _, told in done)
+        due: list[Due] = []
+        for stray in strays:
+            due += self._refold(pending, *strayed.gather(pending, self._memory, self._policies, self._zone, stray))
+        return due
 
-    def _merge(self, pending: Pending, again: Message) -> tuple[list[tuple[int, Key]], bool]:
+    def _merge(self, pending: Pending, again: Message) -> list[Due]:
         """A message seen once more, perhaps on another way: what it tells better is kept, and its conversation refolded."""
         pending.write()
         held = journal.find(pending.connection, again)
         if type(held) is not Message:
-            return [], False
+            return []
         better = merged(held, classify(again, self._rules))
         if better == held:
-            return [], False
+            return []
         journal.amend(pending.connection, better, self._zone)
         return self._refold(pending, again.key, better)
 
@@ -272,8 +277,7 @@ class Engine:
         """The new events of a delivery, classified, and now among what will be written."""
         self._refolded.clear()
         prepared = [self._prepared(pending, event, received_ms) for event in new.events]
-        pending.kept.append(new._replace(events=prepared))
-        pending.keys.update(event.key for event in prepared)
+        pending.kept.append(Kept(new.delivery, new.carried, prepared))
         return prepared
 
     def _adopt(self, connection: sqlite3.Connection, terms: Terms | None) -> None:
@@ -302,7 +306,8 @@ class Engine:
                 _log.warning(
                     "time lies in the future: using the receipt", channel=event.key.channel, more_like_it=swallowed
                 )
-            event = event._replace(at_ms=received_ms)
+            said_ms, event = event.at_ms, event._replace(at_ms=received_ms)
+            pending.claims.append((event, said_ms))
         if type(event) is Store:
             return event
         live = self._load(pending, event.key)
@@ -313,73 +318,51 @@ class Engine:
             return classify(event, self._rules, since_ms, again)
         return event
 
-    def _project(self, pending: Pending, event: Event) -> tuple[list[tuple[int, Key]], bool]:
+    def _project(self, pending: Pending, event: Event) -> list[Due]:
         if type(event) is Store:
             return self._store_changed(pending, event)
-        live = self._memory.get(event.key)
-        late = live is None or event.at_ms < live.floor_ms or event.key in self._unscored
-        if type(event) is Order or (late and orders.has(pending.connection, event.key)):
+        key = event.key
+        live = self._memory.get(key)
+        late = live is None or event.at_ms < live.floor_ms or key in self._unscored
+        if type(event) is Order or (late and orders.has(pending.connection, key)):
             pending.write()
-            orders.save(pending.connection, event.key, self._zone)
-        if event.key in self._refolded:  # all that this delivery brought was in the journal then
-            return [], False
+            orders.save(pending.connection, key, self._zone)
+        if key in self._refolded:  # all that this delivery brought was in the journal then
+            return []
         if live is None or late:  # it changes what came after it
-            touched = self._refold(pending, event.key, event)
-            self._unscored.discard(event.key)
+            touched = self._refold(pending, key, event)
+            self._unscored.discard(key)
             return touched
         live.now_ms = max(live.now_ms, event.at_ms)
         effects = [(run, advance(run.state, event, run.version.plan)) for run in live.runs]
-        if any(run.version.plan.left_out_tags and any(type(one) is Tagged for one in found) for run, found in effects):
-            return self._refold(pending, event.key, event)
-        return self._save(pending, event.key, live, effects)
+        for run, found in effects:
+            if run.version.plan.left_out_tags and any(type(one) is Tagged for one in found):
+                return self._refold(pending, key, event)
+        return self._save(pending, pending.rounds, key, live, effects)
 
     def _save(
-        self, pending: Pending, key: Key, live: Live, effects: list[tuple[Run, list[Effect]]]
-    ) -> tuple[list[tuple[int, Key]], bool]:
-        escalated = False
+        self,
+        pending: Pending,
+        rows: dict[Round, tuple[Score, Plan]],
+        key: Key,
+        live: Live,
+        effects: list[tuple[Run, list[Effect]]],
+    ) -> list[Due]:
         for (version, state), found in effects:
-            plan = version.plan
-            changed = list(state.rounds)
+            changed = dict.fromkeys(state.rounds)
             for effect in found:
-                if (type(effect) is Opened or type(effect) is Scored) and effect.round not in changed:
-                    changed.append(effect.round)
-                if type(effect) is Scored and version.holds(effect.round.opened_ms):
-                    self._on_scored(plan.policy.id, effect)
+                if type(effect) is Opened or type(effect) is Scored:
+                    changed[effect.round] = None
+                    if type(effect) is Scored and version.holds(effect.round.opened_ms):
+                        self._on_scored(version.plan.policy.id, effect)
             for one in changed:
                 if version.holds(one.opened_ms):
-                    pending.rounds[plan.policy.id, one.id] = (one, score(one, plan, live.now_ms), plan)
-            escalated |= self._carry_out(pending, version, found)
+                    rows[one] = (score(one, version.plan, live.now_ms), version.plan)
+            pending.carry_out(version, found)
         live.settle()
-        return live.due(key), escalated
+        return live.due(key)
 
-    def _carry_out(
-        self, pending: Pending, version: Version, effects: Iterable[Effect], waited: frozenset[str] | None = None
-    ) -> bool:
-        """Keep verdicts, put escalations in the outbox; whether there was one.
-
-        ``waited``: of answered rounds only these, for which a step was still to come when we last looked. Nobody is told
-        of them any more, and the row says why.
-        """
-        escalated, policy = False, version.plan.policy
-        for effect in effects:
-            if isinstance(effect, Judged) and version.holds(effect.message.at_ms):
-                pending.verdicts.append((policy, effect))
-            elif not isinstance(effect, Escalated) or not version.holds(effect.round.opened_ms):
-                continue
-            elif waited is None or effect.round.answerable or _is_answered(effect, waited):
-                if effect.round.key in pending.keys:
-                    pending.write()  # a notice tells what was asked
-                escalated |= self._enqueue(pending, effect, policy.id) > 0
-        return escalated
-
-    def _enqueue(self, pending: Pending, effect: Escalated, policy: str) -> int:
-        now_ms = pending.now_ms  # what falls due together is told together
-        targets = self._roster.told(effect.notify, effect.round.agent, now_ms, effect.round.key.channel)
-        if targets and all(target.skipped for target in targets):
-            _log.error("nobody is there to be told", ladder=effect.ladder, step=effect.step, wanted=effect.notify)
-        return outbox.enqueue(pending.connection, effect, policy, targets, now_ms)
-
-    def _refold(self, pending: Pending, key: Key, cause: Event | Renamed) -> tuple[list[tuple[int, Key]], bool]:
+    def _refold(self, pending: Pending, key: Key, cause: Event | Renamed) -> list[Due]:
         """Fold the conversation again from its journal, write the rows that differ, and record what changed."""
         pending.write()
         connection = pending.connection
@@ -388,7 +371,6 @@ class Engine:
         live, folds = self._memory.fold(connection, key)
         live.now_ms = max(live.now_ms, cause.at_ms, before.now_ms if before else cause.at_ms)
         self._memory.put(key, live)
-        escalated = False
         for policy in self._policies:
             mine = [(version, effects, fold) for version, effects, fold in folds if version.plan.policy.id == policy.id]
             rounds: list[tuple[Round, Score, Plan]] = []
@@ -401,60 +383,40 @@ class Engine:
             if before is not None:  # not the first we hear of it
                 projection.record_changes(connection, policy.id, cause, key, changed, self._clock.now_ms())
             for version, effects, _ in mine:
-                escalated |= self._carry_out(pending, version, effects, waited)
+                pending.carry_out(version, effects, waited)
         live.settle()
-        return live.due(key), escalated
+        return live.due(key)
 
     def _tick(self, connection: sqlite3.Connection, keys: list[Key]) -> _Applied:
         pending = self._pending(connection)
         now_ms = pending.now_ms
-        self._memory.load(connection, keys)
-        due: list[tuple[int, Key]] = []
-        escalated = False
-        for key in keys:
-            live = self._load(pending, key)
+        due: list[Due] = []
+        for key, live in self._memory.look(connection, keys, pending.texts).items():
             if live.next_ms > now_ms:
                 due += live.due(key)
                 continue
             live.now_ms = max(live.now_ms, now_ms)
             effects = [(run, tick(run.state, now_ms, run.version.plan)) for run in live.runs]
-            touched, told = self._save(pending, key, live, effects)
-            due += touched
-            escalated |= told
+            due += self._save(pending, pending.moved, key, live, effects)
         pending.write()
-        return _Applied(Receipt(0, 0), due, escalated)
+        return _Applied(Receipt(0, 0), due, pending.escalated)
 
-    def _store_changed(self, pending: Pending, event: Store) -> tuple[list[tuple[int, Key]], bool]:
+    def _store_changed(self, pending: Pending, event: Store) -> list[Due]:
         """The shop's state holds for all its conversations: those still open, and those it reaches back to."""
         pending.write()
         self._memory.store_changed(event.key.shop)
-        due: list[tuple[int, Key]] = []
-        escalated = False
+        due: list[Due] = []
         touches = set(projection.conversations_since(pending.connection, LIVE, event.key.shop, event.at_ms))
         for key in sorted(touches):
-            touched, told = self._refold(pending, key, event)
-            due += touched
-            escalated |= told
+            due += self._refold(pending, key, event)
         for key in self._memory.of_shop(event.key.shop):
             if key not in touches:
                 self._memory.drop(key)  # folded again, with the new state, when it is next heard from
-        return due, escalated
+        return due
 
     def _load(self, pending: Pending, key: Key) -> Live:
         live = self._memory.get(key)
         if live is not None:
             return live
-        if key in pending.keys:
-            pending.write()
+        pending.write()  # it may be among it
         return self._memory.need(pending.connection, key)
-
-
-def _is_answered(effect: Escalated, waited: frozenset[str]) -> bool:
-    return effect.round.closed_ms is not None and effect.round.id in waited
-
-
-def _note_claims(connection: sqlite3.Connection, claims: Iterable[tuple[Event, int]]) -> None:
-    """The times that events claimed, where others were taken for them."""
-    for event, said_ms in claims:
-        if event.at_ms != said_ms:
-            journal.note_claim(connection, event, said_ms)

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from sanfen.core.days import NEVER
 from sanfen.core.drive import Fold
 from sanfen.core.effects import Effect
-from sanfen.core.events import Event, Key
+from sanfen.core.events import Event, Key, Message, Sender
 from sanfen.core.facts import Conversation
 from sanfen.core.plan import Plan
+from sanfen.core.rounds import advance
 from sanfen.store import journal
 
 __all__ = ["Folded", "Live", "Memory", "Run", "Version"]
@@ -53,34 +54,35 @@ class Folded(NamedTuple):
 class Live:
     """One conversation in memory, under every version that can still change a round of it."""
 
-    __slots__ = ("floor_ms", "left_ms", "now_ms", "runs")
+    __slots__ = ("floor_ms", "left_ms", "next_ms", "now_ms", "runs")
 
-    def __init__(self, runs: list[Run], left_ms: int) -> None:
+    def __init__(self, runs: list[Run], left_ms: int, now_ms: int) -> None:
         self.runs = runs
         self.left_ms = left_ms  # an event before this may belong to a version that is not among the runs
-        self.now_ms = -NEVER  # how far time has come for it
+        self.now_ms = now_ms  # how far time has come for it
         self.floor_ms = -NEVER  # an event before this needs a refold
-
-    @property
-    def next_ms(self) -> int:
-        """When something is due next, epoch milliseconds, or NEVER."""
-        return min((run.state.next_ms for run in self.runs), default=NEVER)
+        self.next_ms = NEVER  # when something is due next, epoch milliseconds, or NEVER
+        self.settle()
 
     def due(self, key: Key) -> list[tuple[int, Key]]:
         """What to remember: when the conversation has something due next, if it has."""
         return [] if self.next_ms == NEVER else [(self.next_ms, key)]
 
     def settle(self) -> None:
-        """Raise the floor to what the runs have seen, and let go of old versions that have nothing open."""
-        seen_ms = -NEVER
+        """Raise the floor to what the runs have seen, look what is due, and let go of old versions with nothing open."""
+        seen_ms, next_ms = -NEVER, NEVER
         done: list[Run] = []
         for run in self.runs:
             version, state = run
-            seen_ms = max(seen_ms, state.settled_ms, -NEVER if state.last_ms is None else state.last_ms)
+            if state.last_ms is not None and state.last_ms > seen_ms:
+                seen_ms = state.last_ms
+            seen_ms = max(seen_ms, state.settled_ms)
+            next_ms = min(next_ms, state.next_ms)
             if version.until_ms != NEVER and not state.rounds and not state.held:
                 done.append(run)
                 self.left_ms = max(self.left_ms, version.until_ms)
         self.floor_ms = max(seen_ms, self.left_ms)
+        self.next_ms = next_ms
         if done:
             self.runs = [run for run in self.runs if run not in done]
 
@@ -90,6 +92,7 @@ class Memory:
 
     def __init__(self, versions: Sequence[Version]) -> None:
         self._versions: list[Version] = []  # the first to end first
+        self._ends: list[int] = []
         self._known: OrderedDict[Key, Live] = OrderedDict()
         self._stores: dict[str, dict[int, Event]] = {}  # by shop, the changes of its state
         self.adopt(versions)
@@ -97,6 +100,7 @@ class Memory:
     def adopt(self, versions: Iterable[Version]) -> None:
         """Fold by these from now on."""
         self._versions = sorted(versions, key=_until)
+        self._ends = [version.until_ms for version in self._versions]
         self.clear()
 
     def get(self, key: Key) -> Live | None:
@@ -141,7 +145,24 @@ class Memory:
         missing = self.missing(keys)
         if missing:
             for key, events in journal.read_many(connection, missing, self._stores).items():
-                self.put(key, self._fold(key, events)[0])
+                self.put(key, self._live(key, events))
+
+    def look(
+        self, connection: sqlite3.Connection, keys: Iterable[Key], texts: dict[tuple[str, str, str], str | None]
+    ) -> dict[Key, Live]:
+        """Conversations that are only looked at: those that are not here are not brought here, so nobody has to go.
+
+        ``texts``: gets what was asked in those.
+        """
+        known = self._known
+        found = {key: known[key] for key in keys if key in known}
+        missing = [key for key in keys if key not in found]
+        for key, events in journal.read_many(connection, missing, self._stores).items():
+            found[key] = self._live(key, events)
+            for event in events:
+                if type(event) is Message and event.sender == Sender.customer:
+                    texts[key[0], key[1], event.id] = event.text
+        return found
 
     def need(self, connection: sqlite3.Connection, key: Key) -> Live:
         """A conversation, brought here if it is not."""
@@ -150,17 +171,31 @@ class Memory:
 
     def fold(self, connection: sqlite3.Connection, key: Key) -> tuple[Live, list[Folded]]:
         """A conversation from its journal, whatever is here."""
-        return self._fold(key, journal.read_many(connection, [key], self._stores)[key])
-
-    def _fold(self, key: Key, events: Sequence[Event]) -> tuple[Live, list[Folded]]:
-        first_ms = events[0].at_ms if events else NEVER
+        events = journal.read_many(connection, [key], self._stores)[key]
+        versions, left_ms = self._of(events)
         folds: list[Folded] = []
-        left = min(bisect_right(self._versions, first_ms, key=_until), bisect_left(self._versions, NEVER, key=_until))
-        left_ms = self._versions[left - 1].until_ms if left else -NEVER
-        for version in self._versions[left:]:
+        for version in versions:
             fold = Fold(Conversation(key), version.plan)
             folds.append(Folded(version, [effect for event in events for effect in fold.feed(event)], fold))
-        live = Live([Run(version, fold.state) for version, _, fold in folds], left_ms)
-        live.now_ms = max((event.at_ms for event in events), default=-NEVER)
-        live.settle()
-        return live, folds
+        return Live([Run(version, fold.state) for version, _, fold in folds], left_ms, _latest(events)), folds
+
+    def _live(self, key: Key, events: Sequence[Event]) -> Live:
+        """The same without what happened on the way."""
+        versions, left_ms = self._of(events)
+        runs: list[Run] = []
+        for version in versions:
+            state = Conversation(key)
+            for event in events:
+                advance(state, event, version.plan)
+            runs.append(Run(version, state))
+        return Live(runs, left_ms, _latest(events))
+
+    def _of(self, events: Sequence[Event]) -> tuple[list[Version], int]:
+        """The versions these events can matter to, and the end of the last one before them."""
+        first_ms = events[0].at_ms if events else NEVER
+        left = min(bisect_right(self._ends, first_ms), bisect_left(self._ends, NEVER))
+        return self._versions[left:], self._ends[left - 1] if left else -NEVER
+
+
+def _latest(events: Sequence[Event]) -> int:
+    return events[-1].at_ms if events else -NEVER

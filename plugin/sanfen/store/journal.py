@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sanfen.core.events import Event, Key, Message, Store
+from sanfen.core.events import Event, Key, Message
 from sanfen.store import notes
-from sanfen.store.many import insert_many, placeholders
+from sanfen.store.many import insert_many, rows_of
 from sanfen.store.notes import Note, Stray
 from sanfen.wire import event_fields, read_event, system_fields
 
@@ -77,7 +77,6 @@ _MANY = (
     f"SELECT seq, {', '.join('e.' + name for name in _COLUMNS.split(', '))} FROM asked CROSS JOIN events e "
     "ON e.shop = asked.shop AND e.channel = asked.channel AND e.conversation = asked.conversation WHERE kind <> 'store'"
 )
-_MOST_ASKED = 128
 _NUMBERS = "SELECT coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(seq) FROM deliveries), 0)"
 _ORDER = "ORDER BY at_ms, seq"
 _QUARTER_MS = 900_000  # clocks change at a quarter of an hour
@@ -135,25 +134,24 @@ def unknown(
     # Numbers rise, so there are almost never any.
     numbers = [one.number for one, *_ in named if one.number is not None and one.number <= last.delivery]
     held = _held(connection, numbers)
-    asked = [(event.key.shop, event.key.channel, event.id) for _, events, _ in named for event in events]
-    seen = set(_asked(connection, _KNOWN, asked))
+    asked = [[(event.key[0], event.key[1], event.id) for event in events] for _, events, _ in named]
+    seen = set(rows_of(connection, _KNOWN, [name for names in asked for name in names]))
     out: list[Kept] = []
-    for delivery, events, strays in named:
+    for (delivery, events, strays), names in zip(named, asked, strict=True):
         if delivery.replay_key is not None and not _is_first(connection, delivery, delivery.replay_key):
             out.append(Kept(None, len(events), (), (), strays))
             continue
         kept = delivery
         if delivery.number is not None:
-            facts = held.setdefault(delivery.number, delivery)[:5]
-            if facts != delivery[:5]:
+            before = held.setdefault(delivery.number, delivery)
+            if before is not delivery:
+                if before[:5] == delivery[:5]:
+                    out.append(Kept(None, len(events), (), (), strays))
+                    continue
                 kept = delivery._replace(number=None)  # another one's number, after a clock was set back
-            elif held[delivery.number] is not delivery:
-                out.append(Kept(None, len(events), (), (), strays))
-                continue
         fresh: list[Event] = []
         again: list[Message] = []
-        for event in events:
-            name = (event.key.shop, event.key.channel, event.id)
+        for event, name in zip(events, names, strict=True):
             if name not in seen:
                 seen.add(name)
                 fresh.append(event)
@@ -167,26 +165,26 @@ def write(
     connection: sqlite3.Connection, batch: Sequence[Kept], last: Numbers, *, keep_text: bool, zone: str
 ) -> Numbers:
     """Keep deliveries and their new events, in order; returns the last numbers now. See ``append``."""
-    first = last.event + 1
-    free = max([last.delivery, *(one.delivery.number or 0 for one in batch if one.delivery is not None)])
+    seq = last.event
+    free = max([last.delivery, *[one.delivery.number or 0 for one in batch if one.delivery is not None]])
     deliveries: list[tuple[Any, ...]] = []
     events: list[tuple[Any, ...]] = []
     for delivery, carried, fresh, *_ in batch:
         if delivery is None:
             continue
-        number = delivery.number
+        received_ms, channel, direction, method, path, body, error, number, _, onward, _ = delivery
         if number is None:
             number = free = free + 1
-        body = (delivery.body if keep_text else None) or None
-        deliveries.append((number, *delivery[:5], carried, delivery.error, body))
+        kept = (body or None) if keep_text else None
+        deliveries.append((number, received_ms, channel, direction, method, path, carried, error, kept))
         for event in fresh:
-            offset = offset_min(event.at_ms, zone)
-            events.append((first + len(events), number, *_row(event, keep_text), offset, _chars(event)))
-        if delivery.onward is not None and (fresh or not carried):  # a repeated one is passed on already
+            seq += 1
+            events.append(_row(event, seq, number, zone, keep_text=keep_text))
+        if onward is not None and (fresh or not carried):  # a repeated one is passed on already
             _pass_on(connection, number, delivery, fresh)
     insert_many(connection, _DELIVERIES, deliveries)
     insert_many(connection, _EVENTS, events)
-    return Numbers(last.event + len(events), free)
+    return Numbers(seq, free)
 
 
 def _pass_on(connection: sqlite3.Connection, number: int, delivery: Delivery, events: Sequence[Event]) -> None:
@@ -217,7 +215,7 @@ def amend(connection: sqlite3.Connection, message: Message, zone: str) -> None:
         "text = ?, chars = ? WHERE shop = ? AND channel = ? AND id = ?",
         (
             message.at_ms, offset_min(message.at_ms, zone), message.agent, _plain(message.mode), message.bot,
-            _plain(message.evidence), message.rule, message.credential, message.text, _chars(message), message.key.shop,
+            _plain(message.evidence), message.rule, message.credential, message.text, _chars(message.text), message.key.shop,
             message.key.channel, message.id,
         ),
     )  # fmt: skip
@@ -243,22 +241,9 @@ def _held(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, D
     return found
 
 
-def _asked(
-    connection: sqlite3.Connection, query: str, asked: Sequence[tuple[str, str, str]]
-) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query about many things at once; the numbers of them are few, so that statements stay prepared."""
-    for start in range(0, len(asked), _MOST_ASKED):
-        part = asked[start : start + _MOST_ASKED]
-        count = 1 << (len(part) - 1).bit_length()
-        values = [value for one in part for value in one] + list(part[-1]) * (count - len(part))
-        yield from connection.execute(query.format(asked=placeholders(3, count)), values)
-
-
-def _chars(event: Event) -> int | None:
+def _chars(text: str | None) -> int | None:
     """How long a message is, without its blanks."""
-    if isinstance(event, Message) and event.text is not None:
-        return len("".join(event.text.split()))
-    return None
+    return None if text is None else len("".join(text.split()))
 
 
 def _is_first(connection: sqlite3.Connection, delivery: Delivery, key: bytes) -> bool:
@@ -299,9 +284,9 @@ def read_many(
 ) -> dict[Key, list[Event]]:
     """The same of many conversations. ``stores``: what ``store_events`` gave before, by shop; what it lacks is added."""
     found: dict[Key, dict[int, Event]] = {key: {} for key in keys}
-    for row in _asked(connection, _MANY, list(found)):
-        event = _event(row[1:])
-        found[event.key][row[0]] = event
+    for seq, *row in rows_of(connection, _MANY, list(found)):
+        event = _event(row)
+        found[event.key][seq] = event
     shops = {} if stores is None else stores
     for shop in {key.shop for key in keys} - shops.keys():
         shops[shop] = store_events(connection, shop)
@@ -315,6 +300,8 @@ def store_events(connection: sqlite3.Connection, shop: str) -> dict[int, Event]:
 
 
 def _in_order(own: dict[int, Event], store: dict[int, Event]) -> list[Event]:
+    if not store and len(own) < 2:
+        return list(own.values())
     both = {**own, **store}
     return [both[seq] for seq in sorted(both, key=lambda seq: (both[seq].at_ms, seq))]
 
@@ -359,17 +346,21 @@ def save_gaps(connection: sqlite3.Connection, gaps: Iterable[Gap], zone: str = "
     )
 
 
-def _row(event: Event, keep_text: bool) -> tuple[Any, ...]:
-    key = event.key
-    head = (event.at_ms, *key, event.id)
-    if isinstance(event, Message):
-        tags = ",".join(event.tags) or None
-        middle = (event.agent, _plain(event.mode), event.bot, _plain(event.evidence), event.rule, event.credential)
-        text = event.text if keep_text else None
-        return (*head, "message", _plain(event.sender), event.customer, *middle, event.customer_type, tags, None, text)
-    kind = "store" if isinstance(event, Store) else type(event).__name__.lower()
+def _row(event: Event, seq: int, delivery: int, zone: str, *, keep_text: bool) -> tuple[Any, ...]:
+    if type(event) is Message:
+        at_ms, key, name, sender, customer, mode, agent, bot, customer_type, text, tags, evidence, credential, rule = (
+            event
+        )
+        return (
+            seq, delivery, at_ms, *key, name, "message", _plain(sender), customer, agent, _plain(mode), bot, _plain(evidence),
+            rule, credential, customer_type, ",".join(tags) or None if tags else None, None, text if keep_text else None,
+            _offset(at_ms // _QUARTER_MS, zone), _chars(text),
+        )  # fmt: skip
     fields = json.dumps(system_fields(event), ensure_ascii=False)
-    return (*head, kind, "system", "", None, None, None, None, None, None, None, None, fields, None)
+    return (
+        seq, delivery, event.at_ms, *event.key, event.id, type(event).__name__.lower(), "system", "", None, None, None, None,
+        None, None, None, None, fields, None, offset_min(event.at_ms, zone), None,
+    )  # fmt: skip
 
 
 def _plain(word: str) -> str:

@@ -371,6 +371,39 @@ def said(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+_HOUR_KEY = "score_set, policy, day, hour, shop, channel, agent"
+
+
+def _counted(prefix: str) -> str:
+    """The statement that adds a round's row to its hour."""
+    counts = [f"{prefix}.status = '{name}'" for name in _COUNTS]
+    group = f"{prefix}.score_set, {prefix}.policy, {prefix}.day, {prefix}.hour, {prefix}.shop, {prefix}.channel"
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in (*_COUNTS, "wait_ms"))
+    return (
+        f"INSERT INTO rate_hours ({_HOUR_KEY}, {', '.join(_COUNTS)}, wait_ms) "
+        f"VALUES ({group}, coalesce({prefix}.agent, ''), {', '.join(counts)}, "
+        f"({prefix}.status IN ('met', 'late')) * coalesce({prefix}.wait_ms, 0)) "
+        f"ON CONFLICT ({_HOUR_KEY}) DO UPDATE SET {added};"
+    )
+
+
+_ROLL_UPS = f"""
+DROP TRIGGER round_rows_insert;
+DROP TRIGGER round_rows_update;
+CREATE TRIGGER round_rows_insert AFTER INSERT ON round_rows BEGIN {_counted("new")} END;
+CREATE TRIGGER round_rows_update AFTER UPDATE ON round_rows WHEN {_MOVED}
+  OR old.hour IS NOT new.hour OR old.day IS NOT new.day
+  BEGIN {_roll_up("old", "-")} {_counted("new")} END;
+"""
+
+
+@schema()
+def roll_ups(db: sqlite_utils.Database) -> None:
+    """A round is added to its hour by one statement; one whose question turns out to be of another hour moves there."""
+    for statement in _statements(_ROLL_UPS):
+        db.execute(statement)
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a log to today's schema; each step is one transaction. Raises sqlite3.Error."""
     schema.apply(sqlite_utils.Database(connection))

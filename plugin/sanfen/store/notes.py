@@ -85,6 +85,10 @@ def applied(
 
     With each delivery the names it explained under which there are events already, in the log or earlier in the batch.
     """
+    if not any(delivery.notes for delivery, _ in batch) and not any(
+        _is_named(connection, channel) for channel in {delivery.channel for delivery, events in batch if events}
+    ):
+        return [(delivery, events, ()) for delivery, events in batch]
     out: list[tuple[Any, Sequence[Event], tuple[Stray, ...]]] = []
     named: dict[str, bool] = {}
     seen: set[Key] = set()
@@ -99,8 +103,7 @@ def applied(
         if events:
             channel = delivery.channel
             if channel not in named:
-                found = connection.execute("SELECT 1 FROM alias_rows WHERE channel = ? LIMIT 1", (channel,)).fetchone()
-                named[channel] = found is not None
+                named[channel] = _is_named(connection, channel)
             if named[channel]:
                 events = [_renamed(connection, event) for event in events]  # noqa: PLW2901  # the same events
         seen.update(event.key for event in events)
@@ -140,6 +143,11 @@ def _target(connection: sqlite3.Connection, channel: str, name: str) -> str | No
     """The conversation another name leads to."""
     row = connection.execute(_TARGET, (channel, name)).fetchone()
     return None if row is None else str(row[0])
+
+
+def _is_named(connection: sqlite3.Connection, channel: str) -> bool:
+    """Whether any conversation of a channel has another name."""
+    return connection.execute("SELECT 1 FROM alias_rows WHERE channel = ? LIMIT 1", (channel,)).fetchone() is not None
 
 
 def _renamed(connection: sqlite3.Connection, event: Event) -> Event:

@@ -8,18 +8,23 @@ the log, sent no more. What reached nobody for sure is passed on to the fallback
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 from sanfen.core.days import NEVER
 from sanfen.core.effects import Escalated
+from sanfen.core.facts import Round
 from sanfen.roster import Target
+from sanfen.store.many import insert_many, placeholders, rows_of
 
 __all__ = [
+    "Asked",
     "Row",
     "Transition",
     "after_refusal",
     "after_unknown",
+    "asked",
     "begin",
     "claim",
     "enqueue",
@@ -111,54 +116,84 @@ _COLUMNS = (
     "o.id, o.round, o.policy, o.ladder, o.step, o.turn, o.kind, o.person, o.due_ms, o.way, o.unknown, o.attempts, "
     "o.condition, o.facts, r.status, r.taken_by, r.rests_ms"
 )
-_INSERT = (
+_INTO = (
     "INSERT INTO outbox (round, policy, ladder, step, turn, kind, wanted, person, due_ms, created_ms, state, next_try_ms, "
-    "done_ms, reason, condition, facts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "done_ms, reason, condition, facts)"
+)
+_ONCE = "ON CONFLICT DO NOTHING"
+_ONE = f"{_INTO} VALUES {placeholders(16, 1)} {_ONCE}"
+_ASKED = (
+    "WITH asked (shop, channel, id) AS (VALUES {asked}) SELECT asked.shop, asked.channel, asked.id, text "
+    "FROM asked CROSS JOIN events e ON e.shop = asked.shop AND e.channel = asked.channel AND e.id = asked.id"
 )
 
 
-def enqueue(
-    connection: sqlite3.Connection, effect: Escalated, policy: str, targets: Sequence[Target], now_ms: int
-) -> int:
-    """Put what a step asks for in the outbox; what is there already stays as it is. Returns how many rows wait anew.
+class Asked(NamedTuple):
+    """What a step asks for, as things stood when it was due. ``opening``: the shop, channel and id of its question."""
+
+    opening: tuple[str, str, str]
+    facts: str
+    rows: list[tuple[Any, ...]]  # each of them without the facts
+
+
+def asked(effect: Escalated, policy: str, targets: Sequence[Target], now_ms: int) -> Asked:
+    """What a step asks for: a row for everybody who is to be told, and one for whom it is to be given to.
 
     Somebody who is skipped has a row that says why; where nobody is left, those rows have failed.
     """
-    nobody = bool(targets) and all(target.skipped for target in targets)
-    new = 0
-    facts = _facts(connection, effect)
-    head = (effect.round.id, policy, effect.ladder, effect.step, effect.turn)
-    for target in targets:
-        state = "waiting" if target.skipped is None else "failed" if nobody else "inhibited"
-        done_ms = None if target.skipped is None else now_ms
-        tail = (effect.at_ms, now_ms, state, now_ms, done_ms, target.skipped, effect.condition, facts)
-        added = connection.execute(_INSERT, (*head, "notify", target.wanted, target.person, *tail)).rowcount
-        new += added if target.skipped is None else 0
-    if effect.reassign is not None:
-        tail = (effect.at_ms, now_ms, "waiting", now_ms, None, None, effect.condition, facts)
-        new += connection.execute(_INSERT, (*head, "reassign", effect.reassign, effect.reassign, *tail)).rowcount
-    return new
-
-
-def _facts(connection: sqlite3.Connection, effect: Escalated) -> str:
     one = effect.round
-    asked = connection.execute(
-        "SELECT text FROM events WHERE shop = ? AND channel = ? AND id = ?",
-        (one.key.shop, one.key.channel, one.opening_id),
-    ).fetchone()
-    facts = {
-        "shop": one.key.shop,
-        "channel": one.key.channel,
-        "conversation": one.key.conversation,
-        "customer": one.customer,
-        "agent": one.agent,
-        "tags": [tag for tag in one.session.tags if ":" not in tag],
-        "opened_ms": one.opened_ms,
-        "clock_ms": one.clock_ms,
-        "due_ms": None if one.due_ms >= NEVER else one.due_ms,
-        "question": asked[0] if asked else None,
-    }
-    return json.dumps(facts, ensure_ascii=False)
+    head = (one.id, policy, effect.ladder, effect.step, effect.turn)
+    due = (effect.at_ms, now_ms)
+    rows: list[tuple[Any, ...]] = []
+    for person, wanted, skipped in targets:
+        if skipped is None:
+            state, done_ms = "waiting", None
+        else:
+            state, done_ms = "failed" if all(target.skipped for target in targets) else "inhibited", now_ms
+        tail = (state, now_ms, done_ms, skipped, effect.condition)
+        rows.append((*head, "notify", wanted, person, *due, *tail))
+    if effect.reassign is not None:
+        tail = ("waiting", now_ms, None, None, effect.condition)
+        rows.append((*head, "reassign", effect.reassign, effect.reassign, *due, *tail))
+    return Asked((one.key.shop, one.key.channel, one.opening_id), _facts(one), rows)
+
+
+def enqueue(
+    connection: sqlite3.Connection, steps: Sequence[Asked], known: Mapping[tuple[str, str, str], str | None] = {}
+) -> int:
+    """Put what steps ask for in the outbox; what is there already stays as it is. Returns how many rows wait anew.
+
+    Their questions are journaled already. ``known``: what some of them say there.
+    """
+    texts = dict(known)
+    openings = [step.opening for step in steps if step.opening not in known]
+    for shop, channel, name, text in rows_of(connection, _ASKED, openings):
+        texts[shop, channel, name] = text
+    rows = [
+        (*row, facts)
+        for opening, unasked, found in steps
+        for facts in (f'{unasked}, "question": {_json(texts.get(opening))}}}',)
+        for row in found
+    ]
+    before = connection.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()
+    insert_many(connection, _INTO, rows, _ONCE)
+    waiting = connection.execute("SELECT count(*) FROM outbox WHERE id > ? AND state = 'waiting'", before).fetchone()
+    return int(waiting[0])
+
+
+def _facts(one: Round) -> str:
+    """A JSON object without its end, where the question will stand."""
+    tags = ", ".join(encode_basestring(tag) for tag in one.session.tags if ":" not in tag)
+    return (
+        f'{{"shop": {encode_basestring(one.key.shop)}, "channel": {encode_basestring(one.key.channel)}, '
+        f'"conversation": {encode_basestring(one.key.conversation)}, "customer": {encode_basestring(one.customer)}, '
+        f'"agent": {_json(one.agent)}, "tags": [{tags}], "opened_ms": {one.opened_ms}, "clock_ms": {one.clock_ms}, '
+        f'"due_ms": {"null" if one.due_ms >= NEVER else one.due_ms}'
+    )
+
+
+def _json(text: str | None) -> str:
+    return "null" if text is None else encode_basestring(text)
 
 
 def claim(
@@ -243,7 +278,7 @@ def pass_on(connection: sqlite3.Connection, rows: Iterable[Row], people: Iterabl
         head = (row.round, row.policy, row.ladder, row.step, row.turn)
         tail = (row.due_ms, now_ms, "waiting", now_ms, None, f"for {row.person}", None, facts)
         for person in people:
-            new += connection.execute(_INSERT, (*head, "notify", "fallback", person, *tail)).rowcount
+            new += connection.execute(_ONE, (*head, "notify", "fallback", person, *tail)).rowcount
     return new
 
 

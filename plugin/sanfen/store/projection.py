@@ -1,8 +1,9 @@
 """Rounds and verdicts as rows: derived from the journal, committed with the event that changed them."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ from sanfen.core.facts import Round
 from sanfen.core.plan import Plan
 from sanfen.core.policy import Policy
 from sanfen.core.score import Score, mark
-from sanfen.store.many import insert_many, placeholders
+from sanfen.store.many import insert_many, parts, placeholders
 from sanfen.wire import instant_text
 
 __all__ = [
@@ -32,7 +33,7 @@ __all__ = [
     "replace_conversation",
     "round_row",
     "save",
-    "save_round",
+    "save_moved",
     "waiting",
 ]
 
@@ -62,17 +63,25 @@ _NAMES = (
     "taken_by", "rests_ms",
 )  # fmt: skip
 _ROUNDS = f"INSERT INTO round_rows ({', '.join(_NAMES)})"
-_ROUND_AGAIN = "ON CONFLICT (score_set, policy, id) DO UPDATE SET " + ", ".join(
-    f"{name} = excluded.{name}" for name in _NAMES[3:]
+# What a question that is asked stays as, unless its conversation is folded again: its indexes need not be written then.
+_FIXED = frozenset((*_NAMES[:9], "opened_ms", "session_ms", "day", "hour", "opened"))
+
+
+def _again(names: Iterable[str]) -> str:
+    changed = ", ".join(f"{name} = excluded.{name}" for name in names)
+    return f"ON CONFLICT (score_set, policy, id) DO UPDATE SET {changed}"
+
+
+_ALL_AGAIN = _again(_NAMES[3:])
+_GONE_ON = _again(name for name in _NAMES if name not in _FIXED)
+_MOVES = ("status", "reason", "because", "evidence", "next_ms", "step", "mark", "rests_ms")  # by time alone
+_MOVED = (
+    f"UPDATE round_rows SET {', '.join(f'{name} = column{place}' for place, name in enumerate(_MOVES, 3))} "
+    "FROM (VALUES {rows}) WHERE score_set = ? AND round_rows.policy = column1 AND round_rows.id = column2"
 )
-_UPSERT = f"{_ROUNDS} VALUES {placeholders(len(_NAMES), 1)} {_ROUND_AGAIN}"
+_UPSERT = f"{_ROUNDS} VALUES {placeholders(len(_NAMES), 1)} {_ALL_AGAIN}"
 _VERDICTS = "INSERT INTO verdicts (score_set, policy, shop, channel, event, valid, effect, reason)"
 _VERDICT_AGAIN = "ON CONFLICT DO UPDATE SET valid = excluded.valid, effect = excluded.effect, reason = excluded.reason"
-
-
-def save_round(connection: sqlite3.Connection, score_set: str, one: Round, score: Score, plan: Plan) -> None:
-    """Insert or replace a round's row."""
-    connection.execute(_UPSERT, round_row(score_set, one, score, plan))
 
 
 def save(
@@ -81,9 +90,21 @@ def save(
     rounds: Iterable[tuple[Round, Score, Plan]],
     verdicts: Iterable[tuple[Policy, Judged]] = (),
 ) -> None:
-    """Insert or replace rounds, and what policies made of replies."""
-    insert_many(connection, _ROUNDS, [round_row(score_set, *one) for one in rounds], _ROUND_AGAIN)
+    """Rounds that are new or went on, and what policies made of replies."""
+    insert_many(connection, _ROUNDS, [round_row(score_set, *one) for one in rounds], _GONE_ON)
     insert_many(connection, _VERDICTS, [_verdict_row(score_set, *one) for one in verdicts], _VERDICT_AGAIN)
+
+
+def save_moved(connection: sqlite3.Connection, score_set: str, rounds: Sequence[tuple[Round, Score, Plan]]) -> None:
+    """Rounds to which nothing has happened but that time has passed."""
+    rows = [_moved_row(*one) for one in rounds]
+    known = 0
+    for part, count in parts(rows):
+        values = list(chain.from_iterable(part)) + [None] * (len(rows[0]) * (count - len(part)))
+        statement = _MOVED.format(rows=placeholders(len(rows[0]), count))
+        known += connection.execute(statement, [*values, score_set]).rowcount
+    if known < len(rows):  # one has no row yet: it was opened before there was its policy
+        save(connection, score_set, rounds)
 
 
 def bulk_save(
@@ -93,13 +114,10 @@ def bulk_save(
     rounds: Iterable[tuple[Round, Score]],
     verdicts: Iterable[Judged] = (),
 ) -> None:
-    """Save many rounds and verdicts of one policy."""
-    save(
-        connection,
-        score_set,
-        ((one, score, plan) for one, score in rounds),
-        ((plan.policy, judged) for judged in verdicts),
-    )
+    """Insert or replace many rounds of one policy, and what it made of replies."""
+    insert_many(connection, _ROUNDS, [round_row(score_set, *one, plan) for one in rounds], _ALL_AGAIN)
+    said = [_verdict_row(score_set, plan.policy, judged) for judged in verdicts]
+    insert_many(connection, _VERDICTS, said, _VERDICT_AGAIN)
 
 
 def waiting(connection: sqlite3.Connection, score_set: str, policy: str, key: Key) -> frozenset[str]:
@@ -223,42 +241,47 @@ def drift(connection: sqlite3.Connection) -> int:
 
 def round_row(score_set: str, one: Round, score: Score, plan: Plan) -> tuple[Any, ...]:
     """A round as the columns of its row."""
-    policy, zone, key = plan.policy, _zone(plan.policy.tz), one.key
-    final = one.closed_ms is not None or one.transferred_id is not None or one.settled_ms is not None
-    next_ms = NEVER if final else next_due(one, plan)
-    opened = instant_text(one.opened_ms, zone) or ""
-    reason = score.public_reason
+    policy, (outcome, reason, evidence) = plan.policy, score
+    zone, opened_ms, closed_ms = _zone(policy.tz), one.opened_ms, one.closed_ms
+    clock_ms = one.clock_ms if one.clock_ms < NEVER else None
+    due_ms = one.due_ms if one.due_ms < NEVER else None
+    opened = instant_text(opened_ms, zone) or ""
+    because = str(reason)
     return (
-        score_set, policy.id, one.id, policy.version, *key, one.customer, one.customer_type, one.agent, one.opened_ms,
-        _known(one.clock_ms), _known(one.due_ms), one.closed_ms, one.wait_ms, score.outcome.value, reason and reason.value,
-        score.reason.value, _texts(score.evidence), one.messages, one.session.opened_ms, one.date,
-        int(opened[11:13]), opened, instant_text(_known(one.due_ms), zone), instant_text(one.closed_ms, zone),
-        _known(next_ms), one.step, mark(one, score.outcome, policy), one.taken_by, one.rests_ms or None,
+        score_set, policy.id, one.id, policy.version, *one.key, one.customer, one.customer_type, one.agent, opened_ms,
+        clock_ms, due_ms, closed_ms, one.wait_ms, str(outcome), None if reason.plain else because, because,
+        _texts(evidence), one.messages, one.session.opened_ms, one.date, int(opened[11:13]), opened,
+        due_ms and instant_text(due_ms, zone), closed_ms and instant_text(closed_ms, zone), _next_ms(one, plan), one.step,
+        mark(one, outcome, policy), one.taken_by, one.rests_ms or None,
     )  # fmt: skip
 
 
-def _verdict_row(score_set: str, policy: Policy, judged: Judged) -> tuple[Any, ...]:
-    message, verdict = judged
-    key = message.key
+def _moved_row(one: Round, score: Score, plan: Plan) -> tuple[Any, ...]:
+    """A round's names, and what of its row time can change."""
+    policy, (outcome, reason, evidence) = plan.policy, score
+    because = str(reason)
     return (
-        score_set,
-        policy.id,
-        key.shop,
-        key.channel,
-        message.id,
-        verdict.valid,
-        verdict.effect,
-        verdict.reason.value,
-    )
+        policy.id, one.id, str(outcome), None if reason.plain else because, because, _texts(evidence), _next_ms(one, plan),
+        one.step, mark(one, outcome, policy), one.rests_ms or None,
+    )  # fmt: skip
+
+
+def _next_ms(one: Round, plan: Plan) -> int | None:
+    """When something about a round is due; None: nothing, or it is final."""
+    if one.closed_ms is not None or one.transferred_id is not None or one.settled_ms is not None:
+        return None
+    next_ms = next_due(one, plan)
+    return next_ms if next_ms < NEVER else None
+
+
+def _verdict_row(score_set: str, policy: Policy, judged: Judged) -> tuple[Any, ...]:
+    (_, key, name, *_), (effect, reason) = judged
+    return (score_set, policy.id, key[0], key[1], name, effect == "answers", effect, str(reason))
 
 
 def _texts(texts: Iterable[str]) -> str:
     """A JSON array; an encoder made for each of them would cost more than the rest of the row."""
     return f"[{', '.join(map(encode_basestring, texts))}]"
-
-
-def _known(at_ms: int) -> int | None:
-    return None if at_ms >= NEVER else at_ms
 
 
 @lru_cache(maxsize=64)
