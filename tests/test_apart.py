@@ -17,8 +17,9 @@ from sanfen.notify import ways
 from sanfen.notify.worker import Worker
 from sanfen.plugins import Plugins
 from sanfen.store.db import Database
+from sanfen.testing import notice
 
-NOTICE = Notice("n", "r", "s", "ch", "c", "tb**34", None, "l", 0, "lead", 0, None, 0, None, "title", "text")
+NOTICE = notice()
 FREE = threading.Event()
 
 

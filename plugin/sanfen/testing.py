@@ -1,14 +1,16 @@
-"""Published for the authors of adapters: a clock that tests move, and short ways to write events.
+"""Published for the authors of adapters: a clock that tests move, and short ways to write events and notices.
 
 Nothing here is used by the running service.
 """
 
 import asyncio
 import heapq
+from typing import Any
 
+from sanfen.abc import Notice
 from sanfen.core.events import Key, Message, Mode
 
-__all__ = ["FakeClock", "ask", "reply"]
+__all__ = ["FakeClock", "ask", "notice", "reply"]
 
 
 class FakeClock:
@@ -68,3 +70,15 @@ def reply(
     return Message(
         at_ms, key, f"m{customer}{at_ms}", "merchant", customer, mode=mode, agent=agent, bot=bot, evidence="field"
     )
+
+
+def notice(**facts: Any) -> Notice:
+    """What the lead is told of one customer; ``facts``: fields that are otherwise."""
+    usual = Notice(
+        "r1.default.0.7", "r1", "flagship", "desk", "c", "tb**34", None, "default", 0, "lead", _OPENED_MS, _OPENED_MS + 180_000,
+        90_000, None, "title", "text",
+    )  # fmt: skip
+    return usual._replace(**facts)
+
+
+_OPENED_MS = 1_673_056_800_000

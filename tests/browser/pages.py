@@ -59,7 +59,7 @@ async def violations(page: Page) -> list[Any]:
     """What axe finds of WCAG 2.1 A and AA on the page as it stands."""
     await page.evaluate(AXE)
     found = await page.evaluate("() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")
-    assert len(found["passes"]) > 8  # it did look
+    assert len(found["passes"]) > 5  # it did look
     return [
         (one["id"], node["target"], node["failureSummary"]) for one in found["violations"] for node in one["nodes"][:3]
     ]

@@ -6,18 +6,16 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.robots import Robot, Robots
 
-from sanfen.abc import DeliveryError, Notice, Notifier
+from sanfen.abc import DeliveryError, Notifier
 from sanfen.errors import ConfigError
 from sanfen.outbound import Guard
 from sanfen.plugins import Plugins, pick
+from sanfen.testing import notice
 from sanfen_adapters import manifests
 
 PLUGINS = Plugins()
 KINDS = sorted({kind.name: kind for kind in PLUGINS.ways.values()}.items())
-NOTICE = Notice(
-    "r.l.0.1", "r", "shop", "desk", "c", "tb**34", None, "l", 0, "lead", 0, None, 90_000, None, "title", "text",
-    "http://board.example/1",
-)  # fmt: skip
+NOTICE = notice(url="http://board.example/1")
 HOSTILE = NOTICE._replace(
     title="\ud800\x00\x1b[31m",
     text="a\r\nb\u202e" + "等" * 50_000,

@@ -12,9 +12,10 @@ from sanfen.abc import DeliveryError, Notice, Notifier
 from sanfen.config.settings import Secret, Way
 from sanfen.notify.ways import send, shown_way
 from sanfen.store.db import Database
+from sanfen.testing import notice
 
 KINDS = ["dingtalk", "feishu", "lark", "wecombot"]
-NOTICE = Notice("n", "r", "s", "ch", "c", "tb**34", None, "l", 0, "lead", 0, None, 0, None, "title", "text")
+NOTICE = notice()
 
 
 @pytest.fixture
