@@ -125,7 +125,7 @@ class Sanfen:
         self.spawn()
         assert self.process is not None
         async with aiohttp.ClientSession() as client:
-            for _ in range(200):
+            for _ in range(1200):
                 assert self.process.poll() is None, self.log
                 try:
                     async with client.get(f"{self.board}/readyz") as answer:
