@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.cli.command import Sanfen, serving
 
+from sanfen.config.load import load
 from sanfen.store.opening import open_reader
 
 
@@ -44,7 +45,7 @@ def test_a_chat_by_hand(sanfen: Sanfen, shop: Path) -> None:
     assert "→  pending" in auto.out
     assert "valid" in person.out
     assert "→  met" in person.out
-    assert [(one["kind"], one["valid"]) for one in lines] == [
+    assert [(one["what"], one["valid"]) for one in lines] == [
         ("ask", None), ("ask", None), ("reply", False), ("met", True),
     ]  # fmt: skip
     assert len({one["round"] for one in lines}) == 1
@@ -59,6 +60,46 @@ def test_the_tail_is_narrowed(sanfen: Sanfen, shop: Path) -> None:
     assert "在吗" not in only.out
     assert len(only.out.splitlines()) == 1
     assert other.out == ""
+
+
+def test_a_service_elsewhere_is_asked_by_its_address_and_a_token(
+    sanfen: Sanfen, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No configuration, no log at hand: only what its API gives, to whoever proves who they are."""
+    token = "0123456789abcdef0123456789ABCDEF0123456789abcdef"  # of this test
+    with config.open("a", encoding="utf-8") as file:
+        file.write(f"admin: {{token: {token}}}\n")
+    with serving(config):
+        settings = load(config, {}).settings
+        url = f"http://127.0.0.1:{settings.listen.board_port}"
+        sanfen("say", "在吗", "-c", config)
+        monkeypatch.chdir(tmp_path.parent)
+        refused = sanfen("tail", "--url", url, "--for", "100ms")
+        monkeypatch.setenv("SANFEN_TOKEN", token)
+        told = sanfen("tail", "--url", url, "--since", "1h", "--for", "100ms", "--compact")
+        added = sanfen("quiet", "add", "--url", url, "--for", "1h", "--why", "test")
+        listed = sanfen("quiet", "list", "--url", url, "--json")
+        traffic = sanfen("tail", "--url", f"http://127.0.0.1:{settings.listen.hooks_port}")
+
+    assert (refused.code, refused.out) == (2, "")
+    assert "a token is needed" in refused.err
+    assert "opened" in told.out
+    assert (added.code, [one["why"] for one in listed.json]) == (0, ["test"])
+    assert traffic.code == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("board.example.com", "--url: this is no web address"),
+        ("https://me@board.example.com", "a user name stands in the address"),
+    ],
+)
+def test_an_address_that_is_none(sanfen: Sanfen, url: str, words: str) -> None:
+    done = sanfen("tail", "--url", url)
+
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err
 
 
 def test_a_question_that_counts_nowhere_says_why(sanfen: Sanfen, config: Path) -> None:

@@ -10,7 +10,8 @@ VERBS: dict[str, str] = {
     "serve": "转发、判断、提醒、计分，直到停止（Ctrl-C 或 SIGTERM）。SIGHUP 重新读取配置。",
     "say": "发一条消息，看结果：开始了哪一轮，或回复算不算数。\n\n"
     "消息带签名从渠道自己的入口进入，并转发给后面的工作流；无法代渠道写消息时，走 /events。没有服务时退出码为 3。",
-    "tail": "一行一件事：提问、回复算不算数、通知、结果。没有服务时退出码为 3。",
+    "tail": "一行一件事：提问、回复算不算数、通知、结果。\n\n"
+    "通过服务的 API 读取，因此在哪里都能用：--url https://board.example.com。没有服务时退出码为 3。",
     "check": "找出配置里的所有错误，检查记录文件是否损坏。退出码 0：没有问题；1：有；2：文件读不了。",
     "doctor": "检查配置、服务、时钟、磁盘、记录、时限、节假日、转发目标和通知方式。\n\n"
     "不会给任何人发消息；要试发用 sanfen notify 名字。有必须处理的问题时退出码为 1。",
@@ -57,6 +58,7 @@ OPTIONS: dict[str, str] = {
     "Show where an unexpected error comes from.": "显示意外错误的来源。",
     "Language of what is said (default: LANG).": "语言（默认按 LANG）。",
     "The configuration file (or SANFEN_CONFIG).": "配置文件（或 SANFEN_CONFIG）。",
+    "The board of a service elsewhere (or SANFEN_URL); its token: SANFEN_TOKEN.": "别处服务的看板地址（或 SANFEN_URL）；令牌放在 SANFEN_TOKEN。",
     "The configuration of the running service (or SANFEN_CONFIG).": "运行中的服务的配置（或 SANFEN_CONFIG）。",
     "Print JSON.": "输出 JSON。",
     "Print CSV.": "输出 CSV。",

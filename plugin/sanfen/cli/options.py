@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["LANG", "coloured", "configuration", "listed", "reset", "running", "spoken"]
+__all__ = ["LANG", "anywhere", "coloured", "configuration", "listed", "reset", "running", "spoken"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,6 +26,13 @@ def running(command: F) -> F:
     return configuration("The configuration of the running service (or SANFEN_CONFIG).", required=False)(command)
 
 
+def anywhere(command: F) -> F:
+    """The options ``-c`` and ``--url`` of a verb that asks a running service, here or elsewhere."""
+    address = click.option("--url", metavar="URL", envvar="SANFEN_URL", help=_ELSEWHERE)
+    return running(address(command))
+
+
+_ELSEWHERE = "The board of a service elsewhere (or SANFEN_URL); its token: SANFEN_TOKEN."
 _LANGUAGE: ContextVar[str | None] = ContextVar("language", default=None)
 
 

@@ -10,22 +10,21 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from sanfen.cli.options import coloured, listed, running, spoken
+from sanfen.cli.options import anywhere, coloured, listed, spoken
 from sanfen.cli.tables import clock, fit, pad
+from sanfen.store.happenings import WHAT, Unsaid
 
 __all__ = ["command", "line", "say"]
 
-_KINDS = ("ask", "reply", "escalate", "met", "late", "missed", "excluded")
 _LOOK_S = 0.25
-_ASK_S = 1.0
 _WHO, _TEXT = 8, 24  # columns of a terminal
 _MARKS = {"ask": "●", "reply": " ", "escalate": "▲", "met": "○", "late": "✕", "missed": "✕", "excluded": "–"}
 _COLOURS = {"▲": "yellow", "✕": "red"}
 
 
 @click.command("tail")
-@running
-@listed("--only", _KINDS, "Only these: ask, reply, escalate, met, late, missed, excluded.")
+@anywhere
+@listed("--only", WHAT, "Only these: ask, reply, escalate, met, late, missed, excluded.")
 @click.option("--agent", help="Only this agent.")
 @click.option("--compact", is_flag=True, help="One short line each, without what was said.")
 @click.option("--since", metavar="10m|TIME", help="Begin with what happened since then.")
@@ -33,6 +32,7 @@ _COLOURS = {"▲": "yellow", "✕": "red"}
 @click.option("--nl", is_flag=True, help="Print one JSON object a line.")
 def command(
     config: Path | None,
+    url: str | None,
     only: tuple[str, ...],
     agent: str | None,
     compact: bool,
@@ -42,33 +42,30 @@ def command(
 ) -> None:
     """Questions, replies and whether they count, who is told, outcomes, as they are written to the log.
 
-    The service is asked whether it is there; what happens is read from its log, so this runs on the same machine. Exit 3 if no
-    service answers.
+    It asks the service's API, so this runs anywhere: --url https://board.example.com. Exit 3 if no service answers.
     """
-    from sanfen.cli.asking import asked, duration_of, since_of  # noqa: PLC0415  # loaded only for this verb
-    from sanfen.cli.server import server  # noqa: PLC0415
-    from sanfen.store.happenings import Happenings  # noqa: PLC0415
+    from sanfen.cli.asking import duration_of, since_of  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.cli.server import board  # noqa: PLC0415
 
-    service = server(config)
-    now, language, zone = service.ask("/api/v1/now"), spoken(), ZoneInfo(service.settings.shop.timezone)
-    began_ms = None if since is None else since_of(since, zone.key)
+    service = board(config, url)
+    language, zone = spoken(), ZoneInfo(service.ask("/api/v1/now")["timezone"])
+    where = {} if since is None else {"since_ms": str(since_of(since, zone.key))}
     end = None if lasts is None else time.monotonic() + duration_of(lasts, "--for") / 1000
-    with asked(service.settings.storage) as connection:
-        happenings = Happenings(connection, now["policy"], began_ms)
-        asked_at = time.monotonic()
-        while end is None or time.monotonic() < end:
-            for one in happenings.new(now["now_ms"]):
-                if (not only or one["kind"] in only) and agent in (None, one["agent"]):
-                    say(json.dumps(one, ensure_ascii=False) if nl else line(one, zone, language, compact=compact), one)
-            time.sleep(_LOOK_S)
-            if time.monotonic() - asked_at > _ASK_S:
-                asked_at = time.monotonic()
-                now = service.ask("/api/v1/now")
+    unsaid = Unsaid()
+    while True:
+        found = service.ask("/api/v1/happenings", **where)
+        for one in unsaid.of(found["happenings"]):
+            if (not only or one["what"] in only) and agent in (None, one["agent"]):
+                say(json.dumps(one, ensure_ascii=False) if nl else line(one, zone, language, compact=compact), one)
+        if end is not None and time.monotonic() >= end:
+            break
+        where = {"cursor": found["next"]}
+        time.sleep(_LOOK_S)
 
 
 def say(text: str, one: Mapping[str, Any]) -> None:
     """Print a line at once; on a terminal what is urgent is coloured."""
-    colour = _COLOURS.get(_MARKS[one["kind"]]) if coloured() else None
+    colour = _COLOURS.get(_MARKS[one["what"]]) if coloured() else None
     click.echo(click.style(text, fg=colour) if colour else text)
     sys.stdout.flush()
 
@@ -79,17 +76,17 @@ def line(one: Mapping[str, Any], zone: ZoneInfo, language: str, *, compact: bool
     from sanfen.wire import instant_text  # noqa: PLC0415
 
     at = (instant_text(one["at_ms"], zone) or "")[11:19]
-    mark, name = _MARKS[one["kind"]], one["round"] or ""
-    if one["kind"] == "escalate":
-        step = clock(one["step_ms"]) if one["step_ms"] is not None else ""
+    mark, name = _MARKS[one["what"]], one["round"] or ""
+    if one["what"] == "escalate":
+        step = clock(one["step_after_ms"]) if one["step_after_ms"] is not None else ""
         word = t(
             f"tail_{one['result']}", language, seconds=f"{(one['took_ms'] or 0) / 1000:.1f}", answer=one["answer"] or ""
         )
         return f"{at} {mark} {name:<13} {step:>5} {one['customer']} → {one['person']}  {one['way']}  {word}".rstrip()
-    if one["kind"] in ("missed", "excluded"):
-        word, held = t(f"outcome_{one['kind']}", language), one["agent"] or ""
+    if one["what"] in ("missed", "excluded"):
+        word, held = t(f"outcome_{one['what']}", language), one["agent"] or ""
         return f"{at} {mark} {name:<13} {pad(one['customer'], _WHO)} {held}  {word} {one['reason'] or ''}".rstrip()
-    who = one["customer"] if one["kind"] == "ask" else one["agent"] or ""
+    who = one["customer"] if one["what"] == "ask" else one["agent"] or ""
     text = "" if compact else pad(fit(" ".join((one["text"] or "").split()), _TEXT), _TEXT)
     return f"{at} {mark} {name:<13} {pad(fit(who, _WHO), _WHO)} {text} {_verdict(one, language)}".rstrip()
 
@@ -98,10 +95,10 @@ def _verdict(one: Mapping[str, Any], language: str) -> str:
     from sanfen.catalogue import t  # noqa: PLC0415
     from sanfen.core.reasons import Reason, sentence  # noqa: PLC0415
 
-    if one["kind"] == "ask":
+    if one["what"] == "ask":
         return t("tail_opened", language) if one["opens"] else ""
     if one["wait_ms"] is not None:
-        return f"{clock(one['wait_ms'])} {t('outcome_' + one['kind'], language)}"
+        return f"{clock(one['wait_ms'])} {t('outcome_' + one['what'], language)}"
     word = t("verdict_valid" if one["valid"] else "verdict_invalid", language)
     why = one["rule"] or (sentence(Reason(one["reason"]), language) if one["reason"] else "")
     return f"{word} {why}"

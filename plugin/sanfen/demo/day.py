@@ -20,7 +20,7 @@ from sanfen.demo.clock import FastClock
 from sanfen.demo.history import fill
 from sanfen.demo.people import People
 from sanfen.store.db import Database
-from sanfen.store.happenings import Happenings
+from sanfen.store.happenings import Unsaid, happenings, mark_at
 from sanfen.store.opening import open_reader
 
 __all__ = ["ZONE", "Demo", "Options", "Voice"]
@@ -140,9 +140,10 @@ class Demo:
     async def _watch(self, policy: str, clock: FastClock) -> None:
         """Tell what happens, as anybody could read it from the log."""
         with closing(open_reader(self.database)) as connection:
-            happenings = Happenings(connection, policy)
+            mark, unsaid = mark_at(connection, None), Unsaid()
             while True:
-                for one in happenings.new(clock.now_ms()):
+                found, mark = happenings(connection, policy, mark, clock.now_ms())
+                for one in unsaid.of(found):
                     self._voice.happened(one)
                 await asyncio.sleep(_LOOK_S)
 

@@ -17,6 +17,7 @@ from sanfen.config import presets
 from sanfen.core.policy import Ladder
 from sanfen.notify.ways import shown_way
 from sanfen.store import explanation, listing, queries, silences, units
+from sanfen.store import happenings as happened
 from sanfen.store.figures import figures
 from sanfen.store.gaps import marked
 from sanfen.store.present import waiting_ids
@@ -24,7 +25,7 @@ from sanfen.store.projection import LIVE
 from sanfen.wire import instant_text
 
 __all__ = [
-    "budget", "compare", "now", "people", "periods", "policies", "policy", "quiet", "rates", "rates_by", "report", "round_", "rules", "view_of",
+    "budget", "compare", "happenings", "now", "people", "periods", "policies", "policy", "quiet", "rates", "rates_by", "report", "round_", "rules", "view_of",
 ]  # fmt: skip
 
 _LADDER = TypeAdapter(Ladder)
@@ -39,6 +40,19 @@ async def now(api: Api, asked: Asked) -> Body:
     found = await api.pages.ask(lambda c: reports.now(c, policy, zone, now_ms, asked.language))
     trouble = api.service.trouble
     return Body(found if trouble is None else found | {"incomplete": True, "trouble": trouble._asdict()})
+
+
+async def happenings(api: Api, asked: Asked) -> Rows:
+    """What happened after a mark."""
+    cursor, since_ms, now_ms = asked.values["cursor"], asked.values["since_ms"], api.clock.now_ms()
+    mark = None if cursor is None else happened.mark_of(cursor)
+
+    def ask(connection: sqlite3.Connection) -> tuple[list[dict[str, Any]], happened.Mark]:
+        begin = mark or happened.mark_at(connection, since_ms)
+        return happened.happenings(connection, api.service.policy, begin, now_ms)
+
+    rows, behind = await api.pages.ask(ask)
+    return Rows(rows, str(behind))
 
 
 def view_of(name: str) -> Handler:

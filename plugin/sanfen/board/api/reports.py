@@ -25,6 +25,7 @@ def now(connection: sqlite3.Connection, policy: str, zone: str, now_ms: int, lan
     return {
         "now_ms": now_ms,
         "clock": local[11:19],
+        "timezone": zone,
         "day": day,
         "policy": policy,
         "counts": counts,

@@ -141,7 +141,7 @@ def _shape(*needed: str, **properties: dict[str, Any]) -> dict[str, Any]:
 _TEXT, _INT, _ANY = schema_of("text"), schema_of("int"), {"type": "object"}
 _LIST = {"type": "array", "items": _ANY}
 _NOW = _shape(
-    now_ms=_INT, clock=_TEXT, day=_TEXT, policy=_TEXT, counts=_shape(**dict.fromkeys(_OUTCOMES, _INT)), rate=schema_of("number?"),
+    now_ms=_INT, clock=_TEXT, timezone=_TEXT, day=_TEXT, policy=_TEXT, counts=_shape(**dict.fromkeys(_OUTCOMES, _INT)), rate=schema_of("number?"),
     incomplete=schema_of("flag"), open=_LIST, recent=_LIST, told=_LIST,
 )  # fmt: skip
 _ROUND = _COLUMNS["rounds"].removesuffix(" incomplete")
@@ -165,6 +165,13 @@ def _act(name: str, english: str, chinese: str, *body: Parameter) -> Endpoint:
 _FOR = Parameter("for", ("for how long: 90s, 5m, 2h", "多久：90s、5m、2h"), "duration", least=1)
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/now", questions.now, ("Who waits now, and what the day looks like", "现在谁在等，今天怎么样"), shape=_NOW),
+    Endpoint(
+        "GET", "/happenings", questions.happenings,
+        ("What happens, as it happens: questions, replies and whether they count, notices, ends. Ask again with `next`", "实时动态：提问、回复算不算数、通知、结果；用 next 继续取"),
+        (_SPAN[0], _PAGE[1]), name="happenings", is_paged=True,
+        columns="key what at_ms channel round customer agent text opens valid reason rule wait_ms person:text? way:text? result:text? "
+        "answer took_ms step_after_ms",
+    ),
     _view("rounds"),
     Endpoint(
         "GET", "/rounds/{id}", questions.round_, ("Why a round has its outcome", "一轮为何有此结果"), (_ID, *_text("policy")),
