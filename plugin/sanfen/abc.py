@@ -239,6 +239,13 @@ class ChannelAdapter(ABC):
         """What reads an answer as it is written, by its head (``answer.body`` is empty); None: whole, by ``answered``."""
         return None
 
+    def heard(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> "Sequence[Fact]":
+        """What a whole answer tells, by the tap that would read it while it is written, if there is one. Raises ParseError."""
+        tap = self.tap(request, answer._replace(body=b""), direction)
+        if tap is None:
+            return self.answered(request, answer, direction, received_ms)
+        return [*tap.feed(answer.body, received_ms), *tap.end(received_ms)]
+
     def rewrite(self, request: Request, direction: Direction, here: Here) -> Request | None:  # noqa: ARG002  # as above
         """The request with an address of ours where it names the workflow's or the channel's own; None: as it is.
 

@@ -79,6 +79,30 @@ def test_what_an_answer_tells(sanfen: Sanfen, typed: object, tmp_path: Path) -> 
     assert (row["conversation"], row["id"]) == ("1/12", "9003")
 
 
+def test_what_a_stream_tells(sanfen: Sanfen, typed: object, tmp_path: Path) -> None:
+    """By its tap, as the service reads it while it is written."""
+    stream = tmp_path / "answer.txt"
+    said = '{"event": "message", "message_id": "d1", "conversation_id": "c", "answer": "有货"}'
+    stream.write_text(f'data: {said}\n\ndata: {{"event": "message_end"}}\n\n', encoding="utf-8")
+    typed(b'{"query": "x", "user": "A", "conversation_id": "c"}')  # type: ignore[operator]
+    how = ("--answer", stream, "--answer-type", "text/event-stream")
+    asked, answered = sanfen("adapters", "check", "botengine", *how, "--json").json
+
+    assert (asked["what"], answered["id"], answered["text"], answered["mode"]) == ("customer", "d1", "有货", "bot")
+
+
+def test_an_answer_of_another_status(sanfen: Sanfen, typed: object, tmp_path: Path) -> None:
+    answer = tmp_path / "answer.json"
+    answer.write_text('{"sid": "SM2", "to": "+1", "from": "+2", "body": "x"}', encoding="utf-8")
+    path = ("--out", "--path", "/2010-04-01/Accounts/AC1/Messages.json", "--answer", answer, "--json")
+    typed(b"")  # type: ignore[operator]
+    (row,) = sanfen("adapters", "check", "twilio", *path, "--status", "201").json
+    typed(b"")  # type: ignore[operator]
+
+    assert row["id"] == "SM2"
+    assert sanfen("adapters", "check", "twilio", *path).json == []
+
+
 @pytest.mark.parametrize("name", ["Line", "a", "x-y", "../x", "1x"])
 def test_names_that_are_none(sanfen: Sanfen, tmp_path: Path, name: str) -> None:
     assert sanfen("adapters", "new", name, "--into", tmp_path).code == 2

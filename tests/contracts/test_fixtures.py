@@ -89,9 +89,7 @@ def told(adapter: ChannelAdapter, path: Path, facts: dict[str, Any]) -> list[Any
         asked = load(path.with_stem(said["answers"]))
         head = {"content-type": said.get("content_type", "application/json")}
         answer, asking = Answer(200, head, request.body), request_of(asked)
-        tap = adapter.tap(asking, answer._replace(body=b""), asked["direction"])
-        out = list(adapter.answered(asking, answer, asked["direction"], RECEIVED_MS)) if tap is None else []
-        out += [*tap.feed(answer.body, RECEIVED_MS), *tap.end(RECEIVED_MS)] if tap is not None else []
+        out = list(adapter.heard(asking, answer, asked["direction"], RECEIVED_MS))
     elif "pulled" in said:
         out = list(adapter.pulled(Pull(said["pulled"]), Answer(200, {}, request.body), None, RECEIVED_MS).facts)
     else:

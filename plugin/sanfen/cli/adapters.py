@@ -52,6 +52,8 @@ def _facts(kind: Any) -> dict[str, Any]:
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header; may be repeated.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="The adapter's own; may be repeated.")
 @click.option("--answer", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="The HTTP answer's body.")
+@click.option("--answer-type", default="application/json", show_default=True, help="Its content type.")
+@click.option("--status", type=click.IntRange(100, 599), default=200, show_default=True, help="Its status.")
 @formats
 @click.pass_context
 def check(context: click.Context, /, name: str, **given: Any) -> None:
@@ -74,8 +76,9 @@ def check(context: click.Context, /, name: str, **given: Any) -> None:
             click.echo(t("adapters_challenge", language, answer=repr(reply.body.decode("utf-8", "replace"))))
         facts = list(adapter.parse(request, direction, now_ms))
         if given["answer"] is not None:
-            answer = Answer(200, {"content-type": "application/json"}, given["answer"].read_bytes())
-            facts += adapter.answered(request, answer, direction, now_ms)
+            head = {"content-type": given["answer_type"]}
+            answer = Answer(given["status"], head, given["answer"].read_bytes())
+            facts += adapter.heard(request, answer, direction, now_ms)
     except ParseError as error:
         click.echo(t("adapters_unread", language, error=error), err=True)
         context.exit(1)

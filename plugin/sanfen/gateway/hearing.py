@@ -133,14 +133,8 @@ class Hearing:
             if plain is None:
                 return self._unread("an answer whose compression is broken: passed on, not read")
             answer = answer._replace(body=plain)
-        return self._heard(lambda: self._told(wire, answer, direction, received_ms), received_ms)
-
-    def _told(self, wire: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Fact]:
-        """By the tap that would read it while it is written, if there is one for such an answer."""
-        tap = self.adapter.tap(wire, answer._replace(body=b""), direction) if self._taps else None
-        if tap is None:
-            return self.adapter.answered(wire, answer, direction, received_ms)
-        return [*tap.feed(answer.body, received_ms), *tap.end(received_ms)]
+        read = self.adapter.heard if self._taps else self.adapter.answered
+        return self._heard(lambda: read(wire, answer, direction, received_ms), received_ms)
 
     def pull(self, pull: Pull, cursor: str | None, now_ms: int) -> Call | None:
         """The request that fetches the next page. Raises DeliveryError."""
