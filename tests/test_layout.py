@@ -166,6 +166,7 @@ NOT_MIRRORED = {
     "cli/test_questions.py": "the commands that ask a scored log",
     "core/test_golden.py": "worked cases, through the whole core",
     "core/test_transcripts.py": "the specification, through the whole core",
+    "gateway/test_patience.py": "workflows slower than the channel waits, through the gateway",
     "engine/test_again.py": "one message seen on two ways, through ingest",
     "engine/test_corrections.py": "late, recalled and re-tagged messages, and a policy that changed, through ingest",
     "core/test_zones.py": "days, in every zone",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.metadata import entry_points
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import pluggy
 
@@ -13,7 +13,7 @@ from sanfen.apart import Apart
 from sanfen.errors import ConfigError, Phrase
 from sanfen.outbound import Guard
 
-__all__ = ["ChannelFacts", "Plugins", "pick"]
+__all__ = ["ChannelFacts", "Patience", "Plugins", "pick"]
 
 GROUP = "sanfen"
 _OURS = "builtin"
@@ -48,6 +48,13 @@ class ChannelFacts(Protocol):
     @property
     def options(self) -> Mapping[str, Any]:
         """The adapter's own settings."""
+
+
+class Patience(NamedTuple):
+    """How long a channel waits for an answer, and whether only the workflow can give it."""
+
+    deadline_ms: int
+    wants_workflow: bool = True
 
 
 class Plugins:
@@ -86,9 +93,13 @@ class Plugins:
         """The plugins that were found."""
         return sorted(name for name, _ in self._manager.list_name_plugin())
 
-    def deadlines(self) -> dict[str, int]:
-        """How long channels wait for our answer, by adapter, milliseconds; where it is known."""
-        return {name: kind.deadline_ms for name, kind in self.channels.items() if kind.deadline_ms is not None}
+    def deadlines(self) -> dict[str, Patience]:
+        """How long channels wait for our answer, by adapter; where it is known."""
+        return {
+            name: Patience(kind.deadline_ms, kind.ack == "passthrough")
+            for name, kind in self.channels.items()
+            if kind.deadline_ms is not None
+        }
 
     def channel(self, facts: ChannelFacts, shop: str) -> ChannelAdapter:
         """The adapter of a configured channel. Raises ConfigError if no plugin brings it."""

@@ -15,6 +15,7 @@ from sanfen.config.jsonschema import config_schema
 from sanfen.config.load import inspect, inspect_rules, load
 from sanfen.config.settings import Secret
 from sanfen.errors import ConfigError
+from sanfen.plugins import Patience
 
 BAD = sorted((Path(__file__).parent / "bad").glob("*.yaml"))
 CONFIG = Path(__file__).parent.parent.parent / "config"
@@ -220,13 +221,15 @@ def test_a_channel_that_gives_up_first_is_found_by_its_adapter(tmp_path: Path) -
     """What an adapter knows of its channel holds where the file says nothing; a stored delivery has no target to wait for."""
     path = tmp_path / "sanfen.yaml"
     for more, codes in (
-        ("", ["C024", "W112"]),
-        (", ack_within: 500ms", ["W112"]),
-        (", ack_within: 500ms, delivery: store", []),
-        (", deadline: 1m", []),
+        (", adapter: x", ["C024", "W112"]),
+        (", adapter: x, ack_within: 500ms", ["W112"]),
+        (", adapter: x, ack_within: 500ms, delivery: store", []),
+        (", adapter: x, deadline: 1m", []),
+        (", adapter: y", ["C024"]),
+        (", adapter: y, ack_within: 500ms", []),
     ):
-        path.write_text(f"version: 1\nchannels:\n  desk: {{signing: none, adapter: x{more}}}\n", encoding="utf-8")
-        _, findings = inspect(path, {}, deadlines={"x": 1_000})
+        path.write_text(f"version: 1\nchannels:\n  desk: {{signing: none{more}}}\n", encoding="utf-8")
+        _, findings = inspect(path, {}, deadlines={"x": Patience(1_000), "y": Patience(1_000, wants_workflow=False)})
         assert [one.code for one in findings if one.code != "W111"] == codes, more
 
 

@@ -202,6 +202,7 @@ def _channel(name: str, model: ChannelModel, zone: str) -> ChannelSettings:
         timeout_ms=model.timeout,
         ack_budget_ms=model.ack_within,
         delivery=model.delivery,
+        deadline_ms=model.deadline,
         options=MappingProxyType(dict(model.options)),
     )
 

@@ -39,7 +39,7 @@ CODES: dict[str, str] = {
     "W108": "Nobody is there for a part of the hours a ladder is for, and there is no fallback.",
     "W109": "A step gives the conversation away where that is itself a miss.",
     "W110": "A secret written in the file. Write ${NAME} and put it in the environment, or ${file:PATH}.",
-    "W112": "The target may take longer than the channel waits.",
+    "W112": "The target may take longer than the channel waits, and only its answer will do.",
     "W113": "The answers of this channel are messages: its deliveries are passed on at once, whatever delivery: says.",
     "W120": "Only with --online: this machine's clock is off; signatures would be refused, deadlines come at the wrong time.",
     "W111": "Messages are taken without a signature: anybody who reaches the port can write them.",

@@ -21,6 +21,7 @@ from sanfen.config.yaml import Document, read_file
 from sanfen.core.classify import Rule
 from sanfen.core.policy import Policy
 from sanfen.errors import ConfigError, InputError, Phrase, PolicyError, UnreadableError
+from sanfen.plugins import Patience
 
 __all__ = ["Loaded", "inspect", "inspect_rules", "load"]
 
@@ -42,12 +43,12 @@ def load(
     path: Path,
     env: Mapping[str, str] | None = None,
     *,
-    deadlines: Mapping[str, int] | None = None,
+    deadlines: Mapping[str, Patience] | None = None,
     listen: Mapping[str, str] | None = None,
 ) -> Loaded:
     """Load a configuration. ``env``: fills ${NAME}, by default the environment. Raises ConfigError with all mistakes.
 
-    ``deadlines``: how long channels wait for an answer, by adapter, milliseconds. ``listen``: addresses in place of the
+    ``deadlines``: how long channels wait for an answer, by adapter. ``listen``: addresses in place of the
     file's, checked as if they stood in it.
     """
     loaded, findings = inspect(path, env, deadlines=deadlines, listen=listen)
@@ -61,7 +62,7 @@ def inspect(
     path: Path,
     env: Mapping[str, str] | None = None,
     *,
-    deadlines: Mapping[str, int] | None = None,
+    deadlines: Mapping[str, Patience] | None = None,
     listen: Mapping[str, str] | None = None,
 ) -> tuple[Loaded | None, list[Finding]]:
     """Everything that is to be said about a configuration, and the configuration if it can be run."""

@@ -123,7 +123,7 @@ PAGES: dict[str, Page] = {
         "接收没有签名的消息：能连上端口的人都可以伪造。", "channels:\n  desk: {signing: none}\n", "channels: {}\n"
     ),
     "W112": Page(
-        "目标可能比渠道愿意等的更慢。",
+        "目标可能比渠道愿意等的更慢，而渠道只要它的回答。",
         "channels:\n  desk: {signing: none, deadline: 5s}\n",
         "channels:\n  desk: {signing: none, deadline: 5s, timeout: 3s}\n",
     ),

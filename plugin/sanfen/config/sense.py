@@ -13,7 +13,7 @@ from sanfen.config.types import duration_text
 from sanfen.config.yaml import Document
 from sanfen.core.policy import Policy, Target
 from sanfen.errors import ConfigError, ParseError, Phrase
-from sanfen.plugins import Plugins
+from sanfen.plugins import Patience, Plugins
 
 __all__ = ["deadlines", "doubts", "names", "own_target", "uses"]
 
@@ -48,14 +48,16 @@ def doubts(document: Document, config: Config, policies: Sequence[Policy]) -> li
     ]
 
 
-def deadlines(document: Document, config: Config, known: Mapping[str, int]) -> Iterator[Finding]:
-    """Channels that would give up before we answer. ``known``: by adapter, milliseconds."""
+def deadlines(document: Document, config: Config, known: Mapping[str, Patience]) -> Iterator[Finding]:
+    """Channels that would give up before we answer. ``known``: what adapters know, by their names."""
     for name, channel in config.channels.items():
-        deadline_ms = channel.deadline if channel.deadline is not None else known.get(channel.adapter)
+        told = known.get(channel.adapter)
+        deadline_ms = channel.deadline if channel.deadline is not None else told and told.deadline_ms
         if deadline_ms is None:
             continue
+        waits = channel.delivery == "relay" and (told is None or told.wants_workflow)
         for key, value_ms, code in (("ack_within", channel.ack_within, "C024"), ("timeout", channel.timeout, "W112")):
-            if value_ms >= deadline_ms and not (key == "timeout" and channel.delivery != "relay"):
+            if value_ms >= deadline_ms and (waits or key != "timeout"):
                 message = Phrase(
                     "{key} ({duration}) is not below what channel {name!r} waits for an answer",
                     key=key,
@@ -63,7 +65,8 @@ def deadlines(document: Document, config: Config, known: Mapping[str, int]) -> I
                     name=name,
                 )
                 note = Phrase(
-                    "it gives up after {deadline} and sends the same again", deadline=duration_text(deadline_ms)
+                    "it waits no longer than {deadline}, and sends again what nobody took",
+                    deadline=duration_text(deadline_ms),
                 )
                 path = ("channels", name, key) if key in channel.model_fields_set else ("channels", name)
                 yield document.finding(

@@ -93,6 +93,7 @@ class ChannelSettings:
     timeout_ms: int = 10_000
     ack_budget_ms: int = 1_000
     delivery: Literal["relay", "store", "store-repeat"] = "relay"
+    deadline_ms: int | None = None  # how long the channel waits for an answer; None: what the adapter knows of it
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 

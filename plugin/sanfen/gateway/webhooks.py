@@ -2,6 +2,9 @@
 
     body within limits ─► verify on the raw bytes ─► parse ─► hand to the engine ─► forward ─► wait for the commit ─► answer
 
+Where the channel wants no more than that somebody took it (``ack: store``), and the workflow takes longer than the channel
+waits, it is answered when three quarters of its patience are over and the delivery is kept; the workflow is waited for on.
+
 The question is in the engine's queue before the first byte goes on, because a workflow may answer before it is asked
 back. The forward does not wait for the commit; only the sender's answer does, and that no longer than the channel's
 budget. A body that cannot be read is journaled as such and forwarded all the same: whether the chat goes on is not ours
@@ -9,7 +12,9 @@ to say. A sender that cannot prove who it is gets 401, and nothing else happens.
 """
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -37,6 +42,8 @@ from sanfen.store.onward import packed
 
 __all__ = ["Traffic", "answer_receipt"]
 
+_PATIENCE = 0.75  # of what a channel waits for an answer
+
 _log = structlog.get_logger("sanfen.gateway")
 
 
@@ -45,6 +52,7 @@ class _Channel(NamedTuple):
     hearing: Hearing
     routes: dict[Direction, Route | None]
     most_bytes: int
+    patience_s: float | None  # how long its answer may wait for the workflow's; None: as long as that takes
 
 
 class Traffic:
@@ -68,6 +76,7 @@ class Traffic:
         self._is_trusted = trust_of(settings.listen.trusted_proxies)
         self._upstreams: dict[tuple[str, str | None, int | None], Upstream] = {}
         self._channels = {name: self._channel(one, adapters[name]) for name, one in settings.channels.items()}
+        self._late: set[asyncio.Task[_Reached]] = set()
 
     def _channel(self, settings: ChannelSettings, adapter: ChannelAdapter) -> _Channel:
         if settings.signing == "none":
@@ -79,7 +88,9 @@ class Traffic:
         most_bytes = max(self._limits.body_bytes, int(settings.options.get("forward_bytes", 0)))
         here = Here(*(f"{self._base}/{direction}/{quote(settings.name)}" for direction in ("in", "out")))
         hearing = Hearing(adapter, self._directory, self._limits.body_bytes, self._journaling.counters, here)
-        return _Channel(settings, hearing, routes, most_bytes)
+        patience_ms = _PATIENCE * (settings.deadline_ms or getattr(adapter, "deadline_ms", None) or math.inf)
+        waits = patience_ms >= settings.timeout_ms or adapter.ack == "passthrough"  # the target is given up sooner
+        return _Channel(settings, hearing, routes, most_bytes, None if waits else patience_ms / 1000)
 
     def _route(self, settings: ChannelSettings, target: str | None) -> Route | None:
         if not target:
@@ -177,23 +188,16 @@ class Traffic:
         """Pass it on, wait for the commit, answer with the answer."""
         request, channel, route = going.request, going.channel, going.route
         started = asyncio.get_running_loop().time()
-        deadline = started + route.timeout_ms / 1000
         listens = channel.hearing.hears_answers("in" if delivery.direction == "in" else "out")
-        answer: Answer | None = None
-        body: bytes | None = None
-        trouble: UpstreamError | None = None
-        try:
-            sender = None if self._is_trusted(request.remote) else request.remote
-            headers = narrowed(request.raw_headers) if listens else request.raw_headers
-            answer = await route.send(request.method, going.target, headers, going.body, deadline, sender)
-            body = await answer.read(self._limits.buffered_bytes, deadline)
-        except UpstreamError as error:
-            trouble = error
-            self._journaling.counters.add("undelivered", delivery.channel)
-            self._journaling.note(delivery._replace(body=b"", error=f"not delivered: {error.reason}", notes=()))
-        finally:
-            if answer is not None and (body is not None or trouble is not None):
-                answer.release()
+        reaching = self._reach(going, delivery, started + route.timeout_ms / 1000, listens=listens)
+        if channel.patience_s is None or future is None or delivery.direction == "out":
+            answer, body, trouble = await reaching
+        else:
+            task = asyncio.create_task(reaching)
+            if not await self._in_time(task, channel.patience_s, delivery.channel):
+                budget_ms = channel.settings.ack_budget_ms
+                return await answer_receipt(self._journaling, future, delivery.channel, budget_ms)
+            answer, body, trouble = task.result()
         told: asyncio.Future[Receipt] | None = None
         watch: _Watch | None = None
         if listens and answer is not None and trouble is None:
@@ -212,6 +216,45 @@ class Traffic:
         finally:
             if watch is not None:
                 await watch.end()
+
+    async def _reach(self, going: "_Going", delivery: Delivery, deadline: float, *, listens: bool) -> "_Reached":
+        """The target's answer, or why there is none."""
+        request, answer, body, trouble = going.request, None, None, None
+        try:
+            sender = None if self._is_trusted(request.remote) else request.remote
+            headers = narrowed(request.raw_headers) if listens else request.raw_headers
+            answer = await going.route.send(request.method, going.target, headers, going.body, deadline, sender)
+            body = await answer.read(self._limits.buffered_bytes, deadline)
+        except UpstreamError as error:
+            trouble = error
+            self._journaling.counters.add("undelivered", delivery.channel)
+            self._journaling.note(delivery._replace(body=b"", error=f"not delivered: {error.reason}", notes=()))
+        finally:
+            if answer is not None and (body is not None or trouble is not None):
+                answer.release()
+        return _Reached(answer, body, trouble)
+
+    async def _in_time(self, task: "asyncio.Task[_Reached]", patience_s: float, channel: str) -> bool:
+        """Whether the target answers before the channel would give up and send the same again; else it goes on by itself."""
+        try:
+            done, _ = await asyncio.wait({task}, timeout=patience_s)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if not done:
+            self._late.add(task)
+            task.add_done_callback(partial(self._came_late, channel))
+        return bool(done)
+
+    def _came_late(self, channel: str, task: "asyncio.Task[_Reached]") -> None:
+        self._late.discard(task)
+        if task.cancelled() or task.exception() is not None:
+            return
+        answer, body, trouble = task.result()
+        if answer is not None and trouble is None:
+            self._journaling.counters.add("forwarded", channel)
+            if body is None:
+                answer.release()
 
     def _told(
         self, going: "_Going", delivery: Delivery, answer: Answer, body: bytes
@@ -241,6 +284,14 @@ class Traffic:
     async def _commit(self, future: "asyncio.Future[Receipt]", channel: _Channel, started: float) -> None:
         spent_ms = (asyncio.get_running_loop().time() - started) * 1000
         await self._journaling.settle(future, channel.settings.name, channel.settings.ack_budget_ms - spent_ms)
+
+
+class _Reached(NamedTuple):
+    """What became of passing it on. ``body``: None where it is still being written."""
+
+    answer: Answer | None
+    body: bytes | None
+    trouble: UpstreamError | None
 
 
 class _Going(NamedTuple):

@@ -170,7 +170,7 @@ CONFIGURATION: dict[str, str] = {
     "under {policy} a conversation given away unanswered is itself a miss": "按 {policy}，未回复就转出本身就算未答",
     "its holder is told first (30s before, unless a step notifies agent); give it away only as a last step": "会先提醒当前客服（提前 30s，除非已有一步通知 agent）；转派只作最后一步",
     "{key} ({duration}) is not below what channel {name!r} waits for an answer": "{key}（{duration}）不短于渠道 {name!r} 愿意等的时间",
-    "it gives up after {deadline} and sends the same again": "它在 {deadline} 后放弃并重发",
+    "it waits no longer than {deadline}, and sends again what nobody took": "它最多等 {deadline}，没人接收的会重发",
     "write less, or give the channel's deadline:": "写短一些，或写明渠道的 deadline:",
     "the workflow's answer is a message on channel {name!r}: it cannot be answered before": "渠道 {name!r} 上工作流的回答就是消息：不能先行回答",
     "write delivery: relay": "写 delivery: relay",
