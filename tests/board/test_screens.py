@@ -143,7 +143,9 @@ async def test_a_round_explains_itself(reader: Reader) -> None:
     assert "under" not in words or "pdd-3m" in words
     assert "deadline 3:00" in words
     assert 'data-do="take"' not in page  # it is answered
-    assert 'data-do="take"' in await reader.get(f"/rounds/{await reader.round('pending')}")
+    waiting = await reader.get(f"/rounds/{await reader.round('pending')}?lang=en&under=pdd-3m")
+    assert 'data-do="take"' in waiting
+    assert '<td>pdd-3m</td><td class="pending">pending</td>' in waiting  # there, too, it can still be answered
 
 
 @pytest.mark.parametrize(

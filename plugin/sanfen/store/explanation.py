@@ -34,10 +34,12 @@ def explain(
     policy: str | None = None,
     score_set: str | None = None,
     others: Sequence[Policy] = (),
+    now_ms: int | None = None,
 ) -> dict[str, Any] | None:
     """A round's row, policy, clauses, checks, messages, events, escalations. None if the log has no such round.
 
-    ``others``: policies to look at the question under, besides those of its score set.
+    ``others``: policies to look at the question under, besides those of its score set; as of ``now_ms``, or of the end of
+    time: nobody answers any more.
     """
     row = queries.round_of(connection, round_id, policy=policy, score_set=score_set)
     if row is None:
@@ -48,7 +50,9 @@ def explain(
     events = journal.read(connection, key)
     one, scored = _folded(events, row, used, row["id"]) if used is not None else (None, None)
     beside = [units.known(connection, row["score_set"], name) for name in _beside(connection, row)]
-    elsewhere = [under for other in (*filter(None, beside), *others) for under in _under(events, key, row, other)]
+    elsewhere = [
+        under for other in (*filter(None, beside), *others) for under in _under(events, key, row, other, now_ms)
+    ]
     proof = {name for found in (row, *elsewhere) for name in found["evidence"]}
     known = [row["opened_ms"], row["closed_ms"], row["due_ms"], one.last_ms if one else None]
     known += [under["closed_ms"] for under in elsewhere]
@@ -134,7 +138,9 @@ def _folded(
     return None, None
 
 
-def _under(events: list[Event], key: Key, row: dict[str, Any], policy: Policy) -> list[dict[str, Any]]:
+def _under(
+    events: list[Event], key: Key, row: dict[str, Any], policy: Policy, now_ms: int | None
+) -> list[dict[str, Any]]:
     """What a policy makes of the same question: a round of each agent where it splits; it may open none."""
     zone = ZoneInfo(policy.tz)
     found = [
@@ -142,7 +148,9 @@ def _under(events: list[Event], key: Key, row: dict[str, Any], policy: Policy) -
             "policy": policy.id, "status": str(scored.outcome), "because": str(scored.reason), "agent": one.agent,
             "wait_ms": one.wait_ms, "due": instant_text(_known(one.due_ms), zone), "closed_ms": one.closed_ms, "evidence": list(scored.evidence),
         }
-        for one, scored in fold(Conversation(key), events, plan_of(policy), NEVER - 1).rounds()
+        for one, scored in fold(Conversation(key), events, plan_of(policy), NEVER - 1 if now_ms is None else now_ms).rounds(
+            NEVER if now_ms is None else now_ms
+        )
         if one.opening_id == row["evidence"][0]
     ]  # fmt: skip
     none = {

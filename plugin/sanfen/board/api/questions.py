@@ -100,7 +100,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 async def round_(api: Api, asked: Asked) -> Body:
     """Why a round has its outcome."""
     name, policy = asked.values["id"], asked.values["policy"]
-    found = await api.pages.ask(lambda c: explanation.explain(c, name, policy=policy))
+    found = await api.pages.ask(lambda c: explanation.explain(c, name, policy=policy, now_ms=api.clock.now_ms()))
     if found is None:
         raise Refusal(404, "there is no such round", "take an id from the list of rounds: /rounds")
     explanation.hide(found)

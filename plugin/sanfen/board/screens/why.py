@@ -45,6 +45,7 @@ class Why:
             policy=request.query.get("policy"),
             score_set=request.query.get("score_set"),
             others=others,
+            now_ms=self._desk.moment().now_ms,
         )
         found = await self._desk.pages.ask(ask)
         if found is None:
