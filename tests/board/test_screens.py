@@ -105,7 +105,7 @@ async def test_a_page_of_the_list_after_the_other(reader: Reader) -> None:
 @pytest.mark.parametrize(
     "filters",
     ["status=late&first_day=2026-11-21", "status=met,late&hour=12&weekday=6&wait_from_ms=1000", "agent=-", "waiting=soon",
-     "waiting=all&agent=莉莉", "taken=1", "q=tb_0", "longest=1&reason=cross_midnight"],
+     "waiting=all&agent=莉莉", "taken=1", "rule=platform-flag&status=late", "rule=never-used", "q=tb_0", "longest=1&reason=cross_midnight"],
 )  # fmt: skip
 async def test_a_list_is_the_same_by_the_api_in_csv_and_as_sql(reader: Reader, tmp_path: Path, filters: str) -> None:
     page = await reader.get(f"/rounds?{filters}")

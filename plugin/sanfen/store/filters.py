@@ -32,6 +32,9 @@ OF_ROUNDS = {
     "wait_to_ms": "wait_ms < CAST(? AS INTEGER)",
     "about": "? IN (id, customer, conversation)",
     "taken": f"(id IN (SELECT id FROM ({TAKEN}))) = CAST(? AS INTEGER)",
+    "rule": "EXISTS (SELECT 1 FROM (SELECT shop AS a, channel AS b, conversation AS c, kind AS k, rule, at_ms FROM events) "
+    "WHERE a = shop AND b = channel AND c = conversation AND k = 'message' AND instr(rule || ' (', ? || ' (') = 1 "
+    "AND at_ms BETWEEN opened_ms AND coalesce(closed_ms, due_ms, opened_ms))",  # a rule's name, wherever it stands
     "ids": "id IN (SELECT value FROM json_each(?))",
 }
 """What rounds can be narrowed by besides."""

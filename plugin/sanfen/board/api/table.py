@@ -34,6 +34,7 @@ _OF_ROUNDS = (
     Parameter("wait_from_ms", ("waited at least so long, milliseconds", "等待不少于（毫秒）"), "whole"),
     Parameter("wait_to_ms", ("waited less than this, milliseconds", "等待少于（毫秒）"), "whole"),
     Parameter("about", ("the id of a round, or a customer or conversation in full", "轮次编号，或顾客、会话全名")),
+    Parameter("rule", ("only where the classification rule of this name decided a message", "只看有消息按这条判定规则判定的")),
     Parameter("taken", ("only what somebody took after a notice; false: all other", "只看收到通知后有人接手的；false：其余"), "flag"),
     Parameter("waiting", ("only who waits now, in this part of the time to answer", "只看此刻在等的，按所处时段"), "choice", ("all", *ZONES)),
 )  # fmt: skip

@@ -23,7 +23,7 @@ __all__ = ["Rounds"]
 _PAGE = 100
 _FIELDS = ("first_day", "last_day", "status", "agent", "channel", "reason", "hour", "q")
 _CHIPS = (
-    "waiting", "taken", "weekday", "wait_from_ms", "wait_to_ms", "policy", "score_set", "shop", "conversation", "longest",
+    "waiting", "taken", "rule", "weekday", "wait_from_ms", "wait_to_ms", "policy", "score_set", "shop", "conversation", "longest",
 )  # fmt: skip
 _NOT_ASKED = ("longest", "q", "waiting")
 REASONS = tuple(str(reason) for reason in Reason if not reason.plain)

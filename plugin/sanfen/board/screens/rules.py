@@ -18,7 +18,8 @@ from sanfen.core.plan import plan_of
 from sanfen.core.policy import Ladder, Policy
 from sanfen.roster import Roster
 from sanfen.routing import instant_of, ladder_of, step_words
-from sanfen.store import policies, silences
+from sanfen.store import policies, queries, silences
+from sanfen.store.projection import LIVE
 
 __all__ = ["Rules"]
 
@@ -41,14 +42,15 @@ class Rules:
         given = {name: request.query[name] for name in _ASKED if request.query.get(name)}
         moment, language, service = self._desk.moment(), language_of(request), self._desk.service
         loaded, settings = service.loaded, service.loaded.settings
-        hits = await self._desk.pages.ask(lambda c: _hits(c, moment))
+        names = [one.name for one in loaded.rules]
+        hits = await self._desk.pages.ask(lambda c: {name: _hits(c, moment, name) for name in names})
         quiet = await self._desk.pages.ask(lambda c: silences.current(c, moment.now_ms))
         roster = Roster(settings)
         shown: dict[str, Any] = {
             "problems": service.problems,
             "warnings": [said(Findings((one,)), language) for one in loaded.warnings],
             "policies": [_policy(one) for one in loaded.policies],
-            "classify": [_rule(one, hits) for one in loaded.rules],
+            "classify": [_rule(one, hits[one.name]) for one in loaded.rules],
             "ladders": [_ladder(one, moment, roster, language) for one in moment.policy.ladders],
             "quiet": [
                 *(_silence(one, moment) for one in settings.quiet),
@@ -75,15 +77,15 @@ class Rules:
         }
 
 
-def _hits(connection: sqlite3.Connection, moment: Moment) -> dict[str, int]:
-    """How many messages each rule decided today."""
+def _hits(connection: sqlite3.Connection, moment: Moment, rule: str) -> tuple[int, int]:
+    """How many messages a rule decided today, and in how many rounds."""
     day = "strftime('%Y-%m-%d', at_ms / 1000 + offset_min * 60, 'unixepoch')"
-    rows = connection.execute(
-        "SELECT rule, count(*) FROM events WHERE kind = 'message' AND rule IS NOT NULL AND at_ms > ? "
-        f"AND {day} = ? GROUP BY rule",
-        (moment.now_ms - 2 * 86_400_000, moment.day),
-    )
-    return {str(rule): int(count) for rule, count in rows}
+    (messages,) = connection.execute(
+        f"SELECT count(*) FROM events WHERE kind = 'message' AND at_ms > ? AND {day} = ? AND instr(rule || ' (', ? || ' (') = 1",
+        (moment.now_ms - 2 * 86_400_000, moment.day, rule),
+    ).fetchone()
+    today = {"score_set": LIVE, "policy": moment.policy.id, "first_day": moment.day, "last_day": moment.day}
+    return int(messages), sum(queries.counted(connection, **today, rule=rule).values())
 
 
 def _policy(one: Policy) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def _policy(one: Policy) -> dict[str, Any]:
     return {"id": one.id, "version": one.version[:8], "rows": rows, "targets": one.targets}
 
 
-def _rule(one: Rule, hits: Mapping[str, int]) -> dict[str, Any]:
+def _rule(one: Rule, hits: tuple[int, int]) -> dict[str, Any]:
     match = {name: ", ".join(sorted(getattr(one, name))) for name in _MATCHES if getattr(one, name)}
     if one.text is not None:
         match["text"] = one.text.pattern
@@ -111,7 +113,8 @@ def _rule(one: Rule, hits: Mapping[str, int]) -> dict[str, Any]:
         "place": _place(one.place),
         "match": match,
         "verdict": verdict,
-        "hits": hits.get(one.label, 0),
+        "hits": hits[0],
+        "rounds": hits[1],
     }
 
 
