@@ -52,6 +52,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_MS = 631_152_000_000  # 1990-01-01
 _LAST_MS = 4_102_444_800_000  # 2100-01-01
 _LONGEST = 512
+_SECONDS = tuple(f":{number:02d}" for number in range(60))  # formatting a number takes longer than finding its text
+_MILLISECONDS = tuple(f".{number:03d}" for number in range(1000))
 _MODES, _EVIDENCE, _TYPES = tuple(Mode), tuple(Evidence), tuple(sorted(CUSTOMER_TYPES))
 _INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _LEAP = re.compile(r":60(\.[0-9]+)?(?=$|[+\-Zz])")
@@ -112,8 +114,8 @@ def instant_text(at_ms: int | None, zone: tzinfo = UTC) -> str | None:
         return None
     minute, rest_ms = divmod(at_ms, 60_000)
     head, tail = _minute_text(minute, zone)
-    text = f"{head}:{rest_ms // 1000:02d}"
-    return f"{text}.{rest_ms % 1000:03d}{tail}" if rest_ms % 1000 else text + tail
+    second, rest_ms = divmod(rest_ms, 1000)
+    return head + _SECONDS[second] + (_MILLISECONDS[rest_ms] if rest_ms else "") + tail
 
 
 @lru_cache(maxsize=8192)

@@ -249,7 +249,7 @@ def test_a_byte_of_the_schemas_text_is_a_damaged_log(tmp_path: Path, text: bytes
     def use() -> None:
         with closing(Database.open(path)) as opened:
             opened.write(lambda connection: connection.execute(INSERT, (1,))).result()
-            opened.write(lambda connection: connection.execute("UPDATE round_rows SET step = 1")).result()
+            opened.write(lambda connection: connection.execute("UPDATE round_rows SET status = 'met'")).result()
 
     with pytest.raises(DamagedError):
         use()

@@ -84,17 +84,16 @@ def test_a_question_found_to_be_of_an_hour_before_moves_there(run: Run) -> None:
     assert run(lambda c: c.execute("SELECT hour FROM rates_hourly WHERE pending > 0").fetchall()) == [(9,)]
 
 
-def test_time_alone_moves_what_is_due_and_the_outcome(run: Run) -> None:
+def test_time_alone_moves_what_is_due(run: Run) -> None:
     """Whether a round has a row yet or not."""
-    for customer, at_ms in (("A", START), ("B", START), ("C", START)):
-        done = fold(Conversation(Key("default", "default", customer)), [ask(at_ms, customer)], PLAN)
+    for customer in "ABC":
+        done = fold(Conversation(Key("default", "default", customer)), [ask(START, customer)], PLAN)
         ((one, _),) = done.rounds(START)
         if customer != "B":
             run(projection.save, "live", [(one, score(one, PLAN, START), PLAN)])
-        one.overdue_told = True
-        now_ms = START + 180_001
-        run(projection.save_moved, "live", [(one, score(one, PLAN, now_ms), PLAN)])
-    rows = run(lambda c: c.execute("SELECT status, because, next_ms, due FROM round_rows").fetchall())
+        one.step, one.rests_ms = 1, START + 1
+        run(projection.save_moved, "live", [(one, PLAN)], START + 1)
+    rows = run(lambda c: c.execute("SELECT status, next_ms, step, rests_ms, due FROM round_rows").fetchall())
 
-    assert rows == [("missed", "no_valid_reply", None, "2023-01-07T10:03:00+08:00")] * 3
+    assert rows == [("pending", START + 180_001, 1, START + 1, "2023-01-07T10:03:00+08:00")] * 3
     assert run(projection.drift) == 0

@@ -310,7 +310,7 @@ class Engine:
             pending.claims.append((event, said_ms))
         if type(event) is Store:
             return event
-        live = self._load(pending, event.key)
+        live = self._memory.get(event.key) or self._load(pending, event.key)
         if type(event) is Message and event.sender == Sender.merchant and self._rules:
             asked_ms = live.runs[-1].state.last_customer_ms
             since_ms = None if asked_ms is None else event.at_ms - asked_ms
@@ -338,18 +338,13 @@ class Engine:
         for run, found in effects:
             if run.version.plan.left_out_tags and any(type(one) is Tagged for one in found):
                 return self._refold(pending, key, event)
-        return self._save(pending, pending.rounds, key, live, effects)
+        return self._save(pending, key, live, effects)
 
     def _save(
-        self,
-        pending: Pending,
-        rows: dict[Round, tuple[Score, Plan]],
-        key: Key,
-        live: Live,
-        effects: list[tuple[Run, list[Effect]]],
+        self, pending: Pending, key: Key, live: Live, effects: list[tuple[Run, list[Effect]]], *, by_time: bool = False
     ) -> list[Due]:
         for (version, state), found in effects:
-            changed = dict.fromkeys(state.rounds)
+            changed = dict.fromkeys(() if by_time else state.rounds)
             for effect in found:
                 if type(effect) is Opened or type(effect) is Scored:
                     changed[effect.round] = None
@@ -357,7 +352,11 @@ class Engine:
                         self._on_scored(version.plan.policy.id, effect)
             for one in changed:
                 if version.holds(one.opened_ms):
-                    rows[one] = (score(one, version.plan, live.now_ms), version.plan)
+                    pending.rounds[one] = (score(one, version.plan, live.now_ms), version.plan)
+            if by_time:  # an outcome does not change unless it is told
+                pending.moved += [
+                    (one, version.plan) for one in state.rounds if one not in changed and version.holds(one.opened_ms)
+                ]
             pending.carry_out(version, found)
         live.settle()
         return live.due(key)
@@ -397,7 +396,7 @@ class Engine:
                 continue
             live.now_ms = max(live.now_ms, now_ms)
             effects = [(run, tick(run.state, now_ms, run.version.plan)) for run in live.runs]
-            due += self._save(pending, pending.moved, key, live, effects)
+            due += self._save(pending, key, live, effects, by_time=True)
         pending.write()
         return _Applied(Receipt(0, 0), due, pending.escalated)
 
@@ -415,8 +414,5 @@ class Engine:
         return due
 
     def _load(self, pending: Pending, key: Key) -> Live:
-        live = self._memory.get(key)
-        if live is not None:
-            return live
         pending.write()  # it may be among it
         return self._memory.need(pending.connection, key)

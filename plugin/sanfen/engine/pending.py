@@ -39,7 +39,7 @@ class Pending:
         self.kept: list[Kept] = []
         self.claims: list[tuple[Event, int]] = []  # events that claimed another time than was taken for them, and that
         self.rounds: dict[Round, tuple[Score, Plan]] = {}
-        self.moved: dict[Round, tuple[Score, Plan]] = {}  # by time alone
+        self.moved: list[tuple[Round, Plan]] = []  # on their ladders, by time alone
         self._verdicts: list[tuple[Policy, Judged]] = []
         self._steps: list[Asked] = []
         self.texts: dict[
@@ -100,9 +100,8 @@ class Pending:
             projection.save(self.connection, LIVE, rounds, self._verdicts)
             self.rounds, self._verdicts = {}, []
         if self.moved:
-            moved = [(one, scored, plan) for one, (scored, plan) in self.moved.items()]
-            projection.save_moved(self.connection, LIVE, moved)
-            self.moved = {}
+            projection.save_moved(self.connection, LIVE, self.moved, self.now_ms)
+            self.moved = []
         if self._steps:  # a notice tells what was asked, which is journaled by now
             self.escalated |= outbox.enqueue(self.connection, self._steps, self.texts) > 0
             self._steps = []

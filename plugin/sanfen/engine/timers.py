@@ -67,9 +67,9 @@ class Ticker:
 
     def due(self, now_ms: int) -> list[Key]:
         """Take up to a batch of conversations with something due; stale reminders are dropped."""
-        keys: list[Key] = []
-        while self._heap and self._heap[0][0] <= now_ms and len(keys) < _BATCH:
-            due_ms, name = heapq.heappop(self._heap)
+        heap, keys = self._heap, list[Key]()
+        while heap and heap[0][0] <= now_ms and len(keys) < _BATCH:
+            due_ms, name = heapq.heappop(heap)
             if self._soonest.get(name) == due_ms:
                 del self._soonest[name]
                 keys.append(self.key(name))

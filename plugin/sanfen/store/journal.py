@@ -284,9 +284,9 @@ def read_many(
 ) -> dict[Key, list[Event]]:
     """The same of many conversations. ``stores``: what ``store_events`` gave before, by shop; what it lacks is added."""
     found: dict[Key, dict[int, Event]] = {key: {} for key in keys}
-    for seq, *row in rows_of(connection, _MANY, list(found)):
-        event = _event(row)
-        found[event.key][seq] = event
+    for row in rows_of(connection, _MANY, list(found)):
+        event = _event(row[1:])
+        found[event.key][row[0]] = event
     shops = {} if stores is None else stores
     for shop in {key.shop for key in keys} - shops.keys():
         shops[shop] = store_events(connection, shop)
@@ -369,8 +369,10 @@ def _plain(word: str) -> str:
 
 
 def _event(row: Sequence[Any]) -> Event:
-    (_, at_ms, shop, channel, conversation, name, kind, sender, customer, agent, mode, bot, evidence, rule) = row[:14]
-    credential, customer_type, tags, fields, text = row[14:]
+    (
+        _, at_ms, shop, channel, conversation, name, kind, sender, customer, agent, mode, bot, evidence, rule, credential,
+        customer_type, tags, fields, text,
+    ) = row  # fmt: skip
     key = Key(shop, channel, conversation)
     if kind == "message":
         return Message(

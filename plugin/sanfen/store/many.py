@@ -10,15 +10,14 @@ __all__ = ["insert_many", "parts", "placeholders", "rows_of"]
 
 Row = TypeVar("Row")
 
-_ROWS = 64  # in one statement
-_FEW = 16  # fewer are filled up
+_SIZES = (64, 32, 16)  # rows in one statement; fewer are filled up
 
 
 def parts(rows: Sequence[Row]) -> Iterator[tuple[Sequence[Row], int]]:
     """Rows in parts for one statement each, and of how many rows that is: of few sizes, so that statements stay prepared."""
     start, left = 0, len(rows)
     while left:
-        count = _ROWS if left >= _ROWS else _FEW if left >= _FEW else 1 << (left - 1).bit_length()
+        count = next((size for size in _SIZES if left >= size), 0) or 1 << (left - 1).bit_length()
         part = rows[start : start + count]
         yield part, count
         start, left = start + len(part), left - len(part)

@@ -391,7 +391,7 @@ _ROLL_UPS = f"""
 DROP TRIGGER round_rows_insert;
 DROP TRIGGER round_rows_update;
 CREATE TRIGGER round_rows_insert AFTER INSERT ON round_rows BEGIN {_counted("new")} END;
-CREATE TRIGGER round_rows_update AFTER UPDATE ON round_rows WHEN {_MOVED}
+CREATE TRIGGER round_rows_update AFTER UPDATE OF status, agent, wait_ms, hour, day ON round_rows WHEN {_MOVED}
   OR old.hour IS NOT new.hour OR old.day IS NOT new.day
   BEGIN {_roll_up("old", "-")} {_counted("new")} END;
 """

@@ -183,7 +183,7 @@ def enqueue(
 
 def _facts(one: Round) -> str:
     """A JSON object without its end, where the question will stand."""
-    tags = ", ".join(encode_basestring(tag) for tag in one.session.tags if ":" not in tag)
+    tags = ", ".join([encode_basestring(tag) for tag in one.session.tags if ":" not in tag])
     return (
         f'{{"shop": {encode_basestring(one.key.shop)}, "channel": {encode_basestring(one.key.channel)}, '
         f'"conversation": {encode_basestring(one.key.conversation)}, "customer": {encode_basestring(one.customer)}, '

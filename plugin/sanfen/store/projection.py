@@ -15,7 +15,7 @@ from sanfen.core.events import Event, Key
 from sanfen.core.facts import Round
 from sanfen.core.plan import Plan
 from sanfen.core.policy import Policy
-from sanfen.core.score import Score, mark
+from sanfen.core.score import Score, mark, score
 from sanfen.store.many import insert_many, parts, placeholders
 from sanfen.wire import instant_text
 
@@ -74,9 +74,8 @@ def _again(names: Iterable[str]) -> str:
 
 _ALL_AGAIN = _again(_NAMES[3:])
 _GONE_ON = _again(name for name in _NAMES if name not in _FIXED)
-_MOVES = ("status", "reason", "because", "evidence", "next_ms", "step", "mark", "rests_ms")  # by time alone
 _MOVED = (
-    f"UPDATE round_rows SET {', '.join(f'{name} = column{place}' for place, name in enumerate(_MOVES, 3))} "
+    "UPDATE round_rows SET next_ms = column3, step = column4, rests_ms = column5 "
     "FROM (VALUES {rows}) WHERE score_set = ? AND round_rows.policy = column1 AND round_rows.id = column2"
 )
 _UPSERT = f"{_ROUNDS} VALUES {placeholders(len(_NAMES), 1)} {_ALL_AGAIN}"
@@ -95,16 +94,17 @@ def save(
     insert_many(connection, _VERDICTS, [_verdict_row(score_set, *one) for one in verdicts], _VERDICT_AGAIN)
 
 
-def save_moved(connection: sqlite3.Connection, score_set: str, rounds: Sequence[tuple[Round, Score, Plan]]) -> None:
-    """Rounds to which nothing has happened but that time has passed."""
-    rows = [_moved_row(*one) for one in rounds]
+def save_moved(
+    connection: sqlite3.Connection, score_set: str, rounds: Sequence[tuple[Round, Plan]], now_ms: int
+) -> None:
+    """Rounds to which nothing has happened but that time has passed: where they are on their ladders."""
+    rows = [(plan.policy.id, one.id, _next_ms(one, plan), one.step, one.rests_ms or None) for one, plan in rounds]
     known = 0
     for part, count in parts(rows):
-        values = list(chain.from_iterable(part)) + [None] * (len(rows[0]) * (count - len(part)))
-        statement = _MOVED.format(rows=placeholders(len(rows[0]), count))
-        known += connection.execute(statement, [*values, score_set]).rowcount
+        values = list(chain.from_iterable(part)) + [None] * (5 * (count - len(part)))
+        known += connection.execute(_MOVED.format(rows=placeholders(5, count)), [*values, score_set]).rowcount
     if known < len(rows):  # one has no row yet: it was opened before there was its policy
-        save(connection, score_set, rounds)
+        save(connection, score_set, [(one, score(one, plan, now_ms), plan) for one, plan in rounds])
 
 
 def bulk_save(
@@ -253,16 +253,6 @@ def round_row(score_set: str, one: Round, score: Score, plan: Plan) -> tuple[Any
         _texts(evidence), one.messages, one.session.opened_ms, one.date, int(opened[11:13]), opened,
         due_ms and instant_text(due_ms, zone), closed_ms and instant_text(closed_ms, zone), _next_ms(one, plan), one.step,
         mark(one, outcome, policy), one.taken_by, one.rests_ms or None,
-    )  # fmt: skip
-
-
-def _moved_row(one: Round, score: Score, plan: Plan) -> tuple[Any, ...]:
-    """A round's names, and what of its row time can change."""
-    policy, (outcome, reason, evidence) = plan.policy, score
-    because = str(reason)
-    return (
-        policy.id, one.id, str(outcome), None if reason.plain else because, because, _texts(evidence), _next_ms(one, plan),
-        one.step, mark(one, outcome, policy), one.rests_ms or None,
     )  # fmt: skip
 
 
