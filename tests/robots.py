@@ -36,6 +36,7 @@ class Robot:
         self.token = token
         self.secret: str | None = settings.get("secret")
         self.keyword: str | None = settings.get("keyword")
+        self.forbidden: str | None = settings.get("forbidden")
         self.only_from: str | None = settings.get("only_from")
         self.rates: list[Rate] = settings.get("rates", [])
         self.now_ms: Callable[[], int] = settings.get("now_ms", lambda: time.time_ns() // 1_000_000)
@@ -62,6 +63,8 @@ class Robot:
             return self._no("signature")
         if self.keyword is not None and self.keyword not in text:
             return self._no("keyword")
+        if self.forbidden is not None and self.forbidden in text:
+            return self._no("content")
         if self.kind == "wecombot" and len(text.encode()) > 2048:
             return self._no("long")
         if self._is_too_often():
@@ -210,6 +213,7 @@ _ANSWERS: dict[str, dict[str, dict[str, Any]]] = {
         "signature": {"errcode": 310000, "errmsg": "sign not match, more: [https://ding-doc.dingtalk.com]"},
         "ip": {"errcode": 310000, "errmsg": "ip 127.0.0.1 not in whitelist"},
         "keyword": {"errcode": 310000, "errmsg": "keywords not in content, more: [https://ding-doc.dingtalk.com]"},
+        "content": {"errcode": 430102, "errmsg": "含有不合适的文本"},
         "rate": {"errcode": 130101, "errmsg": "send too fast, exceed 20 times per minute"},
     },
     "feishu": _FEISHU,

@@ -243,6 +243,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "something else answered in its place: a login page, a proxy or a firewall",
         "回答的不是它：可能是登录页、代理或防火墙",
     ),
+    "mend_content": (
+        "the robot's platform does not like what the message says: the next way is used",
+        "机器人平台不接受消息里的内容：改用下一种方式",
+    ),
     "mend_denied": (
         "an address inside a network must be in outbound: {allow: [...]}",
         "内网地址须写进 outbound: {allow: [...]}",

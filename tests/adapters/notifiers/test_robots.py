@@ -100,6 +100,15 @@ async def test_a_missing_keyword_is_a_refusal_in_the_robots_words(
     assert robot.group == []
 
 
+async def test_words_that_dingtalk_does_not_like_are_not_said_again(
+    ways: dict[str, Notifier], robots: Robots, notice: Notice
+) -> None:
+    """A notice quotes its customer; another way, or the fallback, has to do."""
+    error = await refused(ways, robots.add("dingtalk", forbidden=notice.title).address, notice)
+
+    assert (error.message, error.reason, error.retryable) == ("430102 含有不合适的文本", "content", False)
+
+
 @pytest.mark.parametrize(("kind", "reason"), [("dingtalk", "ip"), ("feishu", "ip"), ("lark", "ip")])
 async def test_an_address_off_the_list_is_a_refusal(
     ways: dict[str, Notifier], robots: Robots, notice: Notice, kind: str, reason: str

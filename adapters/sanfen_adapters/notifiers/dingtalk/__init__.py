@@ -17,6 +17,7 @@ _MUTED_MS = 600_000
 _LIMITED = Refusal("limited", retryable=True, pause_ms=_MUTED_MS)
 _TOKEN = Refusal("token")
 _GONE = Refusal("gone")
+_CONTENT = Refusal("content")  # what a customer wrote is quoted, and DingTalk does not like it
 _MOBILE = re.compile(r"\+?[0-9-]{8,20}")
 _DENIED = re.compile(r'"punish"\s*:\s*"deny"')
 _GATE = 1111  # what it calls its status; not a code of the robot's
@@ -47,6 +48,11 @@ class DingTalk(Robot):
         400013: _GONE,
         400102: _GONE,
         400106: _GONE,
+        400105: Refusal("refused"),  # a kind of message it does not know
+        430101: _CONTENT,
+        430102: _CONTENT,
+        430103: _CONTENT,
+        430104: _CONTENT,
         460101: Refusal("too_long"),
         _GATE: Refusal("limited", retryable=True),
     }

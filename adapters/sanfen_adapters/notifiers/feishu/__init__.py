@@ -34,6 +34,7 @@ class Feishu(Robot):
         19021: Refusal("signature"),
         19022: Refusal("ip"),
         19024: Refusal("keyword"),
+        19036: Refusal("too_long"),
     }
 
     def message(self, notice: Notice, at: tuple[str, ...]) -> dict[str, Any]:
