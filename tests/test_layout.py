@@ -172,6 +172,7 @@ NOT_MIRRORED = {
     "core/test_zones.py": "days, in every zone",
     "engine/test_peer_cases.py": "worked cases of other products, through ingest",
     "notify/test_flood.py": "the worker between many rounds and a strict robot",
+    "notify/test_peer_notices.py": "other products' cases, played by engine, store and worker",
     "notify/test_costs.py": "engine, store and worker under a policy that counts transfers, and a target",
     "notify/test_records.py": "the worker over a log that does not take its records",
     "engine/test_peer_ladders.py": "what other products say of chains and notices",

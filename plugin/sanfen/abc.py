@@ -333,6 +333,11 @@ class Notice(NamedTuple):
     text: str  # one message in the shop's language
     url: str | None = None  # where one click takes the round, if there is such an address
     waiting: tuple[Waiting, ...] = ()  # the longest wait first
+    still: tuple[Waiting, ...] = ()  # of whom the person was told before, and who still wait; the text lists them too
+
+    def plain(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return self._asdict() | {name: [one._asdict() for one in getattr(self, name)] for name in ("waiting", "still")}
 
 
 class Limit(NamedTuple):

@@ -29,10 +29,10 @@ DIFFERS = {
     "oc-07": "a snooze that ends goes on where time is: the step that passed meanwhile is told, not the first one again",
     "ga-06": "a silence drops what is due in it and says so; no step is kept back until it ends",
     "ft-02": "nothing is taken back when the answer comes: the next message no longer lists the round",
+    "oc-03e": "hours are people's, and a step waits for nobody: the fallback is told",
 }
 ELSEWHERE = {
-    "qn-01": "tests/notify/test_worker.py: one message a person, those who wait and no others",
-    "ga-14": "tests/notify/test_worker.py: what comes meanwhile stands in the next message, whoever else is in it",
+    **dict.fromkeys(("qn-01", "ga-14", "oc-03b"), "tests/notify/test_peer_notices.py, with ga-06, ft-02 and oc-03e"),
     "am-01": "tests/notify/test_worker.py: the first message at once, the others within the window in one",
     "am-02": "a step with every is told again: tests/core/test_acts.py",
     "am-03": "tests/notify/test_worker.py: a silence hides what it covers",
@@ -40,8 +40,6 @@ ELSEWHERE = {
     "am-08c": "tests/notify/test_worker.py: what is new is sent",
     "am-08e": "told again after a step's every: tests/core/test_acts.py",
     "am-08f": "an answered round is dropped, never announced: tests/notify/test_stages.py",
-    "oc-03b": "hours are people's: tests/test_roster.py",
-    "oc-03e": "hours are people's, a step waits for nobody: the fallback is told, tests/test_roster.py",
 }
 
 

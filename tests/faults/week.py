@@ -53,9 +53,9 @@ AGENTS = (None, "user:1", "user:2", "user:3", "user:4")  # the last one is nobod
 class _Told(Worker):
     """The worker; whom a message is for can be seen where it arrives."""
 
-    async def _send(self, rows: list[Row], way: Any) -> str:
+    async def _send(self, rows: list[Row], way: Any, still: list[Row]) -> str:
         SENDING.set(tuple(rows))
-        return await super()._send(rows, way)
+        return await super()._send(rows, way, still)
 
     async def _call(self, begun: Row, action: Any, way: Any) -> None:
         SENDING.set((begun,))

@@ -44,6 +44,22 @@ def test_many_customers_are_counted_not_all_listed() -> None:
     assert (len(notice.waiting), notice.text.splitlines()[-1], len(notice.text.splitlines())) == (25, "另有 15 位", 12)
 
 
+def test_who_was_told_of_before_and_still_waits_is_listed_too() -> None:
+    """The message grows with those who wait; of the new ones it is made, and by them it is known."""
+    still = [due(3, round="r0", facts=FACTS), due(4, round="r2", facts=SECOND)]
+    notice = make_notice([due(2, facts=SECOND)], 100_000, "en", lambda row: f"https://desk/{row.round}", still)
+    lines = notice.text.splitlines()
+
+    assert (notice.title, lines[0]) == (
+        "2 customers wait, the longest for 1:40",
+        "2 customers wait, the longest for 1:40:",
+    )
+    assert ([one.round_id for one in notice.waiting], [one.round_id for one in notice.still]) == (["r2"], ["r0"])
+    assert [line for line in lines if line.startswith("https")] == ["https://desk/r0", "https://desk/r2"]
+    assert (notice.round_id, notice.id) == ("r2", make_notice([due(2, facts=SECOND)], 100_000, "en").id)
+    assert [one["round_id"] for one in notice.plain()["still"]] == ["r0"]
+
+
 @pytest.mark.parametrize(
     ("given", "shown"), [(0, "0:00"), (61_999, "1:01"), (-21_000, "-0:21"), (3_600_000, "1:00:00")]
 )

@@ -16,31 +16,42 @@ _LISTED = 10  # customers that are shown one by one
 Link = Callable[[Row], str | None]
 
 
-def make_notice(rows: Sequence[Row], now_ms: int, language: str, link: Link = lambda _row: None) -> Notice:
+def make_notice(
+    rows: Sequence[Row], now_ms: int, language: str, link: Link = lambda _row: None, still: Iterable[Row] = ()
+) -> Notice:
     """One notice of outbox rows of one person, as they stand at ``now_ms``. Customers' names are masked.
 
-    A round that is due by several steps is listed once, the longest wait first.
+    A round that is due by several steps is listed once. ``still``: of whom the person was told before, and who still
+    wait; the text lists them all, the longest wait first, so that it grows and shrinks with those who wait.
     """
     by_round = {row.round: row for row in sorted(rows, key=lambda row: row.step)}
-    order = sorted(by_round.values(), key=lambda row: row.facts["clock_ms"])
-    waiting = tuple(_waiting(row, now_ms, link(row)) for row in order)
-    urgent, first = order[0], waiting[0]
-    lines = [_line(one, now_ms, language) for one in waiting[:_LISTED]]
-    if len(waiting) > 1:
-        lines.insert(0, t("notice_many", language, count=len(waiting), longest=clock_text(first.waited_ms)))
-    if len(waiting) > _LISTED:
-        lines.append(t("notice_more", language, count=len(waiting) - _LISTED))
-    title = "notice_title" if len(waiting) == 1 else "notice_title_many"
+    order = _longest_first(by_round.values())
+    before = _longest_first(row for row in still if row.round not in by_round)
+    shown = {row.round: _waiting(row, now_ms, link(row)) for row in (*order, *before)}
+    everybody = [shown[row.round] for row in _longest_first((*order, *before))]
+    urgent, first = order[0], shown[order[0].round]
+    lines = [_line(one, now_ms, language) for one in everybody[:_LISTED]]
+    longest = clock_text(everybody[0].waited_ms)
+    if len(everybody) > 1:
+        lines.insert(0, t("notice_many", language, count=len(everybody), longest=longest))
+    if len(everybody) > _LISTED:
+        lines.append(t("notice_more", language, count=len(everybody) - _LISTED))
+    title = "notice_title" if len(everybody) == 1 else "notice_title_many"
     return Notice(
         id=_name(rows),
         **{name: getattr(first, name) for name in Waiting._fields},
         ladder=urgent.ladder,
         step=urgent.step,
         person=urgent.person,
-        title=t(title, language, waited=clock_text(first.waited_ms), count=len(waiting)),
+        title=t(title, language, waited=longest, count=len(everybody)),
         text="\n".join(lines),
-        waiting=waiting,
+        waiting=tuple(shown[row.round] for row in order),
+        still=tuple(shown[row.round] for row in before),
     )
+
+
+def _longest_first(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row.facts["clock_ms"])
 
 
 def _name(rows: Iterable[Row]) -> str:

@@ -183,9 +183,14 @@ class Worker:
         if batch.held is not None:
             await self._do(outbox.put_off, rows, *batch.held)
             return
-        begun = await self._do(outbox.begin, [row._replace(way=batch.way) for row in rows])
+
+        def mark(connection: sqlite3.Connection) -> tuple[list[Row], list[Row]]:
+            begun = outbox.begin(connection, [row._replace(way=batch.way) for row in rows])
+            return begun, outbox.still_waiting(connection, person.name, now_ms) if begun else []
+
+        begun, still = await self._do(mark)
         if begun:
-            await self._attempt(begun, person.ways[batch.way], len(person.ways))
+            await self._attempt(begun, person.ways[batch.way], len(person.ways), still)
 
     async def _sendable(self, rows: list[Row], way: Way) -> list[Row]:
         """Without those whose second attempt a crash has left unknown: a third message could be one too many."""
@@ -210,11 +215,11 @@ class Worker:
 
         return await asyncio.to_thread(gather)
 
-    async def _attempt(self, rows: list[Row], way: Way, ways: int) -> None:
+    async def _attempt(self, rows: list[Row], way: Way, ways: int, still: list[Row]) -> None:
         start_ms = self._clock.now_ms()
         self._pace.sent(way.address, self._limits(way.address), start_ms)
         try:
-            answer = await self._send(rows, way)
+            answer = await self._send(rows, way, still)
         except DeliveryError as error:
             now_ms = self._clock.now_ms()
             self._breaker.failed(way.address, now_ms)
@@ -229,9 +234,9 @@ class Worker:
         self._last[rows[0].person] = self._clock.now_ms()
         await self._record(ended, way, result, answer, self._clock.now_ms() - start_ms)
 
-    async def _send(self, rows: list[Row], way: Way) -> str:
+    async def _send(self, rows: list[Row], way: Way, still: list[Row]) -> str:
         now_ms = self._clock.now_ms()
-        notice = make_notice(rows, now_ms, self._settings.shop.language, lambda row: self._link(row, now_ms))
+        notice = make_notice(rows, now_ms, self._settings.shop.language, lambda row: self._link(row, now_ms), still)
         return await send(self._notifiers, way, notice)
 
     def _limits(self, address: str) -> tuple[Limit, ...]:

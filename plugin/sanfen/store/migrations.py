@@ -404,6 +404,13 @@ def roll_ups(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@schema()
+def told_before(db: sqlite_utils.Database) -> None:
+    """When somebody was last told anything, and of whom they were told, without reading through all there was."""
+    db.execute("CREATE INDEX attempts_at ON attempts (at_ms)")
+    db.execute("CREATE INDEX outbox_told ON outbox (person, done_ms) WHERE state = 'told'")
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a log to today's schema; each step is one transaction. Raises sqlite3.Error."""
     schema.apply(sqlite_utils.Database(connection))

@@ -40,10 +40,12 @@ __all__ = [
     "record",
     "release",
     "renamed",
+    "still_waiting",
 ]
 
 MOST_UNKNOWN = 2
 _BACK_OFF_MS = (1_000, 5_000, 15_000, 60_000, 300_000)
+_REMEMBERED_MS, _MOST_STILL = 1_800_000, 500  # of whom a person was told is said again for so long
 _GIVE_UP_MS = 3_600_000  # a person who could not be told for an hour is not told of this step any more
 
 
@@ -212,8 +214,25 @@ def claim(
         "UPDATE outbox SET state = 'sending', next_try_ms = ? WHERE id = ?",
         [(now_ms + lease_ms, row[0]) for row in rows],
     )
+    return [_row(found) for found in rows]
+
+
+def _row(found: Sequence[Any]) -> Row:
     at = Row._fields.index("facts")
-    return [Row._make((*row[:at], json.loads(row[at]), *row[at + 1 :])) for row in rows]
+    return Row._make((*found[:at], json.loads(found[at]), *found[at + 1 :]))
+
+
+def still_waiting(connection: sqlite3.Connection, person: str, now_ms: int) -> list[Row]:
+    """Of whom a person was told in the last half hour, and who still waits for anybody; one row for each round."""
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM outbox o "
+        "JOIN round_rows r ON r.score_set = 'live' AND r.policy = o.policy AND r.id = o.round "
+        "WHERE o.state = 'told' AND o.person = ? AND o.done_ms >= ? AND o.kind = 'notify' AND r.closed_ms IS NULL "
+        "AND r.status IN ('pending', 'missed') AND r.taken_by IS NULL AND coalesce(r.rests_ms, 0) <= ? "
+        "ORDER BY o.done_ms DESC LIMIT ?",
+        (person, now_ms - _REMEMBERED_MS, now_ms, _MOST_STILL),
+    )
+    return list({row.round: row for row in map(_row, found)}.values())
 
 
 def release(connection: sqlite3.Connection, now_ms: int) -> int:

@@ -33,7 +33,7 @@ class Command(Notifier):
             environment["SANFEN_SECRET"] = secret
         # Files, not pipes: a child that goes on in the background keeps a pipe open, and would look as if it ran.
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
-            given.write(json.dumps(notice._asdict(), ensure_ascii=False).encode("utf-8", "replace"))
+            given.write(json.dumps(notice.plain(), ensure_ascii=False).encode("utf-8", "replace"))
             given.seek(0)
             code = await _run(argv, environment, given, said)
             said.seek(0)

@@ -28,7 +28,7 @@ class Webhook(Notifier):
     async def notify(self, notice: Notice, address: str, secret: str | None) -> str:
         """POST the notice; any 2xx counts as told. Raises DeliveryError."""
         url = address.partition("+")[2]
-        told = notice._asdict() | {"waiting": [one._asdict() for one in notice.waiting]}
+        told = notice.plain()
         body = json.dumps({"type": "round.escalated", "data": told} | told, ensure_ascii=False)
         raw = body.encode("utf-8", "replace")
         headers = _signed(secret, notice.id, raw) if secret else {"webhook-id": notice.id}
