@@ -103,6 +103,14 @@ def test_no_sentence_is_put_together_before_it_can_be_translated() -> None:
     assert not [one.place for one in RAISED if one.text is None]
 
 
+def test_a_wrong_command_line_is_told_by_the_catalogue() -> None:
+    code = {path.name: path.read_text(encoding="utf-8") for path in (SOURCES / "cli").glob("*.py")}
+
+    assert not [
+        name for name, text in code.items() if re.search(r"(UsageError|BadParameter|ClickException)\(f?\"", text)
+    ]
+
+
 def test_every_sentence_has_its_chinese() -> None:
     assert not sorted({f"{one.place}: {one.text}" for one in RAISED if one.text and one.text not in SAID})
 

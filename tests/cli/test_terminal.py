@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import shutil
 import struct
 import subprocess
 import sys
@@ -82,3 +83,55 @@ def test_colour_is_for_terminals_that_want_it(log: Path, sanfen: Sanfen) -> None
     assert "\x1b" not in "".join(plain)
     assert "\x1b[1m" in "".join(coloured)
     assert "\x1b" not in sanfen("rates", log).out
+
+
+def completed(shell: str, folder: Path, words: str) -> str:
+    """What the shell itself offers after these words, its script where docs/cli.md puts it."""
+    names = {"bash": "sanfen", "zsh": "_sanfen", "fish": "sanfen.fish"}
+    command = Path(sys.executable).with_name("sanfen")
+    made = subprocess.run([command, "completion", shell], capture_output=True, check=True)
+    (folder / names[shell]).write_bytes(made.stdout)
+    environment = os.environ | {
+        "PATH": f"{command.parent}:{os.environ['PATH']}",
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+    }
+    asks = {
+        "bash": ["bash", "-c", BASH, words],
+        "fish": ["fish", "-c", f"source sanfen.fish; complete -C '{words}'"],
+        "zsh": ["zsh", "-f", "-c", ZPTY, words],
+    }
+    done = subprocess.run(
+        asks[shell], env=environment, cwd=folder, capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout
+
+
+BASH = """
+. ./sanfen
+read -ra COMP_WORDS <<<"$0"
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+_sanfen_completion sanfen
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+ZPTY = """
+zmodload zsh/zpty
+zpty one zsh -f -i
+zpty -w one "PS1=; fpath+=($PWD); autoload -Uz compinit; compinit -u; print rea''dy"
+while zpty -r one line; do [[ $line == *ready* && $line != *print* ]] && break; done
+zpty -w -n one "$0"$'\t\t'
+zpty -w one "; print do''ne"
+while zpty -r one line; do print -r -- "$line"; [[ $line == *done* && $line != *print* ]] && break; done
+"""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("sanfen rat", "rates"), ("sanfen rounds --sta", "--status"), ("sanfen rounds --status mi", "missed")],
+)
+def test_the_shell_itself_completes(tmp_path: Path, shell: str, words: str, offered: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+
+    assert offered in completed(shell, tmp_path, words)

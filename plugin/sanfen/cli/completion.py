@@ -14,6 +14,5 @@ def command(shell: str) -> None:
     from sanfen.cli import cli  # noqa: PLC0415
 
     kind = get_completion_class(shell)
-    if kind is None:
-        raise click.UsageError(f"no script for {shell}")
-    click.echo(kind(cli, {}, "sanfen", "_SANFEN_COMPLETE").source())
+    if kind is not None:  # click has all three
+        click.echo(kind(cli, {}, "sanfen", "_SANFEN_COMPLETE").source())

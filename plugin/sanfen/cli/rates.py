@@ -35,13 +35,14 @@ def days_back(days: int | None, filters: dict[str, Any], zone: str) -> None:
     from datetime import date, timedelta  # noqa: PLC0415  # loaded only for this verb
     from zoneinfo import ZoneInfo  # noqa: PLC0415
 
+    from sanfen.catalogue import t  # noqa: PLC0415
     from sanfen.clock import SystemClock  # noqa: PLC0415
     from sanfen.wire import instant_text  # noqa: PLC0415
 
     if days is None:
         return
     if filters["first_day"]:
-        raise click.UsageError("--days names the first day: leave --from out")
+        raise click.UsageError(t("usage_days", spoken()))
     today = date.fromisoformat((instant_text(SystemClock().now_ms(), ZoneInfo(zone)) or "")[:10])
     filters["first_day"] = (today - timedelta(days=days - 1)).isoformat()
 

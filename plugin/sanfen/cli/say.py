@@ -40,11 +40,12 @@ def command(config: Path | None, text: str, who: str, customer: str, channel: st
     It goes through the channel's own door, signed, and on to the workflow behind it; where the channel's messages cannot be
     written by us, to /events. Exit 3 if no service answers.
     """
-    from sanfen.cli.server import server  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.cli.server import server  # noqa: PLC0415
 
     role, colon, name = who.partition(":")
     if role not in ("buyer", "agent") or not colon or not name:
-        raise click.BadParameter("write buyer:ID or agent:NAME", param_hint="--from")
+        raise click.BadParameter(t("usage_who", spoken()), param_hint="--from")
     service = server(config)
     place = _channel(service, channel)
     event = {"id": f"say-{uuid.uuid4().hex[:12]}", "at": service.ask("/api/v1/now")["now_ms"], "text": text}

@@ -47,7 +47,8 @@ def command(
                     "cannot read {path}: {error}",
                     path=path,
                     error=getattr(error, "strerror", None) or Phrase("not UTF-8"),
-                )
+                ),
+                hint="name a chat, or a folder of them",
             ) from None
         if only is not None and only not in path.name and only not in chat.title:
             continue

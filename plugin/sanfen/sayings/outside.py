@@ -23,6 +23,15 @@ OUTSIDE: dict[str, str] = {
     "Network is unreachable": "网络不通",
     "No route to host": "到不了这台主机",
     "timed out": "超时",
+    # SQLite
+    "file is not a database": "文件不是数据库",
+    "database disk image is malformed": "数据库内容已损坏",
+    "malformed text": "文字已损坏",
+    "malformed schema": "结构定义已损坏",
+    "attempt to write a readonly database": "数据库只读",
+    "unable to open database file": "打不开数据库文件",
+    "database is locked": "数据库被锁住",
+    "disk I/O error": "磁盘读写出错",
     # json
     "Expecting value": "此处应有一个值",
     "Expecting property name enclosed in double quotes": "键要用双引号括起来",

@@ -42,6 +42,7 @@ QUESTIONS: dict[str, str] = {
     "cannot write {out}: {error}": "写不了 {out}：{error}",
     "cannot write {path}: {error}": "写不了 {path}：{error}",
     "cannot read {path}: {error}": "读不了 {path}：{error}",
+    "name a chat, or a folder of them": "请给出一段对话，或含对话的目录",
     "not UTF-8": "不是 UTF-8",
     "name a file in a folder that is there": "请写已有目录里的文件",
     "SQL: {error}": "SQL：{error}",

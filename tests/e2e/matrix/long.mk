@@ -1,8 +1,8 @@
 # The drop-in proof between real servers. heisenbridge and Synapse want different versions of what both use: one environment each.
 .PHONY: test-e2e proxies
 
-proxies:  ## nginx, Caddy and Prometheus' promtool (as root), which some tests ask, if they are not here
-	@mkdir -p build; for one in nginx:nginx caddy:caddy promtool:prometheus; do command -v $${one%%:*} >/dev/null || echo $${one#*:}; done >build/.wanted; \
+proxies:  ## nginx, Caddy, Prometheus' promtool and the shells zsh and fish (as root), which some tests ask, if they are not here
+	@mkdir -p build; for one in nginx:nginx caddy:caddy promtool:prometheus zsh:zsh fish:fish; do command -v $${one%%:*} >/dev/null || echo $${one#*:}; done >build/.wanted; \
 	test ! -s build/.wanted || { apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $$(cat build/.wanted); } >/dev/null
 
