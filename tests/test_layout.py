@@ -150,6 +150,7 @@ TESTED_ELSEWHERE = {
     "sayings/outside.py": "tests/test_catalogue.py",
     "sayings/questions.py": "tests/test_catalogue.py",
     "sayings/service.py": "tests/test_catalogue.py",
+    "sayings/usage.py": "tests/test_catalogue.py",
     "cli/query.py": "tests/cli/test_cli.py, tests/store/test_cookbook.py",
     "wording.py": "tests/test_catalogue.py",
 }

@@ -8,6 +8,7 @@ from typing import Literal
 
 from sanfen.errors import told
 from sanfen.sayings import SAID
+from sanfen.sayings.usage import USAGE
 from sanfen.talk import TALK
 from sanfen.wording import BOARD
 
@@ -351,49 +352,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     **TALK,
     **BOARD,
 }
-
-USAGE: dict[str, str] = {
-    "Error: {message}": "错误：{message}",
-    "Try '{command} {option}' for help.": "用法说明：{command} {option}",
-    "Usage:": "用法:",
-    "Options": "选项",
-    "Show this message and exit.": "显示本说明。",
-    "Show the version and exit.": "显示版本。",
-    "Aborted!": "已取消。",
-    "Invalid value: {message}": "取值无效：{message}",
-    "Invalid value for {param_hint}: {message}": "{param_hint} 取值无效：{message}",
-    "Missing argument": "缺少参数",
-    "Missing option": "缺少选项",
-    "Missing command.": "缺少命令。",
-    "No such option {name!r}.": "没有选项 {name!r}。",
-    "No such command {name!r}.": "没有命令 {name!r}。",
-    "Did you mean {possibility}?": "是不是 {possibility}？",
-    "(Did you mean one of: {possibilities}?)": "（是不是其中之一：{possibilities}？）",
-    "Got unexpected extra argument ({args})": "多余的参数（{args}）",
-    "Got unexpected extra arguments ({args})": "多余的参数（{args}）",
-    "{value!r} is not {choice}.": "{value!r} 不是 {choice}。",
-    "{value!r} is not one of {choices}.": "{value!r} 不在可选值之内：{choices}。",
-    "{value!r} is not a valid {number_type}.": "{value!r} 不是有效的数（{number_type}）。",
-    "{value} is not in the range {range}.": "{value} 超出范围 {range}。",
-    "Option {name!r} does not take a value.": "选项 {name!r} 不带值。",
-    "Option {name!r} requires an argument.": "选项 {name!r} 需要一个值。",
-    "Option {name!r} requires {nargs} arguments.": "选项 {name!r} 需要 {nargs} 个值。",
-    "file": "文件",
-    "directory": "目录",
-    "path": "路径",
-    "{name} {filename!r} is a file.": "{filename!r} 是文件，这里要{name}。",
-    "{name} {filename!r} is a directory.": "{filename!r} 是目录，这里要{name}。",
-    "{name} {filename!r} does not exist.": "{name} {filename!r} 不存在。",
-    "{name} {filename!r} is not readable.": "{name} {filename!r} 读不了。",
-    "{name} {filename!r} is not writable.": "{name} {filename!r} 写不了。",
-    "Could not open file {filename!r}: {message}": "打不开文件 {filename!r}：{message}",
-    "unknown error": "未知错误",
-    "Error: invalid input": "错误：输入无效",
-    "default: {default}": "默认：{default}",
-    "env var: {var}": "环境变量：{var}",
-    "Choose from:\n\t{choices}": "可选：\n\t{choices}",
-}
-"""What click says of a wrong command line, in Chinese."""
 
 
 def said(sentence: str, language: str) -> str:
