@@ -18,6 +18,10 @@ class SignedChannel(ChannelAdapter):
     token_in: ClassVar[tuple[str, ...]] = ()
     """Where a call has its token: ``header:NAME``, ``header:NAME=BEGINNING`` or ``query:NAME``. None: nothing goes out by us."""
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        cls.judges_calls = cls.judges_calls or bool(cls.token_in)
+
     def __init__(self, shop: str, channel: str, secrets: Sequence[str], options: Mapping[str, Any]) -> None:
         """Raises ConfigError if a secret cannot be a key."""
         super().__init__(shop, channel, secrets, options)

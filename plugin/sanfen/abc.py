@@ -110,8 +110,7 @@ class Reply(NamedTuple):
 class Alias(NamedTuple):
     """Another name of a conversation: a reply token, a second id of the customer, a session's address.
 
-    An event of this channel whose conversation is called ``alias`` belongs to ``conversation``; what was kept under
-    ``alias`` before is moved there, and scored anew.
+    An event of this channel whose conversation is called ``alias`` belongs to ``conversation``, also what was kept before.
     """
 
     alias: str
@@ -184,6 +183,7 @@ class ChannelAdapter(ABC):
     """``passthrough``: the workflow's answer is a message itself, so it cannot be answered before the workflow does."""
     ids: ClassVar[Literal["channel", "conversation"]] = "channel"
     """Where a message's id is unlike all others; the manifest says it."""
+    judges_calls: ClassVar[bool] = False  # the channel itself judges who calls its API: that needs no secret of ours
     pull_every_ms: ClassVar[int | None] = None
     """How often what ``pulls`` names is fetched though nobody poked; the manifest says it."""
 

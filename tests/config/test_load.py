@@ -233,6 +233,28 @@ def test_a_channel_that_gives_up_first_is_found_by_its_adapter(tmp_path: Path) -
         assert [one.code for one in findings if one.code != "W111"] == codes, more
 
 
+@pytest.mark.parametrize(
+    ("adapter", "ways", "wanted"),
+    [
+        ("telegram", "from_shop: {forward: 'http://127.0.0.1:1'}", False),  # a polling bot: Telegram judges its calls
+        ("line", "from_shop: {forward: 'http://127.0.0.1:1'}", False),
+        (
+            "telegram",
+            "from_shop: {forward: 'http://127.0.0.1:1'}, from_customer: {forward: 'http://127.0.0.1:2'}",
+            True,
+        ),
+        ("generic", "from_shop: {forward: 'http://127.0.0.1:1'}", True),
+        ("telegram", "timeout: 9s", True),
+    ],
+)
+def test_who_needs_a_secret(tmp_path: Path, adapter: str, ways: str, *, wanted: bool) -> None:
+    path = tmp_path / "sanfen.yaml"
+    path.write_text(f"version: 1\nchannels:\n  desk: {{adapter: {adapter}, {ways}}}\n", encoding="utf-8")
+    _, findings = inspect(path, {})
+
+    assert ["C011"] * wanted == [one.code for one in findings]
+
+
 def test_an_option_of_an_adapter_is_a_text_or_a_list(tmp_path: Path) -> None:
     path = tmp_path / "sanfen.yaml"
     written = (

@@ -36,13 +36,18 @@ policies:
 channels:
   tg:
     adapter: telegram
-    from_customer: {{forward: "http://127.0.0.1:{bot}"}}
     from_shop: {{forward: "http://{api}"}}
     host: upstream
     timeout: 60s
-    secret: s3cret-TOKEN_1
+{webhook}\
 bots:
   faq: {{token: "111:ptb", mode: {mode}}}
+"""
+
+
+WEBHOOK = """\
+    from_customer: {{forward: "http://127.0.0.1:{bot}"}}
+    secret: s3cret-TOKEN_1
 """
 
 
@@ -61,12 +66,15 @@ class Parts:
 
 
 @asynccontextmanager
-async def running(folder: Path, mode: str = "bot") -> AsyncIterator[Parts]:
+async def running(folder: Path, mode: str = "bot", *, polls: bool = True) -> AsyncIterator[Parts]:
+    """``polls``: the bot asks, so that nothing but the API's address is configured."""
     api = BotApi(SystemClock().now_ms() // 1000)
     hooks, bot_port = free_port(), free_port()
     async with served(api.handle) as where:
         config = folder / "sanfen.yaml"
-        config.write_text(CONFIG.format(hooks=hooks, board=free_port(), api=where, bot=bot_port, mode=mode), "utf-8")
+        webhook = "" if polls else WEBHOOK.format(bot=bot_port)
+        text = CONFIG.format(hooks=hooks, board=free_port(), api=where, mode=mode, webhook=webhook)
+        config.write_text(text, "utf-8")
         service = Service(load(config))
         await service.start()
         try:
@@ -139,7 +147,7 @@ async def registers_and_judges(parts: Parts) -> None:
 
 async def test_python_telegram_bot_registers_its_webhook_at_our_address(tmp_path: Path) -> None:
     async with (
-        running(tmp_path) as parts,
+        running(tmp_path, polls=False) as parts,
         bot(sys.executable, BOTS / "ptb_bot.py", env=parts.env | {"BY_WEBHOOK": "1"}),
     ):
         await registers_and_judges(parts)
@@ -147,7 +155,8 @@ async def test_python_telegram_bot_registers_its_webhook_at_our_address(tmp_path
 
 @pytest.mark.skipif(not (INSTALLED / "venv").exists(), reason="make test-bots installs it")
 async def test_aiogram_registers_its_webhook_at_our_address(tmp_path: Path) -> None:
-    async with running(tmp_path) as parts, bot(INSTALLED / "venv/bin/python", BOTS / "aiogram_bot.py", env=parts.env):
+    python = INSTALLED / "venv/bin/python"
+    async with running(tmp_path, polls=False) as parts, bot(python, BOTS / "aiogram_bot.py", env=parts.env):
         await registers_and_judges(parts)
 
 

@@ -104,13 +104,15 @@ def _twice(document: Document, config: Config) -> Iterator[Finding]:
 
 
 def _other(document: Document, config: Config) -> Iterator[Finding]:
+    judged = _judged(config)
     for name, channel in config.channels.items():
         path = ("channels", name)
         if not name or "/" in name or name in ("in", "out"):
             yield document.finding(
                 "C012", Phrase("channel {name!r} cannot stand in an address", name=name), path, key=True
             )
-        if channel.signing == "required" and not (channel.secret or channel.secrets):
+        unjudged = channel.from_customer is not None or channel.from_shop is None or channel.adapter not in judged
+        if channel.signing == "required" and not (channel.secret or channel.secrets) and unjudged:
             message = Phrase("channel {name!r} has no secret to check signatures with", name=name)
             yield document.finding(
                 "C011", message, path, key=True, help_="write secret: ${NAME}, or signing: none on loopback"
@@ -169,6 +171,15 @@ def _unreachable(document: Document, config: Config) -> Iterator[Finding]:
             message = Phrase("ladders below {name!r} never match: it takes every round", name=ladder.name)
             yield document.finding("W104", message, ("escalation", index + 1), help_="move it to the end")
             break
+
+
+def _judged(config: Config) -> frozenset[str]:
+    """The adapters whose channels judge themselves who calls them."""
+    try:
+        known = _ways(config.plugins).channels
+    except ConfigError:
+        return frozenset()  # said already
+    return frozenset(name for name, kind in known.items() if kind.judges_calls)
 
 
 def _stored(document: Document, config: Config) -> Iterator[Finding]:

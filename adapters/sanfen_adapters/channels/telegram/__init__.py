@@ -22,6 +22,7 @@ class TelegramChannel(SignedChannel):
     """``in``: the webhook, with its secret token. ``out``: calls of the Bot API, whose token Telegram judges."""
 
     name = "telegram"
+    judges_calls = True
     content_types = ChannelAdapter.content_types | {_FORM, "multipart/form-data"}
 
     def verify(self, request: Request, direction: Direction, now_ms: int) -> Proof | None:
