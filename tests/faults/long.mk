@@ -4,7 +4,7 @@ FAULTS = SANFEN_SEED=$(SANFEN_SEED) nice -n 10 $(RUN)/python -Im pytest -q -n 0 
 .PHONY: fault-matrix test-long test-week soak-year stateful fuzz fuzz-guided fuzz-api disk-damage reload-storm fault-tools
 
 fault-matrix: $(VENV)/.dev  ## every network fault and every fault of ours, 2,000 messages each at 200 a second
-	SANFEN_FAULT_MESSAGES=$${SANFEN_FAULT_MESSAGES:-2000} $(FAULTS) tests/faults/test_matrix.py $(ARGS)
+	SANFEN_FAULT_MESSAGES=$${SANFEN_FAULT_MESSAGES:-2000} $(FAULTS) -s tests/faults/test_matrix.py $(ARGS)
 
 test-long: $(VENV)/.dev  ## 72 hours of custom in virtual time, with faults, against the second scorer
 	SANFEN_SOAK_HOURS=$${SANFEN_SOAK_HOURS:-72} $(FAULTS) -s tests/faults/test_soak.py $(ARGS)
@@ -16,10 +16,10 @@ soak-year: $(VENV)/.dev  ## the same for a year, a new log every week
 	SANFEN_SOAK_HOURS=$${SANFEN_SOAK_HOURS:-8760} SANFEN_SOAK_ROTATE=7 $(FAULTS) -s tests/faults/test_soak.py $(ARGS)
 
 stateful: $(VENV)/.dev  ## 20,000 lives of 50 steps: crash, restart, reorder, duplicate, clock, policy, against the second scorer
-	SANFEN_STATEFUL=$${SANFEN_STATEFUL:-20000} $(FAULTS) tests/faults/test_stateful.py $(ARGS)
+	SANFEN_STATEFUL=$${SANFEN_STATEFUL:-20000} $(FAULTS) -s tests/faults/test_stateful.py $(ARGS)
 
 fuzz: $(VENV)/.dev  ## 10,000,000 inputs, grammar first, at every way in from strangers
-	SANFEN_FUZZ=$${SANFEN_FUZZ:-10000000} $(FAULTS) tests/faults/test_fuzz.py $(ARGS)
+	SANFEN_FUZZ=$${SANFEN_FUZZ:-10000000} $(FAULTS) -s tests/faults/test_fuzz.py $(ARGS)
 
 fuzz-guided: $(VENV)/.dev  ## inputs chosen by coverage, ten minutes a target; what they find is kept in tests/faults/corpus
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3.0'
@@ -34,7 +34,7 @@ fuzz-api: $(VENV)/.fuzz  ## schemathesis over the API's own description: no 5xx,
 	SANFEN_SEED=$(SANFEN_SEED) nice -n 10 $(RUN)/python tests/faults/fuzz_api.py $(VENV)/fuzz/bin/schemathesis $(or $(ARGS),--max-examples 60)
 
 disk-damage: $(VENV)/.dev  ## the service started on 1,000 damaged logs, and on one cut at every page
-	SANFEN_DAMAGE=$${SANFEN_DAMAGE:-1000} $(FAULTS) tests/faults/test_disk.py -k damaged $(ARGS)
+	SANFEN_DAMAGE=$${SANFEN_DAMAGE:-1000} $(FAULTS) -s tests/faults/test_disk.py -k damaged $(ARGS)
 
 reload-storm: $(VENV)/.dev  ## 1,000 reloads, three in ten of a bad file, at 200 messages a second
 	SANFEN_RELOADS=$${SANFEN_RELOADS:-1000} $(FAULTS) -s tests/faults/test_reload_storm.py $(ARGS)

@@ -168,7 +168,7 @@ def damaged(whole: dict[str, bytes]) -> Iterator[tuple[str, dict[str, bytes]]]:
 async def test_damaged_logs(tmp_path: Path, ends: Ends, whole: dict[str, bytes]) -> None:
     """It starts on whatever it finds: relays, and what it takes is journaled, kept aside or counted."""
     assert set(whole) == {"sanfen.db", "sanfen.db-wal"}
-    relayed = 0
+    number = relayed = 0
     for number, (what, files) in enumerate(damaged(whole)):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -193,5 +193,6 @@ async def test_damaged_logs(tmp_path: Path, ends: Ends, whole: dict[str, bytes])
         finally:
             await service.stop()
         shutil.rmtree(folder)
+    print(f"{number + 1:,} damaged logs, {relayed:,} messages relayed and accounted for")  # noqa: T201  # the long run says how many
 
     assert relayed

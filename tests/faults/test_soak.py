@@ -37,5 +37,6 @@ def test_a_shop_for_days(folder: Path) -> None:
 
     assert soak.counts["rounds"] > HOURS * 3600
     assert soak.counts["steps"] > 0
+    assert soak.counts["refused"] * 200 > soak.counts["deliveries"], "the planted faults did not reach deliveries"
     assert soak.talks == {}
     assert grown <= FLAT_KIB, soak.rss_kib
