@@ -22,6 +22,10 @@ from tests.crash.shop import environment, loaded
 
 __all__ = ["Run", "Zygote"]
 
+_LATE = ("apscheduler.executors.asyncio", "apscheduler.triggers.cron", "apscheduler.triggers.interval",
+         "concurrent.futures.thread", "encodings.ascii")  # fmt: skip
+"""What a service imports only once it starts."""
+
 
 class Run(NamedTuple):
     """How a service is to be run. ``ahead_ms``: of its clock. ``point``: where it is to die, 0 nowhere."""
@@ -92,6 +96,7 @@ def serve() -> None:
 def _warmed(config: Path) -> bool:
     """Do once what each service would do at its start."""
     import gc
+    from importlib import import_module
 
     import jinja2
 
@@ -99,6 +104,8 @@ def _warmed(config: Path) -> bool:
     from sanfen.bootstrap import Service
     from sanfen.plugins import Plugins
 
+    for name in _LATE:
+        import_module(name)
     found = Plugins()
 
     def as_before(self: Plugins, **_named: Any) -> None:
