@@ -26,9 +26,7 @@ _CLASS = '''\
 from collections.abc import Sequence
 
 from sanfen.abc import Direction, Fact, Request
-from sanfen_adapters.signatures import SCHEMES
-from sanfen_adapters.signed import SignedChannel
-from {package}.parse import parse
+{imports}
 
 __all__ = ["{kind}"]
 
@@ -43,6 +41,11 @@ class {kind}(SignedChannel):
         """What a request tells. Raises ParseError."""
         return parse(request, direction, self.place(received_ms))
 '''
+
+_IMPORTS = (
+    "from sanfen_adapters.signatures import SCHEMES",
+    "from sanfen_adapters.signed import SignedChannel",
+)
 
 _PARSE = '''\
 """{title}'s bodies as events. Pure.
@@ -147,6 +150,7 @@ def write(name: str, into: Path, signature: str) -> list[Path]:
         "signature": signature,
         "package": package,
         "dashed": name.replace("_", "-"),
+        "imports": "\n".join(sorted((*_IMPORTS, f"from {package}.parse import parse"))),
     }
     fixture = json.dumps(_FIXTURE | {"channel": name}, ensure_ascii=False, indent=1) + "\n"
     if ours.is_dir():
