@@ -295,6 +295,12 @@ def test_links_between_documents_lead_somewhere() -> None:
             assert (path.parent / target).is_file(), f"{path.name}: {target} (a folder has no page: name it in code)"
 
 
+def test_tests_and_benchmarks_that_documents_name_are_there() -> None:
+    for path in DOCS.glob("*.md"):
+        for name in re.findall(r"`((?:tests|benchmarks)/[\w/]+\.py)", path.read_text(encoding="utf-8")):
+            assert (DOCS.parent / name).is_file(), (path.name, name)
+
+
 def test_every_page_has_its_place_in_the_site() -> None:
     """A page that docs/index.md does not list is found by nobody; one that is not there fails ``make site``."""
     index = (DOCS / "index.md").read_text(encoding="utf-8")
