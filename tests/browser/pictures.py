@@ -40,11 +40,14 @@ async def main(folder: Path) -> None:
                     for name, path in SCREENS.items():
                         await page.goto(board.url + (path or late))
                         await page.wait_for_selector("#live:not([hidden])" if path == "/" else "main")
+                        if name in ("hours", "budget"):
+                            await page.wait_for_selector(".plot-area canvas")
                         save(await page.screenshot(), folder / f"{name}-{look}.png")
-            async with opened_page(browser, language="zh", theme="dark", width=1600, height=900) as page:
-                await page.goto(board.url + "/?wall=1")
-                await page.wait_for_selector("#waiting > li[data-seen]")
-                save(await page.screenshot(), folder / "wall-zh-dark.png")
+            for language in ("zh", "en"):
+                async with opened_page(browser, language=language, theme="dark", width=1600, height=900) as page:
+                    await page.goto(board.url + "/?wall=1")
+                    await page.wait_for_selector("#waiting > li[data-seen]")
+                    save(await page.screenshot(), folder / f"wall-{language}-dark.png")
             await browser.close()
 
 
