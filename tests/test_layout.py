@@ -103,7 +103,6 @@ TESTED_ELSEWHERE = {
     "cli/test.py": "tests/cli/test_watch.py",
     "config/build.py": "tests/config/test_load.py",
     "config/frozen.py": "tests/config/test_presets.py, tests/core/test_golden.py: every preset goes through it",
-    "config/findings.py": "tests/config/test_load.py: every mistake with its place and sentence",
     "config/policies.py": "tests/config/test_load.py, tests/config/test_presets.py, tests/core/test_transcripts.py",
     "config/safety.py": "tests/config/test_load.py",
     "config/schema.py": "tests/config/test_load.py",
