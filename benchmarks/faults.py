@@ -5,8 +5,10 @@ faults of ours on: each beside the same load sent straight to the workflow, in t
 
 The load is open: a process of its own sends each message at its moment, whatever became of those before. ``forward`` is
 from that moment to the message's arrival at the workflow; ``answer`` to the sender's answer, which waits for the commit
-at most ``ack_within`` (1 s). ``added`` is the 99th percentile above that of the direct load. What cannot be had on a
-machine (a small disk without root, slow system calls without strace) is said and left out.
+at most ``ack_within`` (1 s). ``added`` is the 99th percentile above that of the direct load. ``cpu`` is the service's
+processor time for a message (under strace it is strace's). Where a machine has other work, all of it waits its turn: as
+root, ``chrt -r 1 python benchmarks/faults.py`` goes before that. What cannot be had on a machine (a small disk without
+root, slow system calls without strace) is said and left out.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from tests.faults import ours  # the harness is the tests'
 from tests.faults.proxy import Proxy
 from tests.faults.service import Ends, Serve, questions_and_replies, send, serving
 
+PEOPLE = 8  # who are told of every round that waits a second
 CASES = (
     "healthy",
     "slow disk",
@@ -48,7 +51,7 @@ async def running(case: str, folder: Path, ends: Ends) -> AsyncIterator[Serve]:
             proxy = await Proxy(ends.port).start()
             stack.push_async_callback(proxy.stop)
             await proxy.set("refuse" if case == "people unreachable" else "blackhole")
-            people = ours.people({"lead": proxy.port})
+            people = ours.people({f"person{number}": proxy.port for number in range(PEOPLE)})
         if case.endswith("raises"):
             how["env"] = ours.saboteur(folder, case.split(maxsplit=1)[0])
         if case == "slow disk":
@@ -105,18 +108,28 @@ async def pair(case: str, turn: int, folder: Path, options: argparse.Namespace) 
     async with Ends().running() as ends, running(case, folder, ends) as serve:
         direct_url = f"http://127.0.0.1:{ends.port}"
         direct = [await measure(direct_url, ends, f"before{turn}", options)]
+        began_s = spent_s(serve)
         through = await measure(serve.url, ends, f"through{turn}", options)
+        through["cpu_ms"] = (spent_s(serve) - began_s) * 1000 / through["sent"]
         direct.append(await measure(direct_url, ends, f"after{turn}", options))
     floor = {fact: statistics.mean(one[fact] for one in direct) for fact in direct[0]}
     added = {f"added_{way}_p99_ms": through[f"{way}_p99_ms"] - floor[f"{way}_p99_ms"] for way in ("forward", "answer")}
     return through | added | {"direct_forward_p99_ms": floor["forward_p99_ms"]}
 
 
+def spent_s(serve: Serve) -> float:
+    """Processor time of the service so far: what other work on the machine does not blur."""
+    assert serve.process is not None
+    facts = Path(f"/proc/{serve.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(facts[11]) + int(facts[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def report(case: str, one: dict[str, float]) -> None:
     print(
         f"{case:20} sent {one['sent']:.0f} arrived {one['arrived']:.0f} answered {one['answered']:.0f}"
         f"  forward p50 {one['forward_p50_ms']:.1f} p99 {one['forward_p99_ms']:.1f} added p99 {one['added_forward_p99_ms']:+.1f} ms"
-        f"  answer p50 {one['answer_p50_ms']:.1f} p99 {one['answer_p99_ms']:.1f} ms  (direct p99 {one['direct_forward_p99_ms']:.1f} ms)",
+        f"  answer p50 {one['answer_p50_ms']:.1f} p99 {one['answer_p99_ms']:.1f} ms  (direct p99 {one['direct_forward_p99_ms']:.1f} ms)"
+        f"  cpu {one['cpu_ms']:.2f} ms a message",
         flush=True,
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from functools import cache
 from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -47,6 +48,7 @@ class Client:
         """``patience_s``: how long an answer may take, connecting included."""
         self._patience = aiohttp.ClientTimeout(total=patience_s, sock_connect=min(_CONNECT_S, patience_s))
         self._session: aiohttp.ClientSession | None = None
+        _tls()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None, *, guard: Guard) -> Answer:
         """POST JSON. Raises DeliveryError where no answer came; an answer of any status is returned."""
@@ -112,7 +114,9 @@ class _Resolver(AbstractResolver):
         """Nothing is held."""
 
 
+@cache
 def _tls() -> ssl.SSLContext:
+    """Reading the machine's certificates takes twenty milliseconds: once, before there is traffic that would wait."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -28,6 +28,7 @@ class Talk:
     answered_first_ms: float = float("inf")
     answered_kept_ms: float = float("inf")
     acts_kept: bool = True
+    heard_ms: dict[int, int] = field(default_factory=dict)  # of each act, by its own time
     over_ms: int | None = None
 
 
@@ -61,7 +62,11 @@ class Verdict:
             return
         name, steps = people.ladder_of(talk.opened_ms, vip=talk.vip)
         assert {row["ladder"] for row in rows} <= {name}, talk
-        wanted = list(people.due(steps, talk.opened_ms, talk.acts, talk.answered_ms))
+        wanted = [
+            due
+            for due in people.due(steps, talk.opened_ms, talk.acts, talk.answered_ms)
+            if talk.heard_ms.get(due.at_ms, 0) < talk.answered_first_ms  # who is heard too late made nothing due
+        ]
         for due in wanted:
             self._check_due(talk, due, steps[due.number], [row for row in rows if row["step"] == due.number])
         if talk.acts_kept:  # nobody is bothered without cause

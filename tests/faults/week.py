@@ -320,6 +320,7 @@ class Week:
         began_ms = self.clock.now_ms()
         await self._kept(event)
         talk.acts_kept &= self.clock.now_ms() - began_ms < 1_000
+        talk.heard_ms[act.at_ms] = self.clock.now_ms()
 
     def _assigned(self, conversation: str, agent: str) -> None:
         """Chatwoot tells whom it gave a conversation to."""

@@ -1,7 +1,10 @@
 """Notices reach a real receiver over HTTP, or the row says why not."""
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
+import pytest
 from tests.notify.desk import PLAN, SECRET, START, Desk, Phone, is_
 
 from sanfen.config.settings import Person, Quiet, Secret, Way
@@ -9,6 +12,7 @@ from sanfen.core.drive import fold
 from sanfen.core.events import Key, Take
 from sanfen.core.facts import Conversation
 from sanfen.core.score import score
+from sanfen.notify import worker
 from sanfen.store import outbox, projection, silences
 from sanfen.store.db import Database
 from sanfen.testing import ask, reply
@@ -233,3 +237,30 @@ async def test_an_action_of_which_nobody_knows_twice_is_not_done_a_third_time(de
     await desk.do(lambda c: c.execute("UPDATE outbox SET unknown = 2, attempts = 2 WHERE kind = 'reassign'"))
     query = "SELECT count(*) FROM outbox WHERE kind = 'reassign' AND state = 'unsure' AND reason = 'outcome_unknown'"
     await desk.until(query, 1)
+
+
+async def test_while_somebody_is_told_not_every_commit_is_a_look(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receiver says nothing, and much comes due for the same person: the log is not asked again for each of it."""
+    claim, asked, looks = outbox.claim, asyncio.Event(), [0]
+
+    def counted(*args: Any) -> Any:
+        looks[0] += 1
+        return claim(*args)
+
+    async def silent(*_: Any) -> str:
+        asked.set()
+        await asyncio.Event().wait()
+        return ""
+
+    monkeypatch.setattr(outbox, "claim", counted)
+    monkeypatch.setattr("sanfen.notify.worker.send", silent)
+    one = await desk.escalate()
+    desk.task = asyncio.create_task(desk.worker.run())
+    await asked.wait()
+    looks[0], began = 0, asyncio.get_running_loop().time()
+    for step in range(1, 101):
+        await desk.due(one, step)
+    for task in desk.worker._busy.values():
+        task.cancel()
+
+    assert looks[0] <= (asyncio.get_running_loop().time() - began) / worker._GATHER_S + 2

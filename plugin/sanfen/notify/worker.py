@@ -37,6 +37,7 @@ _AT_ONCE = 64  # people who are being told at the same time
 _ROWS = 20_000  # taken at a time
 _LEASE_MS = 60_000  # a claimed row that is not settled by then is taken up again
 _AGAIN_MS = (250, 1_000, 3_000)  # between attempts to record what became of a message
+_GATHER_S = 0.05
 _LOOK_MS = 5_000  # look into the table at least this often
 _ANSWER = 300  # characters of an answer that are kept
 
@@ -99,6 +100,8 @@ class Worker:
                     await self._awake.wait()
                     continue
                 if not await self._look():
+                    if self._busy:  # what is due is for them: no reason to look again at every commit
+                        await asyncio.sleep(_GATHER_S)
                     await self._rest()
             except StoreError as error:
                 _log.error("notices wait for the database", error=error.message)
