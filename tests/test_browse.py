@@ -15,6 +15,7 @@ import pytest
 
 from sanfen.browse import QUERIES
 from sanfen.store import views
+from sanfen.store.filters import shown
 
 CUSTOMER, SAID = "tb_赵123456", "退款三天了怎么还没到账"
 
@@ -65,6 +66,17 @@ def test_the_views_are_shown_and_nothing_else(served: str) -> None:
     assert [name for name in ("events", "round_rows", "key_rows", "deliveries") if f"/shop/{name}" in page] == []
     with pytest.raises(HTTPError, match="403"):
         text_of(f"{served}/events")
+
+
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [({"status": "late", "score_set": "replay", "hour": 10}, 1), ({"agent": ""}, 1), ({"weekday": 6, "first_day": "2023-01-07"}, 2),
+     ({"wait_from_ms": 400_000, "policy": "taobao-2022-01"}, 1)],
+)  # fmt: skip
+def test_lists_of_the_board_are_the_same_here(served: str, filters: dict[str, Any], count: int) -> None:
+    rows = ask(served, f"SELECT * FROM rounds WHERE {shown(filters)} ORDER BY opened_ms DESC")
+
+    assert len(rows) == count
 
 
 def test_customers_are_masked_alike_everywhere(served: str) -> None:

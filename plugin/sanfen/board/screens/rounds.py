@@ -26,6 +26,12 @@ _CHIPS = (
     "waiting", "taken", "rule", "weekday", "wait_from_ms", "wait_to_ms", "policy", "score_set", "shop", "conversation", "longest",
 )  # fmt: skip
 _NOT_ASKED = ("longest", "q", "waiting")
+_UNSEEN = {
+    "about",
+    "conversation",
+    "rule",
+    "taken",
+}  # Datasette has views with other names for customers, and no tables
 REASONS = tuple(str(reason) for reason in Reason if not reason.plain)
 
 
@@ -65,10 +71,10 @@ class Rounds:
         return await self._desk.show("rounds.html", request, **found, **shown)
 
     def _query(self, filters: Mapping[str, Any]) -> dict[str, str | None]:
-        """The list as SQL, and where Datasette asks it: there customers have other names, so one cannot be looked for."""
+        """The list as SQL, and where Datasette asks it, if all it asks for can be seen there."""
         settings = self._desk.service.loaded.settings
         sql = f"SELECT * FROM rounds WHERE {shown(filters)} ORDER BY opened_ms DESC"
-        to = settings.listen.datasette if "about" not in filters and "conversation" not in filters else None
+        to = None if _UNSEEN & set(filters) else settings.listen.datasette
         return {
             "sql": sql,
             "log": settings.storage.name,
