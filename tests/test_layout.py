@@ -18,6 +18,7 @@ LARGER = {
     "plugin/sanfen/config/schema.py": (560, "the shape of the whole file stands in one place, as its reader sees it"),
     "docs/cli.md": (450, "generated: every verb with its options"),
     "plugin/sanfen/core/rounds.py": (330, "every transition of a round stands in one file"),
+    "plugin/sanfen/abc.py": (420, "the published surface, in one place"),
     "plugin/sanfen/store/migrations.py": (500, "migrations are only ever added"),
     "plugin/sanfen/engine/ingest.py": (460, "all that a delivery does in its one transaction"),
     "docs/presets.md": (700, "generated: every preset with its sources"),

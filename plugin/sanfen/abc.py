@@ -98,6 +98,11 @@ class Answer(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def is_good(self) -> bool:
+        """Whether it was done: a 2xx."""
+        return 200 <= self.status < 300
+
 
 class Reply(NamedTuple):
     """An answer of ours, to a channel that only wants to know whether somebody is here."""

@@ -94,8 +94,8 @@ def told(adapter: ChannelAdapter, path: Path, facts: dict[str, Any]) -> list[Any
         out = list(adapter.pulled(Pull(said["pulled"]), Answer(200, {}, request.body), None, RECEIVED_MS).facts)
     else:
         out = list(adapter.parse(request, direction, RECEIVED_MS))
-        if "answer" in said:
-            answer = Answer(200, {"content-type": "application/json"}, said["answer"].encode())
+        if "answer" in said or direction == "out":  # without one, the channel said no more than that it is done
+            answer = Answer(200, {"content-type": "application/json"}, said.get("answer", "").encode())
             out += adapter.answered(request, answer, direction, RECEIVED_MS)
     events = [one for one in out if not isinstance(one, Alias | Pull)]
     called = [names.get(one.key.conversation, one.key.conversation) for one in events]
@@ -212,3 +212,24 @@ def read_all(adapter: ChannelAdapter, request: Request, body: bytes) -> None:
             adapter.handshake(request, direction)
     with suppress(ParseError):
         adapter.pulled(Pull("x"), answer, None, RECEIVED_MS)
+
+
+CALLS = [
+    path for path in FIXTURES if "answer" in READINGS[READERS[path.parent.name]].get("fixtures", {}).get(path.stem, {})
+]
+FETCHED = {"getUpdates_batch": "what a poll fetched stands in its answer alone"}
+
+
+@pytest.mark.parametrize("path", CALLS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"ok": true}'])
+def test_a_call_tells_what_it_sent_though_its_answer_does_not(path: Path, body: bytes) -> None:
+    """Only id and time are the answer's: to whom, what and by whom is the call's. What was refused was not sent."""
+    name = READERS[path.parent.name]
+    fixture, facts = load(path), READINGS[name]
+    adapter, request = PLUGINS.channel(settings_of(path.parent.name, name, facts), "shop"), request_of(fixture)
+    answer = Answer(200, {"content-type": "application/json"}, body)
+    wanted = [one for one in fixture["expect"] if one["kind"] == "message" and path.stem not in FETCHED]
+    sent = [one for one in adapter.answered(request, answer, "out", RECEIVED_MS) if isinstance(one, Message)]
+
+    assert [one.text for one in sent] == [one.get("text") for one in wanted]
+    assert not adapter.answered(request, answer._replace(status=500), "out", RECEIVED_MS)

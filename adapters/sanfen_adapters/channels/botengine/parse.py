@@ -52,9 +52,9 @@ def said(request: Request, place: Place, bot: str | None) -> Sequence[Event]:
 
 def answers(request: Request, answer: Answer, place: Place, bot: str | None, *, out: bool) -> Sequence[Fact]:
     """What a whole answer says: the bot's words, or the id of what a bot sent. Raises ParseError."""
-    if not 200 <= answer.status < 300 or not answer.body:
+    if not answer.is_good or not (answer.body or out):
         return ()
-    body = strict_json(answer.body)
+    body = strict_json(answer.body) if answer.body else {}
     if out:
         return _sent(request, body, place, bot)
     if isinstance(body, list):

@@ -39,9 +39,9 @@ def parse(request: Request, place: Place) -> Sequence[Event]:
 def sent(request: Request, answer: Answer, place: Place) -> Sequence[Event]:
     """What a bot's own call sent: Chatwoot's answer has the id under which its webhook tells it again."""
     found = _POSTED.fullmatch(request.path)
-    if found is None or request.method != "POST" or answer.status != 200:
+    if found is None or request.method != "POST" or not answer.is_good:
         return ()
-    said = json_object(answer.body)
+    said = json_object(request.body) | json_object(answer.body)
     if said.get("private"):
         return ()
     token = request.headers.get("api_access_token", "")
@@ -49,8 +49,8 @@ def sent(request: Request, answer: Answer, place: Place) -> Sequence[Event]:
         "credential": fingerprint(token),
         "rule": "api_access_token∈bots",
     }
-    name = _id(said.get("id"))
-    return [place.reply(f"{found[1]}/{found[2]}", name, said.get("created_at"), text=said.get("content"), **speaker)]
+    where = (f"{found[1]}/{found[2]}", said.get("id"), said.get("created_at"))
+    return [place.reply(*where, text=said.get("content"), **speaker)]
 
 
 def _message(body: Mapping[str, Any], place: Place) -> Sequence[Message]:

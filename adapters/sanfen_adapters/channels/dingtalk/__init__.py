@@ -50,14 +50,14 @@ class DingtalkChannel(SignedChannel):
 
     def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Fact]:
         """What the robot answered."""
-        if direction == "in" or answer.status != 200 or request.path not in (_SESSION, _GROUP):
+        if direction == "in" or not answer.is_good or request.path not in (_SESSION, _GROUP):
             return ()
         body, said = json_object(request.body), json_object(answer.body)
         if request.path == _SESSION:
             talk = _session(f"?{request.query}")
             name = None
             text = dig(body, "text", "content") or dig(body, "markdown", "text")
-            if said.get("errcode") != 0 or not talk:
+            if said.get("errcode", 0) != 0 or not talk:
                 return ()
         else:
             talk, name, text = body.get("openConversationId"), said.get("processQueryKey"), None

@@ -76,14 +76,15 @@ class FeishuChannel(SignedChannel):
 
     def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Event]:
         """What an app sent, by the id the platform gave it."""
-        if direction == "in" or answer.status != 200 or request.method != "POST" or not _SENT.fullmatch(request.path):
+        if direction == "in" or not answer.is_good or request.method != "POST" or not _SENT.fullmatch(request.path):
             return ()
         said = json_object(answer.body)
-        data, bot = said.get("data"), dig(said, "data", "sender", "id")
-        if said.get("code") != 0:
+        data, body = said.get("data"), json_object(request.body)
+        if said.get("code", 0) != 0:
             return ()
-        where = (dig(data, "chat_id"), dig(data, "message_id"), dig(data, "create_time"))
-        text, rule = _text(dig(data, "body", "content")), "im/v1/messages call"
+        talk, bot = dig(data, "chat_id") or body.get("receive_id"), dig(data, "sender", "id")
+        where = (talk, dig(data, "message_id"), dig(data, "create_time"))
+        text, rule = _text(dig(data, "body", "content") or body.get("content")), "im/v1/messages call"
         return [self.place(received_ms).reply(*where, "bot", bot=bot, text=text, evidence="credential", rule=rule)]
 
     def _opened(self, request: Request) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from sanfen.abc import Answer, Event, Message, Mode, Place, Request, dig, fingerprint, json_object, listed
 from sanfen_adapters.signed import bearer
@@ -37,15 +38,29 @@ def notified(body: Mapping[str, Any], place: Place) -> list[Event]:
 def sent(request: Request, answer: Answer, place: Place) -> Sequence[Event]:
     """What a reply by the API sent, by whose token: the last part of the conversation it answers with."""
     names = request.path.split("/")
-    if request.method != "POST" or answer.status != 200 or names[0] != "conversations" or names[2:] != ["reply"]:
+    if request.method != "POST" or not answer.is_good or names[0] != "conversations" or names[2:] != ["reply"]:
         return ()
     item = json_object(answer.body)
     parts = listed(item, "conversation_parts", "conversation_parts")
     token = fingerprint(bearer(request))
+    if not parts:
+        return _asked(json_object(request.body), unquote(names[1]), token, place)
     return [
         one._replace(credential=token) if isinstance(one, Message) else one
-        for one in _part(parts[-1] if parts else None, dig(item, "id"), place)
+        for one in _part(parts[-1], dig(item, "id"), place)
     ]
+
+
+def _asked(body: Mapping[str, Any], talk: str, token: str, place: Place) -> Sequence[Event]:
+    """What was asked to be sent, where the answer does not tell it."""
+    if body.get("message_type") != "comment" or body.get("type") != "admin":
+        return ()
+    told: dict[str, Any] = {
+        "agent": f"admin:{body.get('admin_id')}",
+        "text": _plain(body.get("body")),
+        "credential": token,
+    }
+    return [place.reply(talk, None, None, "human", rule="author.type=admin", **told)]
 
 
 def _opened(item: Any, place: Place) -> Iterator[Event]:

@@ -39,7 +39,7 @@ class LineChannel(SignedChannel):
 
     def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Fact]:
         """What a call sent, and by whose token: one message for each of its own, to each it names."""
-        kind = _CALLS.get(request.path) if direction == "out" and answer.status == 200 else None
+        kind = _CALLS.get(request.path) if direction == "out" and answer.is_good else None
         if kind is None:
             return ()
         body, place = json_object(request.body), self.place(received_ms)

@@ -31,7 +31,7 @@ def parse(request: Request, place: Place, customers: Pattern[str] | None) -> Seq
 def sent(request: Request, answer: Answer, place: Place, customers: Pattern[str] | None) -> Sequence[Event]:
     """What a call sent in a customer's name; its answer has the id under which a transaction tells it again."""
     path = request.path.split("/")  # _matrix/client/v3/rooms/ROOM/send/TYPE/TRANSACTION
-    if request.method != "PUT" or answer.status != 200 or len(path) != 8 or path[3] != "rooms" or path[5] != "send":
+    if request.method != "PUT" or not answer.is_good or len(path) != 8 or path[3] != "rooms" or path[5] != "send":
         return ()
     user = parse_qs(request.query).get("user_id", [""])[0]
     if customers is None or not customers.fullmatch(user):

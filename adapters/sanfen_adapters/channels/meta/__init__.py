@@ -56,7 +56,7 @@ class MetaChannel(SignedChannel):
     def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Fact]:
         """What a call sent."""
         posted = direction == "out" and request.method == "POST" and request.path.endswith("/messages")
-        if not posted or answer.status != 200 or request.path.count("/") not in (1, 2):
+        if not posted or not answer.is_good or request.path.count("/") not in (1, 2):
             return ()
         place = self.place(received_ms)
         if json_object(request.body).get("messaging_product") == "whatsapp":

@@ -24,7 +24,7 @@ def sent(request: Request, answer: Answer, place: Place, page: str | None) -> Se
     name, customer = said.get("message_id"), said.get("recipient_id") or dig(body, "recipient", "id")
     named = request.path.split("/")[-2]
     owner = page if named == "me" else named
-    if not name or not customer or not owner:
+    if not customer or not owner or not dig(body, "message"):
         return ()
     told = stamp(dig(body, "message", "metadata"), "metadata") or {"rule": "Graph API call"}
     text = dig(body, "message", "text")

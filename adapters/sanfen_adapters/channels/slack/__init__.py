@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 from sanfen.abc import (
     Answer,
@@ -53,16 +54,17 @@ class SlackChannel(SignedChannel):
 
     def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Event]:
         """What a call sent, and by whose token; the event tells it again, and the two become one."""
-        if direction == "in" or request.path != "api/chat.postMessage" or answer.status != 200:
+        if direction == "in" or request.path != "api/chat.postMessage" or not answer.is_good:
             return ()
         said = json_object(answer.body)
-        if said.get("ok") is not True:
+        if said.get("ok", True) is not True:
             return ()
+        given = fields_of(request)
         token = bearer(request)
         message, bot = dig(said, "message"), dig(said, "message", "bot_id")
-        where = (said.get("channel"), said.get("ts"), said.get("ts"))
+        where = (said.get("channel") or given.get("channel"), said.get("ts"), said.get("ts"))
         sent: dict[str, Any] = {
-            "text": dig(message, "text"),
+            "text": dig(message, "text") or given.get("text"),
             "credential": fingerprint(token),
             "rule": "chat.postMessage",
         }
@@ -84,6 +86,13 @@ def _message(event: Any, talk: Any, place: Place, home: Any) -> Event:
     if team and home and team != home:  # Slack Connect: the other company is the customer
         return place.ask(*where, customer=user, text=text, rule="user_team")
     return place.somebody(*where, user, text=text, rule="user, no bot_id")
+
+
+def fields_of(request: Request) -> dict[str, Any]:
+    """The fields of a call, as JSON or as a form. Raises ParseError."""
+    if request.headers.get("content-type", "").startswith(_FORM):
+        return dict(parse_qsl(request.body.decode("utf-8", "replace")))
+    return {} if _is_form(request) else json_object(request.body)
 
 
 def _is_form(request: Request) -> bool:

@@ -56,7 +56,7 @@ def update(body: Mapping[str, Any], place: Place) -> Sequence[Event]:
 def sent(request: Request, answer: Answer, place: Place) -> Sequence[Event]:
     """What a call of the Bot API told: its own message, or the updates it fetched."""
     found = CALL.fullmatch(request.path)
-    if found is None or answer.status != 200 or request.path.startswith("file/"):
+    if found is None or not answer.is_good or request.path.startswith("file/"):
         return ()
     method = found[3].lower()
     if method == "getupdates":
@@ -65,7 +65,8 @@ def sent(request: Request, answer: Answer, place: Place) -> Sequence[Event]:
         return [event for one in updates if isinstance(one, dict) for event in update(one, place)]
     if not _SENDING.fullmatch(method):
         return ()
-    said = json_object(answer.body).get("result")
+    told = json_object(answer.body)
+    said = told.get("result", {}) if told.get("ok", True) else None
     results = [one for one in (said if isinstance(said, list) else [said]) if isinstance(one, dict)]
     given = fields_of(request.headers, request.body) if results else {}
     given = dict(parse_qsl(request.query)) | given
@@ -74,7 +75,7 @@ def sent(request: Request, answer: Answer, place: Place) -> Sequence[Event]:
 
 def replied(answer: Answer, place: Place) -> Sequence[Event]:
     """A method call in a bot's answer to its webhook. Telegram tells nobody the id of what it sends so."""
-    if not answer.body or answer.status != 200:
+    if not answer.body or not answer.is_good:
         return ()
     try:
         given = fields_of(answer.headers, answer.body)

@@ -67,15 +67,16 @@ class TwilioChannel(SignedChannel):
         """What a TwiML answer says, automatically; or what a call sent, and by whose account."""
         place = self.place(received_ms)
         if direction == "in":
-            form, said = _form(request), answer.body if answer.status == 200 else b""
+            form, said = _form(request), answer.body if answer.is_good else b""
             messages = xml_root(said).iter("Message") if b"<Message" in said and form.get("MessageSid") else ()
             words = [one.findtext("Body") or one.text for one in messages]
             return [place.reply(_pair(form), None, None, "auto", text=text, rule="TwiML") for text in words]
         found = _TALK.fullmatch(request.path)
-        if answer.status != 201 or request.method != "POST" or not (found or _SMS.fullmatch(request.path)):
+        if not answer.is_good or request.method != "POST" or not (found or _SMS.fullmatch(request.path)):
             return ()
-        said_ = json_object(answer.body)
-        talk = said_.get("conversation_sid") if found else f"{said_.get('to')}|{said_.get('from')}"
+        given = {name.lower(): value for name, value in _form(request).items()}
+        said_ = given | json_object(answer.body)
+        talk = found[1] if found else f"{said_.get('to')}|{said_.get('from')}"
         told: dict[str, Any] = {
             "text": said_.get("body"),
             "credential": fingerprint(request.headers.get("authorization", "")),

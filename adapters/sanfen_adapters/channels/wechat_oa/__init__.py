@@ -88,14 +88,14 @@ class WechatOaChannel(SignedChannel):
 
     def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Event]:
         """An automatic answer, or the handover to people, in the workflow's answer; what a call sent or fetched."""
-        if answer.status != 200 or not answer.body:
+        if not answer.is_good:
             return ()
         if direction == "in":
             return self._passive(answer, received_ms) if answer.body.lstrip().startswith(b"<xml") else ()
         if request.path == _TYPED:
             return self._typed(json_object(answer.body), received_ms)
         body = json_object(request.body) if request.path == _SENT else {}
-        if not body.get("touser") or json_object(answer.body).get("errcode") != 0 or not self._account:
+        if not body.get("touser") or json_object(answer.body).get("errcode", 0) != 0 or not self._account:
             return ()
         staff, bot = dig(body, "customservice", "kf_account"), self.options.get("bot")
         told = {"text": dig(body, "text", "content"), "evidence": "credential", "rule": "custom/send call"}

@@ -23,8 +23,8 @@ def page(body: Mapping[str, Any], place: Place) -> list[Fact]:
 
 def sent(request: Request, answer: Answer, place: Place, bot: str | None) -> Sequence[Fact]:
     """What a call told, after the platform took it: a message, or a page the workflow fetched itself."""
-    said = json_object(answer.body) if answer.status == 200 else {}
-    if said.get("errcode") != 0:
+    said = json_object(answer.body)
+    if not answer.is_good or said.get("errcode", 0) != 0:
         return ()
     if request.path == "cgi-bin/kf/sync_msg":
         return page(said, place)

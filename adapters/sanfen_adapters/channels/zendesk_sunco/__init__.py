@@ -54,10 +54,11 @@ class ZendeskSuncoChannel(SignedChannel):
     def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Event]:
         """What a call sent, and by whose token; the webhook tells it again, and the two become one."""
         names = request.path.split("/")
-        if direction == "in" or request.method != "POST" or answer.status != 201 or names[-1] != "messages":
+        if direction == "in" or request.method != "POST" or not answer.is_good or names[-1] != "messages":
             return ()
         token, place = fingerprint(request.headers.get("authorization", "")), self.place(received_ms)
-        told = [self._message(one, names[-2], place) for one in listed(json_object(answer.body), "messages")]
+        sent = listed(json_object(answer.body), "messages") or [json_object(request.body)]
+        told = [self._message(one, names[-2], place) for one in sent]
         return [one._replace(credential=token) for one in told if one.sender == "merchant"]
 
     def _message(self, message: Any, talk: Any, place: Place) -> Message:
