@@ -100,7 +100,7 @@ def test_an_answer_of_another_status(sanfen: Sanfen, typed: object, tmp_path: Pa
     typed(b"")  # type: ignore[operator]
 
     assert row["id"] == "SM2"
-    assert sanfen("adapters", "check", "twilio", *path).json == []
+    assert sanfen("adapters", "check", "twilio", *path, "--status", "400").json == []
 
 
 @pytest.mark.parametrize("name", ["Line", "a", "x-y", "../x", "1x"])
