@@ -10,6 +10,7 @@ import pluggy
 from sanfen import hookspecs
 from sanfen.abc import ChannelAdapter, Notifier
 from sanfen.apart import Apart
+from sanfen.bounded import bounded
 from sanfen.errors import ConfigError, Phrase
 from sanfen.outbound import Guard
 
@@ -75,10 +76,11 @@ class Plugins:
                 self._manager.register(module)
         self.channels: dict[str, type[ChannelAdapter]] = _named("adapter", self._manager.hook.register_adapters())
         self.ways: dict[str, type[Notifier]] = _named("notifier", self._manager.hook.register_notifiers())
-        self._foreign: set[type[Notifier]] = set()
-        for hook in self._manager.hook.register_notifiers.get_hookimpls():
+        self._foreign: set[type] = set()  # what named plugins bring
+        hooks = (self._manager.hook.register_notifiers, self._manager.hook.register_adapters)
+        for hook in (one for hooked in hooks for one in hooked.get_hookimpls()):
             if hook.plugin_name != _OURS:
-                self._foreign |= set(cast("Sequence[type[Notifier]]", hook.function()))
+                self._foreign |= set(cast("Sequence[type]", hook.function()))
 
     def _load(self, name: str) -> None:
         if self._manager.load_setuptools_entrypoints(GROUP, name) or self._manager.has_plugin(name):
@@ -113,6 +115,7 @@ class Plugins:
                 else Phrase("known adapters: {names}", names=", ".join(self.channels) or Phrase("none")),
             )
         secrets = [secret.reveal() for secret in facts.secrets]
+        kind = bounded(kind) if kind in self._foreign else kind
         return kind(shop, facts.name, secrets, {**facts.options, "signing": facts.signing})
 
     def notifiers(self, guard: Guard | None = None) -> dict[str, Notifier]:

@@ -65,6 +65,7 @@ SERVICE: dict[str, str] = {
     "put storage: on a disk of this machine, and copy it elsewhere with a backup": "把 storage: 放在本机磁盘上，再用备份复制到别处",
     # being sent, being called
     "cannot connect: {error}": "连不上：{error}",
+    "the adapter {name} did not end": "适配器 {name} 没有返回",
     "{count} messages are still being sent": "还有 {count} 条消息正在发送",
     "{name} has hung {count} times and is asked no more: restart the service when it is mended": (
         "{name} 已经卡住 {count} 次，不再使用：修好后重启服务"
