@@ -150,7 +150,8 @@ async def test_a_round_explains_itself(reader: Reader) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/rounds?page=0", "/rounds?page=x", "/rounds?waiting=no", "/rounds?first_day=x", "/agents?sort=x", "/hours?show=x",
+    ["/rounds?page=0", "/rounds?page=x", "/rounds?waiting=no", "/rounds?first_day=x", "/rounds?hour=x", "/rounds?hour=24", "/rounds?weekday=7", "/rounds?wait_to_ms=-1", "/rounds?taken=yes",
+     "/agents?sort=x", "/hours?show=x",
      "/budget?first_day=1", "/escalations?state=x", "/escalations?page=-1", "/rules?hour=x"],
 )  # fmt: skip
 async def test_a_wrong_address_gets_a_hint(tmp_path: Path, path: str) -> None:

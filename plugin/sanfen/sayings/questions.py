@@ -95,6 +95,7 @@ QUESTIONS: dict[str, str] = {
     "the board begins at /, the API's own page is /api/docs": "看板从 / 开始，接口说明在 /api/docs",
     "this address does not take {method}": "这个地址不接受 {method}",
     "it takes {taken}": "接受：{taken}",
+    "write {name}={most}, or another one": "写 {name}={most}，或别的数",
     "the body is too large": "正文太大",
     "{name} is given more than once": "{name} 写了不止一次",
     "give one {name}": "{name} 只写一个",

@@ -81,10 +81,11 @@ def _agents(rates: Sequence[dict[str, Any]], waiting: Sequence[Waiting], moment:
     for name in names:
         mine = [one for one in waiting if one.agent == name]
         since = [one.clock_ms for one in mine if one.clock_ms is not None]
-        row = rows.get(name, {"rate": None, "rounds": 0, "mean_wait_ms": None})
+        row = rows.get(name, {"rate": None, "rounds": 0, "met": 0, "late": 0, "mean_wait_ms": None})
         low = row["rate"] is not None and moment.target is not None and row["rate"] < moment.target
         out.append(
             {"name": name, "open": len(mine), "since_ms": min(since, default=None), "low": low}
+            | {"answered": row["met"] + row["late"]}
             | {key: row[key] for key in ("rate", "rounds", "mean_wait_ms")}
         )
     return sorted(out, key=lambda one: (one["since_ms"] or moment.now_ms, one["name"]))

@@ -25,6 +25,8 @@ _FIELDS = ("first_day", "last_day", "status", "agent", "channel", "reason", "hou
 _CHIPS = (
     "waiting", "taken", "rule", "weekday", "wait_from_ms", "wait_to_ms", "policy", "score_set", "shop", "conversation", "longest",
 )  # fmt: skip
+_NUMBERS = {"hour": 23, "weekday": 6, "taken": 1, "wait_from_ms": 10**15, "wait_to_ms": 10**15}
+"""Filters that are numbers from 0 on, and their greatest."""
 _NOT_ASKED = ("longest", "q", "waiting")
 _UNSEEN = {
     "about",
@@ -53,6 +55,7 @@ class Rounds:
             raise InputError(
                 Phrase("page is not a number from 1 on: {number!r}", number=page[:20]), hint="write page=2"
             )
+        _check(given)
         moment = self._desk.moment()
         found = await self._desk.pages.ask(lambda c: _found(c, moment, given, int(page)))
         language = language_of(request)
@@ -91,6 +94,23 @@ def _filters(given: Mapping[str, str], moment: Moment) -> dict[str, Any]:
     if "q" in given:
         filters["about"] = given["q"].strip()
     return filters
+
+
+def _check(given: Mapping[str, str]) -> None:
+    """Raises InputError for what is no number where one is meant."""
+    for name, most in _NUMBERS.items():
+        text = given.get(name, "0")
+        if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) <= most):
+            raise InputError(
+                Phrase(
+                    "{name} is not a number from {least} to {most}: {text!r}",
+                    name=name,
+                    least=0,
+                    most=most,
+                    text=text[:20],
+                ),
+                hint=Phrase("write {name}={most}, or another one", name=name, most=most),
+            )
 
 
 def _of_api(given: Mapping[str, str], moment: Moment) -> dict[str, Any]:
