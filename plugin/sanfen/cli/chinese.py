@@ -142,6 +142,8 @@ OPTIONS: dict[str, str] = {
     "GET, POST, …": "GET、POST 等。",
     "A header; may be repeated.": "请求头，可重复。",
     "The adapter's own; may be repeated.": "适配器自己的选项，可重复。",
+    "Its status.": "它的状态码。",
+    "Its content type.": "它的内容类型。",
     "The HTTP answer's body.": "HTTP 回答的正文。",
     "A folder; absent: this one.": "目录；默认当前目录。",
     "A row of sanfen_adapters/signatures.py.": "sanfen_adapters/signatures.py 里的一种签名。",
