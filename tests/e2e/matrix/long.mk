@@ -1,5 +1,5 @@
 # The drop-in proof between real servers. heisenbridge and Synapse want different versions of what both use: one environment each.
-.PHONY: test-e2e proxies
+.PHONY: test-e2e proxies container
 
 proxies:  ## nginx, Caddy, Prometheus' promtool and the shells zsh and fish (as root), which some tests ask, if they are not here
 	@mkdir -p build; for one in nginx:nginx caddy:caddy promtool:prometheus zsh:zsh fish:fish; do command -v $${one%%:*} >/dev/null || echo $${one#*:}; done >build/.wanted; \
@@ -14,3 +14,6 @@ $(VENV)/.matrix: tests/e2e/matrix/long.mk | $(VENV)/bin/python
 
 test-e2e: $(VENV)/.dev $(VENV)/.matrix  ## a customer on IRC, an agent on Matrix, real servers and a real bridge: only addresses change (two minutes)
 	$(RUN)/python -Im pytest -q tests/e2e/matrix $(ARGS)
+
+container: $(VENV)/.dev  ## config/Containerfile, built by buildah on a Debian from debootstrap, and run (as root; some minutes)
+	@nice bash tests/e2e/container.sh
