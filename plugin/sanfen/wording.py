@@ -101,6 +101,7 @@ BOARD: dict[str, tuple[str, str]] = {
     "chip_wait_to_ms": ("waited less than {value}", "等待少于 {value}"),
     "chip_policy": ("policy {value}", "规则 {value}"),
     "chip_score_set": ("scored as {value}", "计分集 {value}"),
+    "chip_channel": ("channel {value}", "渠道 {value}"),
     "chip_shop": ("shop {value}", "店铺 {value}"),
     "chip_conversation": ("one conversation", "一个会话"),
     # one round

@@ -125,6 +125,17 @@ async def test_a_list_is_the_same_by_the_api_in_csv_and_as_sql(reader: Reader, t
         assert [unquote_plus(one) for one in linked] == ([] if re.search("q=|rule=|taken=", filters) else [sql])
 
 
+async def test_what_narrows_a_list_is_seen_and_kept(reader: Reader) -> None:
+    page = await reader.get("/rounds?status=met,late&channel=taobao&weekday=6&lang=en")
+    form = page.partition('id="filter"')[2].partition("</form>")[0]
+
+    assert '<option value="met,late" selected>met + late</option>' in form
+    assert '<input type="hidden" name="channel" value="taobao">' in form
+    assert '<input type="hidden" name="weekday" value="6">' in form
+    assert "channel taobao ✕" in page
+    assert "Saturday ✕" in page
+
+
 async def test_every_list_is_had_in_both_forms(reader: Reader) -> None:
     for path in ("/agents", "/hours", "/budget", "/escalations?state=failed"):
         links = re.findall(r'href="(/api/v1/[^"]*)"', await reader.get(path))

@@ -21,19 +21,15 @@ from sanfen.store.projection import LIVE
 __all__ = ["Rounds"]
 
 _PAGE = 100
-_FIELDS = ("first_day", "last_day", "status", "agent", "channel", "reason", "hour", "q")
+_FIELDS = ("first_day", "last_day", "status", "agent", "reason", "hour", "q")
 _CHIPS = (
-    "waiting", "taken", "rule", "weekday", "wait_from_ms", "wait_to_ms", "policy", "score_set", "shop", "conversation", "longest",
+    "waiting", "taken", "rule", "weekday", "wait_from_ms", "wait_to_ms", "policy", "score_set", "shop", "channel", "conversation", "longest",
 )  # fmt: skip
 _NUMBERS = {"hour": 23, "weekday": 6, "taken": 1, "wait_from_ms": 10**15, "wait_to_ms": 10**15}
 """Filters that are numbers from 0 on, and their greatest."""
 _NOT_ASKED = ("longest", "q", "waiting")
-_UNSEEN = {
-    "about",
-    "conversation",
-    "rule",
-    "taken",
-}  # Datasette has views with other names for customers, and no tables
+_UNSEEN = {"about", "conversation", "rule", "taken"}
+"""What cannot be asked in Datasette: customers have other names there, and tables are closed."""
 REASONS = tuple(str(reason) for reason in Reason if not reason.plain)
 
 
