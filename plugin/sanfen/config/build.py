@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from sanfen.config.patterns import pattern_of
 from sanfen.config.policies import DAYS
 from sanfen.config.schema import (
     AdminModel,
@@ -40,7 +41,7 @@ from sanfen.reading import fingerprint
 from sanfen.wire import parse_instant
 
 __all__ = [
-    "build_rules", "build_settings", "holidays_of", "known_rules", "pattern_of", "quiet_of",
+    "build_rules", "build_settings", "holidays_of", "known_rules", "quiet_of",
 ]  # fmt: skip
 
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -152,18 +153,6 @@ def known_rules(config: Config) -> tuple[Rule, ...]:
     if staff:
         out.append(Rule("staff", mode=Mode.human, modes=frozenset({Mode.unknown}), agents=staff))
     return tuple(out)
-
-
-def pattern_of(text: str) -> re.Pattern[str]:
-    """A pattern; by RE2, which cannot hang, where that is installed and understands it."""
-    try:
-        import re2  # noqa: PLC0415  # an extra
-    except ImportError:
-        return re.compile(text)
-    try:
-        return re2.compile(text)  # type: ignore[no-any-return]
-    except re2.error:
-        return re.compile(text)
 
 
 def quiet_of(model: QuietModel, zone: str) -> Quiet:

@@ -3,13 +3,13 @@
 Rules between keys are checked here too, so a policy that loads can be run.
 """
 
-import re
 from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from sanfen.config.patterns import readable
 from sanfen.config.types import Clock, Date, Duration, Flag, Share, Whole, Window
 from sanfen.core import policy as core
 from sanfen.errors import Phrase, UnfitError, UnreadableError
@@ -372,12 +372,7 @@ class PolicyModel(_Model):
     @field_validator("empty_replies")
     @classmethod
     def _patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in value:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise UnreadableError(Phrase("not a regular expression: {error}", error=error), pattern) from None
-        return value
+        return tuple(readable(pattern, ours=True) for pattern in value)
 
     @field_validator("due")
     @classmethod

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
+from sanfen.config.patterns import readable
 from sanfen.config.policies import DAYS, DayName
 from sanfen.config.types import Date, Duration, Share, Whole, Window
 from sanfen.core.events import Mode
@@ -294,11 +295,7 @@ class MatchModel(_Model):
     @field_validator("text")
     @classmethod
     def _pattern(cls, value: str | None) -> str | None:
-        try:
-            re.compile(value or "")
-        except re.error as error:
-            raise UnreadableError(Phrase("not a regular expression: {error}", error=error), example="x") from None
-        return value
+        return value if value is None else readable(value)
 
 
 class RuleModel(_Model):

@@ -72,6 +72,7 @@ CONFIGURATION: dict[str, str] = {
     "keys with values must stand here": "此处应为键和值",
     "shorter than {least} characters": "短于 {least} 个字符",
     "longer than {most} characters": "长于 {most} 个字符",
+    "a repeat inside a repeat: there are texts on which it does not end": "重复套着重复：遇到某些文字会没完没了",
     "not written like {pattern}": "写法须符合 {pattern}",
     "must not be empty": "不能为空",
     # what is missing, as the schema describes it
