@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from sanfen.core.events import Close, Event, Evidence, Handoff, Key, Message, Mode, Recall, Sender, Tag, Transfer
 from sanfen.errors import ConfigError, DeliveryError, DeniedError, ParseError, Phrase, VerifyError
-from sanfen.reading import Place, dig, fingerprint, instant_ms, json_object, listed
+from sanfen.reading import Place, Unread, dig, each, fingerprint, instant_ms, json_object, listed
 from sanfen.strictjson import Row, RowError, json_rows, strict_json
 from sanfen.wire import parse_instant, read_event
 
@@ -53,9 +53,11 @@ __all__ = [
     "Tag",
     "Tap",
     "Transfer",
+    "Unread",
     "VerifyError",
     "Waiting",
     "dig",
+    "each",
     "fingerprint",
     "instant_ms",
     "json_object",
@@ -138,7 +140,7 @@ class Pulled(NamedTuple):
     more: bool = False
 
 
-Fact = Event | Alias | Pull
+Fact = Event | Alias | Pull | Unread
 """What an adapter reads from a request or an answer."""
 
 

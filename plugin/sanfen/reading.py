@@ -3,14 +3,18 @@
 import hashlib
 import json
 import re
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeVar
 
 from sanfen.core.events import SOMEBODY, Close, Evidence, Handoff, Key, Message, Mode, Recall, Sender, Tag, Transfer
 from sanfen.errors import ParseError, Phrase
 from sanfen.strictjson import strict_json
 from sanfen.wire import parse_instant
 
-__all__ = ["Place", "dig", "fingerprint", "instant_ms", "json_object", "listed"]
+__all__ = ["Place", "Unread", "dig", "each", "fingerprint", "instant_ms", "json_object", "listed"]
+
+T = TypeVar("T")
+F = TypeVar("F")
 
 _LONGEST = 512
 _NUMBER = re.compile(r"[0-9]{1,17}(\.[0-9]{1,9})?", re.ASCII)
@@ -48,6 +52,31 @@ def listed(value: Any, *names: str) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise ParseError(Phrase("{names} is no list of objects", names=names[-1]), hint="look at the body in the log")
     return found
+
+
+class Unread(NamedTuple):
+    """Something that could not be read, beside what could. ``sentence``: why."""
+
+    sentence: str
+
+
+def each(items: Iterable[T], read: Callable[[T], Iterable[F]], *, or_raise: bool = True) -> list[F | Unread]:
+    """What every item of a delivery tells: one that cannot be read costs no other, and is said beside them.
+
+    Raises ParseError where nothing can be read at all, unless it is not to (``or_raise``).
+    """
+    out: list[F | Unread] = []
+    failure: ParseError | None = None
+    for one in items:
+        try:
+            out += read(one)
+        except ParseError as error:
+            failure = failure or error
+    if failure is not None:
+        if or_raise and not out:
+            raise failure
+        out.append(Unread(failure.message))
+    return out
 
 
 def fingerprint(token: str) -> str:

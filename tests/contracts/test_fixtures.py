@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from sanfen.abc import Alias, Answer, ChannelAdapter, Direction, Here, ParseError, Pull, Request
+from sanfen.abc import Alias, Answer, ChannelAdapter, Direction, Here, ParseError, Pull, Request, Unread
 from sanfen.config.build import known_rules
 from sanfen.config.schema import Config
 from sanfen.config.settings import ChannelSettings, Secret
@@ -97,7 +97,8 @@ def told(adapter: ChannelAdapter, path: Path, facts: dict[str, Any]) -> list[Any
         if "answer" in said or direction == "out":  # without one, the channel said no more than that it is done
             answer = Answer(200, {"content-type": "application/json"}, said.get("answer", "").encode())
             out += adapter.answered(request, answer, direction, RECEIVED_MS)
-    events = [one for one in out if not isinstance(one, Alias | Pull)]
+    assert not [one for one in out if isinstance(one, Unread)]
+    events = [one for one in out if not isinstance(one, Alias | Pull | Unread)]
     called = [names.get(one.key.conversation, one.key.conversation) for one in events]
     aliases = [one for one in out if isinstance(one, Alias)]
     return aliases + [

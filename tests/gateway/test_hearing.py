@@ -11,7 +11,20 @@ import aiohttp
 import pytest
 from tests.gateway.conftest import Got
 
-from sanfen.abc import Alias, Answer, ChannelAdapter, Direction, Fact, Here, Pull, Reply, Request, Tap, json_object
+from sanfen.abc import (
+    Alias,
+    Answer,
+    ChannelAdapter,
+    Direction,
+    Fact,
+    Here,
+    Pull,
+    Reply,
+    Request,
+    Tap,
+    each,
+    json_object,
+)
 from sanfen.core.events import Message
 
 QUESTION = b'{"conversation": "c1", "text": "hello"}'
@@ -51,6 +64,8 @@ class Talking(ChannelAdapter):
         place = self.place(received_ms)
         if body.get("poke"):
             return [Pull("account", body["poke"])]
+        if "batch" in body:
+            return each(body["batch"], lambda one: [place.ask("c1", one, None)])
         if "conversation" not in body:
             return ()
         return [Alias("token-1", "c1"), place.ask("c1", "q1", None, text=body["text"])]
@@ -101,6 +116,19 @@ async def test_the_answer_is_the_message(gateway: Any, upstream: Any, client: ai
     first, second = made.engine.deliveries
     assert first.notes == (Alias("token-1", "c1"),)
     assert (second.method, second.body, second.direction) == ("ANSWER", b'{"answer":  "hi"}', "in")
+
+
+@pytest.mark.parametrize(("batch", "status", "ids"), [(["a", {}, "b"], 200, ["a", "b"]), ([{}], 400, [])])
+async def test_an_unreadable_item_costs_no_other(
+    start: Any, client: aiohttp.ClientSession, batch: list[Any], status: int, ids: list[str]
+) -> None:
+    """The delivery stays the journal's, with the reason; where all is unreadable and nobody is behind us, the sender hears of it."""
+    made = await start(adapters={"desk": Talking("shop", "desk", (), {})}, forward_in=None)
+
+    assert (await ask(client, f"{made.url}/in/desk", json.dumps({"batch": batch}).encode()))[0] == status
+    assert [one.id for one in made.engine.events] == ids
+    assert [one.error is None for one in made.engine.deliveries] == [False]
+    assert made.counters.poison == 1
 
 
 async def test_a_compressed_answer_is_read_and_passed_on_as_it_is(

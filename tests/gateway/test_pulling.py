@@ -22,6 +22,7 @@ from sanfen.abc import (
     Pull,
     Pulled,
     Request,
+    each,
     json_object,
 )
 from sanfen.core.classify import NOBODY
@@ -62,7 +63,8 @@ class Poked(ChannelAdapter):
         if "messages" not in body:
             raise ParseError("no page")
         place = self.place(received_ms)
-        return Pulled([place.ask("c", one, None) for one in body["messages"]], body["next"], bool(body["more"]))
+        facts = each(body["messages"], lambda one: [place.ask("c", one, None)], or_raise=False)
+        return Pulled(facts, body["next"], bool(body["more"]))
 
 
 class Desk:
@@ -166,6 +168,24 @@ async def test_what_fails_is_tried_again_later(tmp_path: Path) -> None:
         await desk.until(lambda: desk.ids() == ["a", "b", "c", "d"])
         ((body,),) = desk.rows("SELECT body FROM deliveries WHERE error = 'no page'")
         assert json.loads(body) == {"errcode": 95007}
+        await desk.stop()
+
+
+async def test_what_cannot_be_read_holds_up_nothing(tmp_path: Path) -> None:
+    """It is kept with its reason, and the page after it is fetched."""
+
+    async def handler(request: web.Request) -> web.Response:
+        bad = request.query.get("cursor") == "1"
+        return web.json_response({"messages": [{}], "next": "2", "more": 1}) if bad else page(request)
+
+    async with served(handler) as api:
+        desk = Desk(tmp_path, api)
+        await desk.poke()
+        await desk.until(lambda: desk.rows("SELECT cursor FROM pull_rows WHERE done = asked") == [("3",)])
+
+        assert desk.ids() == ["a", "b", "d"]
+        ((body,),) = desk.rows("SELECT body FROM deliveries WHERE error IS NOT NULL")
+        assert json.loads(body)["messages"] == [{}]
         await desk.stop()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sanfen.abc import Alias, Fact, Pull
+from sanfen.abc import Alias, Fact, Pull, Unread
 from sanfen.catalogue import t
 from sanfen.config.load import Loaded
 from sanfen.core.classify import Directory, Rule, classify, judge, placed
@@ -33,6 +33,8 @@ def row(fact: Fact, policy: Policy, rules: tuple[Rule, ...], directory: Director
     """One fact, as it would be kept and judged."""
     if isinstance(fact, Alias):
         return {"what": "alias", "who": fact.alias, "conversation": fact.conversation}
+    if isinstance(fact, Unread):
+        return {"what": "unread", "why": fact.sentence}
     if isinstance(fact, Pull):
         return {"what": "pull", "who": fact.name}
     out: dict[str, Any] = {"conversation": fact.key.conversation, "id": fact.id, "at": instant_text(fact.at_ms)}

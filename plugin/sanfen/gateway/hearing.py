@@ -25,6 +25,7 @@ from sanfen.abc import (
     Reply,
     Request,
     Tap,
+    Unread,
 )
 from sanfen.core.classify import Directory, placed
 from sanfen.core.events import Message, Recall
@@ -183,8 +184,14 @@ class Hearing:
         events = [placed(one, directory) if type(one) is Message else one for one in facts]
         if self._local_ids:
             events = [_named(one) for one in events]
-        notes = tuple(one for one in events if isinstance(one, Alias | Pull))
-        return Heard([one for one in events if not isinstance(one, Alias | Pull)] if notes else events, notes)  # type: ignore[arg-type]
+        besides = [one for one in events if isinstance(one, Alias | Pull | Unread)]
+        if not besides:
+            return Heard(events)  # type: ignore[arg-type]  # there is nothing else
+        unread = next((one.sentence for one in besides if isinstance(one, Unread)), None)
+        if unread is not None:
+            self._counters.add("poison", self.adapter.channel)
+        notes = tuple(one for one in besides if not isinstance(one, Unread))
+        return Heard([one for one in events if not isinstance(one, Alias | Pull | Unread)], notes, unread)
 
     def _unread(self, error: str) -> Heard:
         self._counters.add("poison", self.adapter.channel)
@@ -261,7 +268,7 @@ def narrowed(headers: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, by
 
 def _named(fact: Fact) -> Fact:
     """With an id that is unlike all others of the channel, where the channel's own are so in their conversation only."""
-    if isinstance(fact, Alias | Pull):
+    if isinstance(fact, Alias | Pull | Unread):
         return fact
     talk = fact.key.conversation
     if isinstance(fact, Recall):

@@ -126,12 +126,12 @@ class Pulling:
             if answer.status >= 400:
                 raise DeliveryError(Phrase("answered {status}", status=answer.status), reason="http", retryable=True)
             pulled, heard = hearing.pulled(one.pull, answer, one.cursor, self._clock.now_ms())
-            if heard.error is not None:
+            if heard.error is not None and pulled == Pulled():  # nothing of it; else what could be read is kept
                 if heard.error != one.reason:  # once, however often it is tried
                     await self._keep(one.channel, path, answer.body, heard, ())
                 raise DeliveryError(heard.error, reason="unread", retryable=True)
         moved = Moved(one.pull.name, pulled.cursor, one.asked, more=pulled.more)
-        body = answer.body if heard.events else b""
+        body = answer.body if heard.events or heard.error else b""
         await self._keep(one.channel, path, body, heard, (*heard.notes, moved))
         return pulled.more, pulled.cursor or one.cursor
 

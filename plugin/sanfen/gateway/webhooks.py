@@ -146,7 +146,7 @@ class Traffic:
         if request.method not in ("POST", "PUT"):
             return problem(405, "this address takes deliveries", "send POST", headers={"Allow": "POST"})
         future = self._journaling.submit(delivery, events)
-        if delivery.error is not None:
+        if delivery.error is not None and not events:
             await self._journaling.settle(future, delivery.channel, budget_ms)
             unread = delivery.error.startswith(("content-encoding", "content-type"))
             return problem(415 if unread else 400, delivery.error, "the body was kept for whoever looks into it")

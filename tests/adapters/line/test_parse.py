@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.adapters.wire import RECEIVED_MS, answer, lines, request
 
-from sanfen.abc import Alias, Message, Request, VerifyError, fingerprint
+from sanfen.abc import Alias, Message, ParseError, Request, Unread, VerifyError, fingerprint
 from sanfen_adapters.channels.line import LineChannel
 
 CHANNEL = LineChannel("shop", "ln", ("secret",), {})
@@ -30,6 +30,18 @@ def test_who_asks_where() -> None:
     assert told(type="unsend", webhookEventId="e", unsend={"messageId": "m"}) == ["recall"]
     assert told(type="follow", replyToken="rt") == ["alias"]
     assert told(type="unfollow") == []
+
+
+def test_an_unreadable_event_costs_no_other() -> None:
+    source = {"type": "user", "userId": "U1"}
+    good = {"type": "message", "timestamp": 1_795_309_132_859, "source": source, "message": {"id": "m", "type": "text"}}
+    bad = good | {"timestamp": "soon"}
+
+    first, said, *rest = CHANNEL.parse(request({"events": [bad, good]}), "in", RECEIVED_MS)
+
+    assert (type(first), type(said), rest) == (Message, Unread, [])
+    with pytest.raises(ParseError):
+        CHANNEL.parse(request({"events": [bad]}), "in", RECEIVED_MS)
 
 
 def test_an_answer_finds_its_conversation_by_its_token() -> None:

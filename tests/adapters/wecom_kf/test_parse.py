@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from tests.adapters.wire import RECEIVED_MS, answer, lines, raw, request
+from tests.adapters.wire import RECEIVED_MS, answer, lines, request
 
-from sanfen.abc import Action, Alias, ParseError, Pull, Request, VerifyError
+from sanfen.abc import Action, Alias, Message, ParseError, Pull, Request, Unread, VerifyError
 from sanfen_adapters.channels.wecom_kf import WecomKfChannel
 
 AES_KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
@@ -216,12 +216,23 @@ def test_a_conversation_is_given_to_a_person() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "said", [{"errcode": 0, "msg_list": ["x"]}, {"errcode": 0, "msg_list": [talk(origin=3, msgid=None, send_time="x")]}]
-)
-def test_what_wecom_does_not_send(said: dict[str, Any]) -> None:
+def test_what_wecom_does_not_send() -> None:
     with pytest.raises(ParseError):
-        channel().pulled(Pull("wk1"), answer(raw(said)), None, RECEIVED_MS)
+        channel().pulled(Pull("wk1"), answer({"errcode": 0, "msg_list": ["x"]}), None, RECEIVED_MS)
+
+
+def test_an_unreadable_message_holds_up_no_page() -> None:
+    """Else the cursor would stand before it for ever, and every customer after it would go unheard."""
+    bad, good = talk(origin=3, msgid="m1", send_time="x"), talk(origin=3, msgid="m2")
+
+    both, alone = (
+        channel().pulled(Pull("wk1"), answer({"errcode": 0, "next_cursor": "c2", "msg_list": some}), None, RECEIVED_MS)
+        for some in ([bad, good], [bad])
+    )
+
+    assert (both.cursor, alone.cursor) == ("c2", "c2")
+    assert [type(one) for one in both.facts] == [Message, Unread]
+    assert [type(one) for one in alone.facts] == [Unread]
 
 
 def test_a_token_that_never_works_is_no_endless_round() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
-from sanfen.abc import Action, Answer, Call, Direction, Event, Request, json_object
+from sanfen.abc import Action, Answer, Call, Direction, Fact, Request, json_object
 from sanfen_adapters.channels.intercom.parse import notified, sent
 from sanfen_adapters.signatures import HUB_SHA1
 from sanfen_adapters.signed import SignedChannel
@@ -25,11 +25,11 @@ class IntercomChannel(SignedChannel):
     scheme = HUB_SHA1
     token_in = ("header:authorization=Bearer ",)
 
-    def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
+    def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Fact]:
         """The events of a notification; calls are told by their answers. Raises ParseError."""
         return () if direction == "out" else notified(json_object(request.body), self.place(received_ms))
 
-    def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Event]:
+    def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Fact]:
         """What a call sent, and by whose token; the notification tells it again, and the two become one."""
         return sent(request, answer, self.place(received_ms)) if direction == "out" else ()
 

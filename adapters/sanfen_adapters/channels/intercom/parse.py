@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from sanfen.abc import Answer, Event, Message, Mode, Place, Request, dig, fingerprint, json_object, listed
+from sanfen.abc import Answer, Event, Fact, Message, Mode, Place, Request, dig, each, fingerprint, json_object, listed
 from sanfen_adapters.signed import bearer
 
 __all__ = ["notified", "sent"]
@@ -24,15 +24,14 @@ _TAGS = re.compile(r"<[^>]{0,2000}>")
 _BREAKS = re.compile(r"<(?:br|/p|/div|/li)[^>]{0,200}>")
 
 
-def notified(body: Mapping[str, Any], place: Place) -> list[Event]:
+def notified(body: Mapping[str, Any], place: Place) -> Sequence[Fact]:
     """The events of a notification. Raises ParseError."""
     item = dig(body, "data", "item")
     if dig(item, "type") != "conversation":
         return []
-    out = list(_opened(item, place)) if str(body.get("topic")).endswith(".created") else []
-    for part in listed(item, "conversation_parts", "conversation_parts"):
-        out += _part(part, dig(item, "id"), place)
-    return out
+    out: list[Fact] = list(_opened(item, place)) if str(body.get("topic")).endswith(".created") else []
+    parts = listed(item, "conversation_parts", "conversation_parts")
+    return out + each(parts, lambda part: _part(part, dig(item, "id"), place))
 
 
 def sent(request: Request, answer: Answer, place: Place) -> Sequence[Event]:

@@ -3,18 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sanfen.abc import (
-    Alias,
-    Answer,
-    Direction,
-    Fact,
-    Place,
-    Request,
-    dig,
-    fingerprint,
-    json_object,
-    listed,
-)
+from sanfen.abc import Alias, Answer, Direction, Fact, Place, Request, dig, each, fingerprint, json_object, listed
 from sanfen_adapters.signatures import LINE
 from sanfen_adapters.signed import SignedChannel, bearer
 
@@ -35,7 +24,7 @@ class LineChannel(SignedChannel):
         """The facts of a webhook; calls are told by their answers. Raises ParseError."""
         place = self.place(received_ms)
         events = listed(json_object(request.body), "events") if direction == "in" else ()
-        return [fact for event in events for fact in _event(event, place)]
+        return each(events, lambda event: _event(event, place))
 
     def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Fact]:
         """What a call sent, and by whose token: one message for each of its own, to each it names."""

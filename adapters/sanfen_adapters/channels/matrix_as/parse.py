@@ -11,21 +11,21 @@ from re import Pattern
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from sanfen.abc import Answer, Event, ParseError, Place, Request, dig, json_object
+from sanfen.abc import Answer, Event, Fact, ParseError, Place, Request, dig, each, json_object
 
 __all__ = ["parse", "sent"]
 
 _MESSAGES = frozenset({"m.room.message", "m.sticker", "m.room.encrypted"})
 
 
-def parse(request: Request, place: Place, customers: Pattern[str] | None) -> Sequence[Event]:
+def parse(request: Request, place: Place, customers: Pattern[str] | None) -> Sequence[Fact]:
     """The events of a transaction; none for any other question of the homeserver. Raises ParseError."""
     if request.method != "PUT" or "transactions/" not in request.path:
         return ()
     events = json_object(request.body).get("events", [])
     if not isinstance(events, list):
         raise ParseError("events is no list", hint="is this the address of the registration, and this its adapter?")
-    return [event for one in events if isinstance(one, dict) for event in _read(one, place, customers)]
+    return each((one for one in events if isinstance(one, dict)), lambda one: _read(one, place, customers))
 
 
 def sent(request: Request, answer: Answer, place: Place, customers: Pattern[str] | None) -> Sequence[Event]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sanfen.abc import Answer, Event, ParseError, Place, Request, dig, json_object, listed
+from sanfen.abc import Answer, Event, Fact, ParseError, Place, Request, dig, each, json_object, listed
 from sanfen_adapters.channels.meta.stamps import caller, stamp
 
 __all__ = ["INBOXES", "messaging", "sent"]
@@ -12,10 +12,10 @@ INBOXES = ("263902037430900", "1217981644879628")
 """The apps where people type: the Page's inbox and Instagram's, by Meta's Handover Protocol reference (``target_app_id``)."""
 
 
-def messaging(body: Mapping[str, Any], place: Place, human_apps: frozenset[str]) -> list[Event]:
+def messaging(body: Mapping[str, Any], place: Place, human_apps: frozenset[str]) -> Sequence[Fact]:
     """The events of a delivery for a page; ``standby`` tells what another app has in hand. Raises ParseError."""
     found = [one for entry in listed(body, "entry") for name in ("messaging", "standby") for one in listed(entry, name)]
-    return [event for one in found for event in _one(one, place, human_apps)]
+    return each(found, lambda one: _one(one, place, human_apps))
 
 
 def sent(request: Request, answer: Answer, place: Place, page: str | None) -> Sequence[Event]:

@@ -7,7 +7,7 @@ other is its alias.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sanfen.abc import Alias, Answer, Fact, ParseError, Place, Request, dig, json_object, listed
+from sanfen.abc import Alias, Answer, Fact, ParseError, Place, Request, dig, each, json_object, listed
 from sanfen_adapters.channels.meta.stamps import caller, stamp
 
 __all__ = ["changes", "sent"]
@@ -19,7 +19,7 @@ _WORDS = (("button_reply", "title"), ("list_reply", "title"), ("body", "text"), 
 def changes(body: Mapping[str, Any], place: Place) -> list[Fact]:
     """The facts of a delivery of the WhatsApp business account. Raises ParseError."""
     found = [change for entry in listed(body, "entry") for change in listed(entry, "changes")]
-    return [fact for one in found for fact in _value(dig(one, "field"), dig(one, "value"), place)]
+    return each(found, lambda one: _value(dig(one, "field"), dig(one, "value"), place))
 
 
 def sent(request: Request, answer: Answer, place: Place) -> Sequence[Fact]:
@@ -46,10 +46,9 @@ def _value(field: Any, value: Any, place: Place) -> Iterator[Fact]:
     both = [(contact.get("wa_id"), contact.get("user_id")) for contact in contacts] + [names for _, names in said]
     for phone, scoped in dict.fromkeys((str(phone), str(scoped)) for phone, scoped in both if phone and scoped):
         yield Alias(f"{number}/{scoped}", f"{number}/{phone}")
-    for one, names in said:
-        yield from _message(one, number, names, place, typed=False)
-    for one in listed(value, "message_echoes"):
-        yield from _message(one, number, _names(one, "to", contacts), place, typed=True)
+    yield from each(said, lambda pair: _message(pair[0], number, pair[1], place, typed=False))
+    echoes = listed(value, "message_echoes")
+    yield from each(echoes, lambda one: _message(one, number, _names(one, "to", contacts), place, typed=True))
     for one in listed(value, "statuses"):
         told = stamp(one.get("biz_opaque_callback_data"), "biz_opaque_callback_data")
         if told is not None and one.get("status") == "sent":  # all there is of what was sent past us

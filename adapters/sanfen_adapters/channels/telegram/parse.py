@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from sanfen.abc import Answer, Event, Message, ParseError, Place, Request, dig, fingerprint, json_object
+from sanfen.abc import Answer, Event, Fact, Message, ParseError, Place, Request, dig, each, fingerprint, json_object
 
 __all__ = ["CALL", "fields_of", "replied", "sent", "update"]
 
@@ -53,7 +53,7 @@ def update(body: Mapping[str, Any], place: Place) -> Sequence[Event]:
     return ()
 
 
-def sent(request: Request, answer: Answer, place: Place) -> Sequence[Event]:
+def sent(request: Request, answer: Answer, place: Place) -> Sequence[Fact]:
     """What a call of the Bot API told: its own message, or the updates it fetched."""
     found = CALL.fullmatch(request.path)
     if found is None or not answer.is_good or request.path.startswith("file/"):
@@ -61,8 +61,8 @@ def sent(request: Request, answer: Answer, place: Place) -> Sequence[Event]:
     method = found[3].lower()
     if method == "getupdates":
         result = json_object(answer.body).get("result")
-        updates = result if isinstance(result, list) else ()
-        return [event for one in updates if isinstance(one, dict) for event in update(one, place)]
+        updates = [one for one in result if isinstance(one, dict)] if isinstance(result, list) else []
+        return each(updates, lambda one: update(one, place))
     if not _SENDING.fullmatch(method):
         return ()
     told = json_object(answer.body)

@@ -1,7 +1,7 @@
 """WeChat official accounts: customers and handovers by the callback, automatic answers in the HTTP answer, staff by polling."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
 from xml.etree.ElementTree import Element
@@ -12,7 +12,9 @@ from sanfen.abc import (
     ChannelAdapter,
     Direction,
     Event,
+    Fact,
     ParseError,
+    Place,
     Proof,
     Pull,
     Pulled,
@@ -20,6 +22,7 @@ from sanfen.abc import (
     Request,
     VerifyError,
     dig,
+    each,
     json_object,
     listed,
 )
@@ -86,7 +89,7 @@ class WechatOaChannel(SignedChannel):
         text = fields.get("Content") or fields.get("Recognition")
         return [place.ask(talk, fields.get("MsgId"), at, customer=who, text=text, rule="FromUserName")]
 
-    def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Event]:
+    def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Fact]:
         """An automatic answer, or the handover to people, in the workflow's answer; what a call sent or fetched."""
         if not answer.is_good:
             return ()
@@ -145,19 +148,19 @@ class WechatOaChannel(SignedChannel):
             return [place.transfer(talk, None, at, to=xml.findtext("TransInfo/KfAccount") or None)]
         return [place.reply(talk, None, at, "auto", text=fields.get("Content"), rule="passive reply in HTTP response")]
 
-    def _typed(self, said: Mapping[str, Any], received_ms: int) -> Sequence[Event]:
+    def _typed(self, said: Mapping[str, Any], received_ms: int) -> Sequence[Fact]:
         """What was typed in the staff's tool, and asked, unless the callback tells that. Its canned greeting is not marked."""
-        out: list[Event] = []
         place = self.place(received_ms)
-        for one in listed(said, "recordlist"):
-            worker, customer, code = one.get("worker"), one.get("openid"), one.get("opercode")
-            talk = f"{self._account or str(worker).rpartition('@')[2]}/{customer}"
-            text, rule = one.get("text"), f"opercode={str(code)[:8]}"
-            if code == 2002:
-                out.append(place.reply(talk, None, one.get("time"), "human", agent=worker, text=text, rule=rule))
-            elif code == 2003 and not self._account:
-                out.append(place.ask(talk, None, one.get("time"), customer=customer, text=text, rule=rule))
-        return out
+        return each(listed(said, "recordlist"), lambda one: self._row(one, place), or_raise=False)
+
+    def _row(self, one: Mapping[str, Any], place: Place) -> Iterator[Event]:
+        worker, customer, code = one.get("worker"), one.get("openid"), one.get("opercode")
+        talk = f"{self._account or str(worker).rpartition('@')[2]}/{customer}"
+        text, rule = one.get("text"), f"opercode={str(code)[:8]}"
+        if code == 2002:
+            yield place.reply(talk, None, one.get("time"), "human", agent=worker, text=text, rule=rule)
+        elif code == 2003 and not self._account:
+            yield place.ask(talk, None, one.get("time"), customer=customer, text=text, rule=rule)
 
     def _opened(self, body: bytes) -> Element:
         """An XML, decrypted where it is sealed. Raises ParseError."""

@@ -7,7 +7,20 @@ by the interface is not in any page: only the call tells it.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sanfen.abc import Alias, Answer, Event, Fact, ParseError, Place, Request, dig, fingerprint, json_object, listed
+from sanfen.abc import (
+    Alias,
+    Answer,
+    Event,
+    Fact,
+    ParseError,
+    Place,
+    Request,
+    dig,
+    each,
+    fingerprint,
+    json_object,
+    listed,
+)
 
 __all__ = ["page", "sent"]
 
@@ -17,8 +30,8 @@ _ENDED = 3
 
 
 def page(body: Mapping[str, Any], place: Place) -> list[Fact]:
-    """The facts of one page. Raises ParseError."""
-    return [fact for one in listed(body, "msg_list") for fact in _message(one, place)]
+    """The facts of one page; what cannot be read is said beside them, lest it hold up all that comes after. Raises ParseError."""
+    return each(listed(body, "msg_list"), lambda one: _message(one, place), or_raise=False)
 
 
 def sent(request: Request, answer: Answer, place: Place, bot: str | None) -> Sequence[Fact]:

@@ -1,16 +1,18 @@
 """Zendesk messaging: webhooks of Sunshine Conversations tell both sides; the author and the source say who."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sanfen.abc import (
     Answer,
     Direction,
     Event,
+    Fact,
     Message,
     Place,
     Request,
     dig,
+    each,
     fingerprint,
     json_object,
     listed,
@@ -37,19 +39,11 @@ class ZendeskSuncoChannel(SignedChannel):
         self._sources = frozenset(self.texts("human_sources") or (_DESK,))
         self._people = frozenset(self.texts("people"))
 
-    def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Event]:
+    def parse(self, request: Request, direction: Direction, received_ms: int) -> Sequence[Fact]:
         """The events of a webhook; calls are told by their answers. Raises ParseError."""
-        out: list[Event] = []
         place = self.place(received_ms)
-        for one in listed(json_object(request.body), "events") if direction == "in" else ():
-            talk = dig(one, "payload", "conversation", "id")
-            if dig(one, "type") == "conversation:message":
-                out.append(self._message(dig(one, "payload", "message"), talk, place))
-            elif dig(one, "type") == "switchboard:passControl":
-                to = dig(one, "payload", "conversation", "activeSwitchboardIntegration")
-                if dig(to, "name") in self._people or dig(to, "integrationType") in self._sources:
-                    out.append(place.handoff(talk, dig(one, "id"), dig(one, "createdAt")))
-        return out
+        events = listed(json_object(request.body), "events") if direction == "in" else ()
+        return each(events, lambda one: self._event(one, place))
 
     def answered(self, request: Request, answer: Answer, direction: Direction, received_ms: int) -> Sequence[Event]:
         """What a call sent, and by whose token; the webhook tells it again, and the two become one."""
@@ -60,6 +54,15 @@ class ZendeskSuncoChannel(SignedChannel):
         sent = listed(json_object(answer.body), "messages") or [json_object(request.body)]
         told = [self._message(one, names[-2], place) for one in sent]
         return [one._replace(credential=token) for one in told if one.sender == "merchant"]
+
+    def _event(self, one: Any, place: Place) -> Iterator[Event]:
+        talk = dig(one, "payload", "conversation", "id")
+        if dig(one, "type") == "conversation:message":
+            yield self._message(dig(one, "payload", "message"), talk, place)
+        elif dig(one, "type") == "switchboard:passControl":
+            to = dig(one, "payload", "conversation", "activeSwitchboardIntegration")
+            if dig(to, "name") in self._people or dig(to, "integrationType") in self._sources:
+                yield place.handoff(talk, dig(one, "id"), dig(one, "createdAt"))
 
     def _message(self, message: Any, talk: Any, place: Place) -> Message:
         kind, subtypes = dig(message, "author", "type"), str(dig(message, "author", "subtypes"))
