@@ -43,6 +43,22 @@ def test_route_with_a_bad_fact(sanfen: Sanfen, config: Path, facts: list[str], w
     assert (done.code, words in done.err) == (2, True)
 
 
+def test_a_route_in_every_form(sanfen: Sanfen, config: Path) -> None:
+    rows = sanfen("route", "-c", config, "--json").json
+    forms = [sanfen("route", "-c", config, form).out for form in ("--csv", "--nl", "--md")]
+
+    assert [row["ladder"] for row in rows] == [rows[0]["ladder"]] * len(rows)
+    assert all(rows[0]["due"] in form for form in forms)
+
+
+@pytest.mark.parametrize("fact", ["channel=nowhere", "group=nobody"])
+def test_a_route_of_what_is_not_there(sanfen: Sanfen, config: Path, fact: str) -> None:
+    done = sanfen("route", "-c", config, fact)
+
+    assert (done.code, done.out) == (2, "")
+    assert f"{fact}: the configuration has none of this name" in done.err
+
+
 def test_route_where_no_ladder_matches(sanfen: Sanfen, config: Path) -> None:
     done = sanfen("route", "-c", config, "policy=pdd-3m")
 

@@ -185,6 +185,7 @@ COLUMNS: dict[str, str] = {
     "told": "情况", "examples": "例子", "a": "甲", "b": "乙", "because_a": "甲的原因", "because_b": "乙的原因",
     "confidence": "可信度", "as_of": "时间", "title": "名称", "key": "键", "at": "时间", "notices": "通知",
     "figure": "指标", "theirs": "平台", "ours": "我们", "difference": "差", "same": "是否一致",
+    "ladder": "阶梯", "due": "时刻", "chat": "对话", "passed": "通过", "differences": "差别",
     "answered_here": "这里的回复数",
 }  # fmt: skip
 """Headers of tables, by the column's name."""

@@ -182,6 +182,8 @@ def _cell(name: str, value: Any) -> str:
         return " ".join(f"{key} {_cell('', one)}" for key, one in value.items())
     if isinstance(value, bool):
         return "✓" if value else "✕"
+    if isinstance(value, list):
+        value = "; ".join(map(str, value))
     text = " ".join(str(value).split()).replace("|", "¦")
     return text[:16].replace("T", " ") if _INSTANT.fullmatch(text) else text
 

@@ -57,6 +57,7 @@ QUESTIONS: dict[str, str] = {
     "customers, or seconds: 38": "人数，或秒数：38",
     # init, route, notify, say, adapters
     "no zone is called {name!r}": "没有时区 {name!r}",
+    "{key}={name}: the configuration has none of this name": "{key}={name}：配置里没有这个名字",
     "not a fact: {fact!r}": "不是一条事实：{fact!r}",
     "write KEY=VALUE; keys: {names}": "写 键=值；键有：{names}",
     "{config}: nobody is called {name!r}": "{config}：没有人叫 {name!r}",
