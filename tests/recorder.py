@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tests.ports import free_port
 
 __all__ = ["Got", "Recorder", "Service", "post"]
 
@@ -153,9 +154,3 @@ def until(holds: Callable[[], Any], says: Callable[[], str]) -> None:
             return
         pause.wait(0.05)  # bounded
     raise AssertionError(says())
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

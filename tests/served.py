@@ -1,23 +1,11 @@
 """A small real server for a test: one handler for every path, on a port of its own."""
 
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing, suppress
-from random import SystemRandom
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-__all__ = ["free_port", "served"]
-
-_PORTS = range(20_000, 32_000)  # below those a system gives to whoever connects: a browser opens many
-
-
-def free_port() -> int:
-    """A port nobody listens on, for a server whose address must be known before it starts."""
-    while True:
-        with closing(socket.socket()) as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", SystemRandom().choice(_PORTS)))
-            return int(probe.getsockname()[1])
+__all__ = ["served"]
 
 
 @asynccontextmanager

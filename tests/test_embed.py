@@ -14,7 +14,7 @@ import httpx
 import pytest
 from aiohttp import web
 from tests.botapi import BotApi
-from tests.e2e.service import free_port
+from tests.ports import free_port
 from tests.served import served
 
 from sanfen.clock import SystemClock

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.e2e.service import free_port
+from tests.ports import free_port
 
 TUTORIAL = Path(__file__).parent.parent / "docs" / "tutorial.md"
 END = "-- end of the command"

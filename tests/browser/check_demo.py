@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 from tests.browser.pages import live, opened_page
-from tests.served import free_port
+from tests.ports import free_port
 
 QUESTION = "do you have the blue one in M?"
 SANFEN = [sys.executable, "-Im", "sanfen.cli"]

@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser
 from tests.browser.pages import live, opened_page, violations
-from tests.served import free_port, served
+from tests.ports import free_port
+from tests.served import served
 
 from sanfen.bootstrap import Service
 from sanfen.config.load import load

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
-from tests.served import free_port, served
+from tests.ports import free_port
+from tests.served import served
 
 from sanfen.bootstrap import Service
 from sanfen.clock import Clock

@@ -1,7 +1,6 @@
 """What calling the command gives."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -11,7 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import urlopen
 
-__all__ = ["Done", "Sanfen", "free_port", "serving"]
+from tests.ports import free_port
+
+__all__ = ["Done", "Sanfen", "serving"]
 
 
 class Done(NamedTuple):
@@ -25,13 +26,6 @@ class Done(NamedTuple):
 
 
 Sanfen = Callable[..., Done]
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextmanager

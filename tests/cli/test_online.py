@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from tests.cli.command import Sanfen, free_port
+from tests.cli.command import Sanfen
+from tests.ports import free_port
 
 from sanfen.cli.online import Looked, look
 from sanfen.clock import SystemClock

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.bulk.test_trials import CHAT
-from tests.cli.command import Sanfen, free_port
+from tests.cli.command import Sanfen
+from tests.ports import free_port
 
 
 def test_route_says_who_would_be_told(sanfen: Sanfen, config: Path) -> None:

@@ -26,9 +26,10 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.crash import checks
-from tests.crash.shop import Ports, Sent, Talk, configure, free_port, is_ready, loaded
-from tests.crash.wire import Answer, Client, Workflow
+from tests.crash.shop import Ports, Sent, Talk, configure, is_ready, loaded
+from tests.crash.wire import Answer, Client, Workflow, here
 from tests.crash.zygote import Run, Zygote
+from tests.ports import free_port
 
 from sanfen.clock import SystemClock
 
@@ -68,7 +69,7 @@ class Loop:
         self._home = folder / "home"
         self._home.mkdir()
         self._log = self._home / "sanfen.db"
-        self._ports = Ports(free_port(), free_port(), workflow.port)
+        self._ports = Ports(free_port(here()), free_port(here()), workflow.port)
         words = {"storage": "home/sanfen.db", "deadline": "60ms", "first": "15ms", "second": "40ms"}
         self._config = configure(folder, self._ports, **words)
         self._talk = Talk(dice, f"{os.getpid()}.", customers=6)

@@ -26,9 +26,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.crash import checks
 from tests.crash.native import BEFORE, HALF
 from tests.crash.scenarios import SCENARIOS, Act, Scenario
-from tests.crash.shop import Ports, Sent, configure, free_port, is_ready, loaded
-from tests.crash.wire import OK, Client, Workflow
+from tests.crash.shop import Ports, Sent, configure, is_ready, loaded
+from tests.crash.wire import OK, Client, Workflow, here
 from tests.crash.zygote import Run, Zygote
+from tests.ports import free_port
 
 from sanfen.clock import SystemClock
 
@@ -67,7 +68,7 @@ class Points:
     async def run(self, point: int, how: int) -> list[str]:
         """Play the scenario through; what was wrong in the end."""
         await self._workflow.start()
-        self._ports = Ports(free_port(), free_port(), self._workflow.port)
+        self._ports = Ports(free_port(here()), free_port(here()), self._workflow.port)
         self._set_up("60ms")
         acts = [*self._scenario.acts, Act()]
         try:

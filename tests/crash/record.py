@@ -15,8 +15,9 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
-from tests.crash.shop import Ports, Sent, Service, Talk, configure, free_port
-from tests.crash.wire import Answer, Client, Workflow
+from tests.crash.shop import Ports, Sent, Service, Talk, configure
+from tests.crash.wire import Answer, Client, Workflow, here
+from tests.ports import free_port
 
 from sanfen.clock import SystemClock
 
@@ -37,7 +38,7 @@ async def record(folder: Path, seed: int, *, rounds: int = 40, synchronous: str 
     dice = Random(seed)
     workflow = Workflow(_moody(dice))
     await workflow.start()
-    ports = Ports(free_port(), free_port(), workflow.port)
+    ports = Ports(free_port(here()), free_port(here()), workflow.port)
     config, trace = _write(folder, ports, "400ms"), folder / "trace"
     words = {"SANFEN_CRASH_BUSY_S": "0.2", "SANFEN_CRASH_CHORES": "1"}
     if synchronous:

@@ -3,10 +3,8 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -16,7 +14,7 @@ from tests.crash.wire import SECRET, here
 
 from sanfen.config.load import Loaded, load
 
-__all__ = ["Ports", "Sent", "Service", "Talk", "configure", "environment", "free_port", "loaded"]
+__all__ = ["Ports", "Sent", "Service", "Talk", "configure", "environment", "loaded"]
 
 CONFIG = """\
 version: 1
@@ -54,12 +52,6 @@ class Ports(NamedTuple):
     hooks: int
     board: int
     workflow: int
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind((here(), 0))
-        return int(probe.getsockname()[1])
 
 
 def configure(folder: Path, ports: Ports, **words: str) -> Path:

@@ -20,8 +20,9 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from standardwebhooks import Webhook
+from tests.ports import free_port
 
-__all__ = ["SECRET", "STARTED", "Sanfen", "Upstream", "eventually", "free_port", "message", "post", "signed"]
+__all__ = ["SECRET", "STARTED", "Sanfen", "Upstream", "eventually", "message", "post", "signed"]
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the channel, 24+").decode()
 NOTICE_SECRET = "whsec_" + base64.b64encode(b"a secret of the lead's phone").decode()
@@ -155,12 +156,6 @@ class Sanfen:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.storage}/sanfen.db?mode=ro", uri=True)) as connection:
             return connection.execute(query).fetchall()
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def signed(body: bytes, name: str) -> dict[str, str]:

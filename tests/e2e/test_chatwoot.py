@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from tests.ports import free_port
 from tests.served import served
 
 from sanfen.clock import SystemClock
@@ -76,12 +76,6 @@ def spawn(config: Path) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-Im", "sanfen.cli", "serve", "-c", str(config)]
     with (config.parent / "log").open("wb") as log:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 async def test_a_note_then_another_agent_then_an_answer(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import aiohttp
 import pytest
 import trustme
 from aiohttp import web
-from tests.e2e.service import Sanfen, Upstream, free_port, message, signed
+from tests.e2e.service import Sanfen, Upstream, message, signed
+from tests.ports import free_port
 from tests.served import served
 from yarl import URL
 

@@ -16,7 +16,8 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.botapi import BotApi
-from tests.e2e.service import eventually, free_port
+from tests.e2e.service import eventually
+from tests.ports import free_port
 from tests.served import served
 
 from sanfen.bootstrap import Service

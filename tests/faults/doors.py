@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.engine.shop import START
 from tests.faults.grammar import Grammar
-from tests.faults.service import free_port
+from tests.ports import free_port
 
 from sanfen.bootstrap import Service
 from sanfen.config.load import load

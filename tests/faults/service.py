@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -18,8 +17,9 @@ from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp import web
+from tests.ports import free_port
 
-__all__ = ["LOAD", "SECRET", "Ends", "Message", "Serve", "free_port", "questions_and_replies", "send", "serving"]
+__all__ = ["LOAD", "SECRET", "Ends", "Message", "Serve", "questions_and_replies", "send", "serving"]
 
 LOAD = Path(__file__).with_name("load.py")
 SECRET = "a secret of the channel under load"
@@ -39,12 +39,6 @@ channels:
     secret: ${{CHANNEL_SECRET}}
     timeout: {timeout}
 {people}"""
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Message(NamedTuple):

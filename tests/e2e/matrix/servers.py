@@ -15,7 +15,8 @@ from typing import Any, Self
 
 import aiohttp
 import yaml
-from tests.e2e.service import eventually, free_port
+from tests.e2e.service import eventually
+from tests.ports import free_port
 
 __all__ = ["Agent", "Bridge", "Customer", "Homeserver", "Irc", "program"]
 
