@@ -83,6 +83,14 @@ def test_a_second_try_does_not_wait_for_the_window() -> None:
     assert asked.held is None
 
 
+def test_one_that_is_not_tried_again_opens_no_window_for_others() -> None:
+    """Of its two attempts nobody knows the outcome: it is not sent, so what came meanwhile waits."""
+    asked = batch([due(1, attempts=2, unknown=2), due(2)], last_ms=NOW)
+    Merge(15_000).ask(asked)
+
+    assert asked.held == (NOW + 15_000, "merge")
+
+
 def test_a_way_that_rests_is_left_out_and_nothing_is_sent_while_all_rest() -> None:
     breaker = Breaker()
     for _ in range(3):

@@ -15,7 +15,7 @@ from sanfen.abc import Limit
 from sanfen.conditions import BadCondition, Condition
 from sanfen.config.settings import Person, Quiet
 from sanfen.notify.pace import Breaker, Pace
-from sanfen.store.outbox import Row
+from sanfen.store.outbox import Row, may_send
 
 __all__ = ["Batch", "Breaking", "Conditional", "Inhibit", "Merge", "Silence", "Stage", "Throttle"]
 
@@ -128,7 +128,8 @@ class Merge(Stage):
 
     def ask(self, batch: Batch) -> None:
         """Hold what comes too soon after the last message."""
-        if batch.last_ms is not None and not any(row.attempts for row in batch.rows):
+        again = any(row.attempts and may_send(row.unknown) for row in batch.rows)  # one that may not is not sent at all
+        if batch.last_ms is not None and not again:
             free_ms = batch.last_ms + self._window_ms
             if free_ms > batch.now_ms:
                 batch.held = (free_ms, "merge")
