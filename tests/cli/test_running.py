@@ -1,7 +1,9 @@
 """The verbs that talk to a running service, against a real one."""
 
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -86,6 +88,25 @@ def test_a_service_elsewhere_is_asked_by_its_address_and_a_token(
     assert "opened" in told.out
     assert (added.code, [one["why"] for one in listed.json]) == (0, ["test"])
     assert traffic.code == 2
+
+
+def test_a_reload_that_fails_says_every_mistake_in_the_operators_language(sanfen: Sanfen, config: Path) -> None:
+    with serving(config, "--lang", "zh") as said:
+        log = load(config, {}).settings.storage
+        process = int(Path(f"{log}.lock").read_text(encoding="utf-8"))
+        config.write_text(config.read_text(encoding="utf-8") + "nonsense: 1\ntarget: 9O%\n", encoding="utf-8")
+        os.kill(process, signal.SIGHUP)
+        text = ""
+        for _ in range(200):
+            text = said.read_text(encoding="utf-8")
+            if "C013" in text:
+                break
+            time.sleep(0.05)  # until it was read; bounded
+        asked = sanfen("rates", log)
+
+    assert "没有键 'nonsense'" in text
+    assert "target：不是数：'9O%'" in text
+    assert asked.code == 0
 
 
 @pytest.mark.parametrize(
