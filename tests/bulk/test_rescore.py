@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sanfen.bulk import rescore as module
@@ -90,6 +90,15 @@ def streamed(log: list[Event], end_ms: int, keep: frozenset[Key] = frozenset()) 
 
 @pytest.mark.parametrize("sweep", [1, 3, 50_000])
 @given(given_steps=steps)
+@example(
+    given_steps=[
+        ("B", "ask", 1_000),
+        ("B", "transfer", 1_000),
+        ("B", "human", 1_000),
+        ("B", "ask", 200 * HOUR),
+        ("B", "transfer", 1_000),
+    ]
+)
 @settings(max_examples=120, deadline=None)
 def test_streaming_equals_folding(sweep: int, given_steps: list[tuple[str, str, int]]) -> None:
     """Four policies at once, with conversations let go after every event, now and then, or never."""

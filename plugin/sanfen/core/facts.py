@@ -70,7 +70,7 @@ class Round:
 
     def __init__(self, key: Key, question: Message, session: Session, ordinal: int = 0) -> None:
         self._id: str | None = None  # made when somebody asks
-        self.ordinal = ordinal  # of the rounds of one question, where a transfer splits
+        self.ordinal = ordinal  # of the rounds of one question, where transfers split
         self.key = key
         self.customer = question.customer
         self.customer_type = question.customer_type
@@ -146,7 +146,6 @@ class Conversation:
         "rounds",
         "session",
         "settled_ms",
-        "splits",
         "spoken_ms",
         "store",
     )
@@ -165,7 +164,6 @@ class Conversation:
         self.closed_ms: int | None = None
         self.settled_ms = -NEVER  # the last midnight that settled something: earlier events mean a refold
         self.next_ms = NEVER  # when the next Tick is due
-        self.splits = 0
 
 
 def round_id(key: Key, opening_id: str, ordinal: int) -> str:

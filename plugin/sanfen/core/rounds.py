@@ -301,9 +301,8 @@ def _split(state: Conversation, given: Round, event: Transfer, plan: Plan, out: 
     given.transferred_id = event.id
     state.rounds.remove(given)
     out.append(Scored(event.at_ms, given, score(given, plan, event.at_ms)))
-    state.splits += 1
     question = Message(given.opened_ms, given.key, given.opening_id, Sender.customer, given.customer)
-    taken = Round(given.key, question._replace(customer_type=given.customer_type), given.session, state.splits)
+    taken = Round(given.key, question._replace(customer_type=given.customer_type), given.session, given.ordinal + 1)
     taken.agent = event.to
     taken.messages, taken.last_ms, taken.excused_id = given.messages, given.last_ms, None
     place(taken, state, event.at_ms, plan)
