@@ -70,6 +70,7 @@ TESTED_ELSEWHERE = {
     "bulk/replay.py": "tests/cli/test_cli.py",
     "bulk/reconcile.py": "tests/cli/test_reconcile.py",
     "bulk/save.py": "tests/cli/test_cli.py",
+    "gateway/serving.py": "tests/gateway/test_pulling.py, tests/e2e/test_store_and_forward.py",
     "calls.py": "tests/notify/test_acting.py, tests/gateway/test_pulling.py: real servers",
     "cli/asking.py": "tests/cli/test_cli.py",
     "cli/budget.py": "tests/cli/test_questions.py",

@@ -1,53 +1,33 @@
 """Passes on what was answered before it was passed on: store-and-forward. The protocol is in ``store/onward.py``."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, Protocol, TypeVar
 
 import structlog
 
 from sanfen.clock import Clock, nap
-from sanfen.errors import StoreError
 from sanfen.gateway.relay import Route
+from sanfen.gateway.serving import LOOK_MS, Serving, Writes
 from sanfen.gateway.upstream import Answer, UpstreamError
-from sanfen.log import Throttle
 from sanfen.store import onward
 from sanfen.store.onward import Parcel, Turn
 
-__all__ = ["Onward", "Writes"]
-
-T = TypeVar("T")
+__all__ = ["Onward"]
 
 _AT_ONCE = 32
-_LOOK_MS = 1_000
 _AGAIN_MS = 60_000  # a channel that is not configured any more may come back
 _ANSWER_BYTES = 65_536
 
 _log = structlog.get_logger("sanfen.gateway")
 
 
-class Writes(Protocol):
-    """The log, as far as this needs it."""
-
-    def write(self, job: Callable[[sqlite3.Connection], T]) -> "Future[T]":
-        """Run a job in the writer thread; resolves after its commit."""
-
-
-class Onward:
+class Onward(Serving):
     """Sends what waits. ``route_of``: the way of a channel and direction, and whether it repeats what may have arrived."""
 
     def __init__(self, route_of: Callable[[str, str], tuple[Route | None, bool]], clock: Clock) -> None:
+        super().__init__(clock, "passing on waits for the log")
         self._route_of = route_of
-        self._clock = clock
-        self._awake = asyncio.Event()
-        self._throttle = Throttle()
         self._sending: set[asyncio.Task[None]] = set()
-
-    def wake(self) -> None:
-        """There is something new to pass on."""
-        self._awake.set()
 
     async def run(self, log: Writes, repeated: frozenset[str]) -> None:
         """Serve until cancelled. ``repeated``: channels on which a cut-off attempt is repeated."""
@@ -57,14 +37,7 @@ class Onward:
                 _log.error(
                     "deliveries may or may not have arrived: the service stopped while sending", deliveries=unsure
                 )
-            while True:
-                self._awake.clear()
-                try:
-                    await self._serve(log)
-                except StoreError as error:
-                    if self._throttle.take("wait", self._clock.now_ms()) is not None:
-                        _log.error("passing on waits for the log", error=error.message)
-                    await self._clock.sleep_ms(_LOOK_MS)
+            await self._forever(log)
         finally:
             if self._sending:  # what is under way may finish and be recorded
                 await asyncio.wait(self._sending, timeout=5)
@@ -81,7 +54,7 @@ class Onward:
 
     async def _rest(self, log: Writes) -> None:
         next_ms = await self._do(log, onward.next_try)
-        pause_ms = _LOOK_MS if next_ms is None else max(25, min(_LOOK_MS, next_ms - self._clock.now_ms()))
+        pause_ms = LOOK_MS if next_ms is None else max(25, min(LOOK_MS, next_ms - self._clock.now_ms()))
         await nap(self._clock, pause_ms, self._awake)
 
     def _carried(self, task: "asyncio.Task[None]") -> None:
@@ -115,6 +88,3 @@ class Onward:
         finally:
             if answer is not None:
                 answer.release()
-
-    async def _do(self, log: Writes, job: Callable[[sqlite3.Connection], Any]) -> Any:
-        return await asyncio.wrap_future(log.write(job))

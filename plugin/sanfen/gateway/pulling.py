@@ -6,9 +6,7 @@ pokes again.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -16,11 +14,10 @@ import structlog
 from sanfen.abc import Answer, DeliveryError, Pulled
 from sanfen.calls import Calls
 from sanfen.clock import Clock, nap
-from sanfen.errors import Phrase, StoreError
+from sanfen.errors import Phrase
 from sanfen.gateway.hearing import Heard, Hearing
 from sanfen.gateway.journaling import Journaling
-from sanfen.gateway.onward import Writes
-from sanfen.log import Throttle
+from sanfen.gateway.serving import LOOK_MS, Serving, Writes
 from sanfen.store import notes
 from sanfen.store.journal import Delivery
 from sanfen.store.notes import Moved, Note, Waiting
@@ -28,7 +25,6 @@ from sanfen.store.notes import Moved, Note, Waiting
 __all__ = ["Pulling"]
 
 _AT_ONCE = 8
-_LOOK_MS = 1_000
 _BACK_OFF_MS = (1_000, 5_000, 15_000, 60_000, 300_000)
 _ANSWER_BYTES = 8 << 20
 _MOST_PAGES = 1_000  # of one attempt; then the others have their turn
@@ -36,34 +32,21 @@ _MOST_PAGES = 1_000  # of one attempt; then the others have their turn
 _log = structlog.get_logger("sanfen.gateway")
 
 
-class Pulling:
+class Pulling(Serving):
     """``channels``: what hears each channel, as the configuration in force has it."""
 
     def __init__(self, channels: Callable[[], dict[str, Hearing]], journaling: Journaling, clock: Clock) -> None:
+        super().__init__(clock, "fetching waits for the log")
         self._channels = channels
         self._journaling = journaling
-        self._clock = clock
         self.calls = Calls(most_bytes=_ANSWER_BYTES)
-        self._awake = asyncio.Event()
-        self._throttle = Throttle()
         self._busy: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._next_ms: dict[str, int] = {}
-
-    def wake(self) -> None:
-        """There may be something to fetch."""
-        self._awake.set()
 
     async def run(self, log: Writes) -> None:
         """Serve until cancelled."""
         try:
-            while True:
-                self._awake.clear()
-                try:
-                    await self._serve(log)
-                except StoreError as error:
-                    if self._throttle.take("wait", self._clock.now_ms()) is not None:
-                        _log.error("fetching waits for the log", error=error.message)
-                    await self._clock.sleep_ms(_LOOK_MS)
+            await self._forever(log)
         finally:
             for task in self._busy.values():
                 task.cancel()
@@ -80,7 +63,7 @@ class Pulling:
             if name not in busy and len(self._busy) < _AT_ONCE:
                 task = self._busy[name] = asyncio.create_task(self._fetch(log, one))
                 task.add_done_callback(lambda _, name=name: self._done(name))  # type: ignore[misc]
-        next_ms = min([*self._next_ms.values(), *([] if next_ms is None else [next_ms]), now_ms + _LOOK_MS])
+        next_ms = min([*self._next_ms.values(), *([] if next_ms is None else [next_ms]), now_ms + LOOK_MS])
         await nap(self._clock, max(25, next_ms - now_ms), self._awake)
 
     def _done(self, name: tuple[str, str]) -> None:
@@ -148,6 +131,3 @@ class Pulling:
             _log.warning("fetching is tried again later", channel=one.channel, reason=reason[:200])
         until_ms = now_ms + _BACK_OFF_MS[min(one.attempts, len(_BACK_OFF_MS) - 1)]
         await self._do(log, lambda connection: notes.put_off(connection, one, until_ms, reason[:200]))
-
-    async def _do(self, log: Writes, job: Callable[[sqlite3.Connection], Any]) -> Any:
-        return await asyncio.wrap_future(log.write(job))
