@@ -31,10 +31,11 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
     return set_to
 
 
-async def failed(desk: Desk, left: list[int], wanted: int) -> None:
-    """Until only so many failures are left; bounded."""
+async def failed(desk: Desk, left: list[int], wanted: int, pause_ms: int) -> None:
+    """Until only so many failures are left, and the worker waits so long before it tries again; bounded."""
     for _ in range(1_000):
-        if left[0] <= wanted:
+        waits = {due_ms - desk.clock.now_ms() for due_ms, *_ in desk.clock._sleepers}
+        if left[0] <= wanted and (not pause_ms or pause_ms in waits):
             return
         await asyncio.sleep(0.01)  # until the writer thread has failed
     raise AssertionError(left)
@@ -48,7 +49,7 @@ async def test_a_record_that_fails_is_written_again(
     await desk.escalate()
     desk.task = asyncio.create_task(desk.worker.run())
     for number, pause_ms in enumerate((250, 1_000)):
-        await failed(desk, left, 1 - number)
+        await failed(desk, left, 1 - number, pause_ms)
         await desk.clock.advance(pause_ms)
     row = await desk.settle(is_("told"))
 
@@ -63,7 +64,7 @@ async def test_a_record_that_was_lost_opens_no_second_window(
     one = await desk.escalate()
     desk.task = asyncio.create_task(desk.worker.run())
     for number, pause_ms in enumerate((250, 1_000, 3_000, 0)):
-        await failed(desk, left, 3 - number)
+        await failed(desk, left, 3 - number, pause_ms)
         await desk.clock.advance(pause_ms)
     await desk.due(one, 1)
     await desk.until("SELECT count(*) FROM outbox WHERE step = 1 AND reason = 'merge'", 1)
