@@ -1,7 +1,9 @@
 """The two ports under fuzzing: the real applications over a real log, asked by raw sockets."""
 
 import asyncio
+import atexit
 import json
+import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -46,6 +48,7 @@ class Doors:
         configure("critical")
         self.loop = asyncio.new_event_loop()
         folder = Path(tempfile.mkdtemp(prefix="sanfen-doors-", dir=MEMORY if MEMORY.is_dir() else None))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         self.hooks, self.board = free_port(), free_port()
         config = folder / "sanfen.yaml"
         config.write_text(CONFIG.format(hooks=self.hooks, board=self.board) + more, encoding="utf-8")
