@@ -6,7 +6,7 @@ from random import SystemRandom
 
 __all__ = ["free_port"]
 
-_PORTS = range(20_000, 32_000)  # below those a system gives to whoever connects: a browser opens many
+_PORTS = range(20_000, 30_000)  # below those a system gives to whoever connects: a browser opens many
 
 
 def free_port(host: str = "127.0.0.1") -> int:
