@@ -5,7 +5,7 @@ import pytest
 from sanfen.config import presets
 from sanfen.config.frozen import to_policy
 from sanfen.config.policies import PolicyModel
-from sanfen.errors import InputError, PolicyError
+from sanfen.errors import InputError, PolicyError, SanfenError
 
 
 @pytest.mark.parametrize("name", presets.names())
@@ -34,6 +34,12 @@ def test_all_rules_are_there() -> None:
         "pdd-5m-2026-unverified",
         "weixin-shop-unverified",
     ]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".yaml"])
+def test_a_name_no_file_can_have_is_one_of_no_policy(name: str) -> None:
+    with pytest.raises(SanfenError, match="x" * 300):
+        presets.policy(name)
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:

@@ -172,13 +172,20 @@ def _keys() -> list[str]:
     return [field.alias or name for name, field in PolicyModel.model_fields.items()]
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # no name a file can have: too long
+        return False
+
+
 def _find(name: str, own: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     if name in own:
         return {"id": name} | dict(own[name])
     if name in names():
         return _plain(_shipped(name))
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
+    if path.suffix in (".yaml", ".yml") or _is_file(path):
         document = read_file(path)
         return {"id": path.stem} | _plain(document)
     close = get_close_matches(name, [*own, *names()], n=1)
