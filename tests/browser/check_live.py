@@ -65,7 +65,8 @@ async def test_a_dead_service_is_seen_and_a_new_one_too(browser: Browser, tmp_pa
             sys.executable, "-c", script, root, str(tmp_path), stdout=asyncio.subprocess.PIPE
         )
         assert made.stdout is not None
-        await made.stdout.readline()
+        while (said := await made.stdout.readline()) and said != b"serving\n":
+            pass  # what it logs stands there too
         return made
 
     url = f"http://127.0.0.1:{loaded.settings.listen.board_port}"
