@@ -235,3 +235,12 @@ def test_it_cannot_be_mounted_under_a_prefix() -> None:
     assert (str(resource.url_for()), resource.get_info()) == ("/", {"path": "/"})
     with pytest.raises(RuntimeError, match="cannot be mounted"):
         web.Application().add_subapp("/prefix", app)
+
+
+@pytest.mark.parametrize("expected", [b"10\xff\xfe0-continue", b"200-ok"])
+async def test_what_cannot_be_expected_is_refused(start: Any, expected: bytes) -> None:
+    gateway = await start()
+
+    answer = await gateway.raw(HEAD + b"Connection: close\r\nContent-Length: 1\r\nExpect: " + expected + b"\r\n\r\nx")
+
+    assert answer.startswith(b"HTTP/1.1 417 ")
