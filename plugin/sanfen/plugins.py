@@ -74,13 +74,20 @@ class Plugins:
         else:
             for module in modules:
                 self._manager.register(module)
-        self.channels: dict[str, type[ChannelAdapter]] = _named("adapter", self._manager.hook.register_adapters())
-        self.ways: dict[str, type[Notifier]] = _named("notifier", self._manager.hook.register_notifiers())
         self._foreign: set[type] = set()  # what named plugins bring
-        hooks = (self._manager.hook.register_notifiers, self._manager.hook.register_adapters)
-        for hook in (one for hooked in hooks for one in hooked.get_hookimpls()):
-            if hook.plugin_name != _OURS:
-                self._foreign |= set(cast("Sequence[type]", hook.function()))
+        hooks = self._manager.hook
+        self.channels: dict[str, type[ChannelAdapter]] = _named("adapter", self._brought(hooks.register_adapters))
+        self.ways: dict[str, type[Notifier]] = _named("notifier", self._brought(hooks.register_notifiers))
+
+    def _brought(self, hook: pluggy.HookCaller) -> list[Sequence[type[Any]]]:
+        """What each plugin brings. Each is asked once: it may make its classes anew whenever it is asked."""
+        out: list[Sequence[type[Any]]] = []
+        for one in reversed(hook.get_hookimpls()):
+            kinds = cast("Sequence[type[Any]]", one.function())
+            if one.plugin_name != _OURS:
+                self._foreign.update(kinds)
+            out.append(kinds)
+        return out
 
     def _load(self, name: str) -> None:
         if self._manager.load_setuptools_entrypoints(GROUP, name) or self._manager.has_plugin(name):

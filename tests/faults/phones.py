@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 from tests.faults.people import LIMITS, local
-from tests.faults.virtual import VirtualClock
+from tests.faults.virtual import ONE, VirtualClock
 from tests.robots import Rate, Robot, Robots
 
 from sanfen.abc import Answer, Call, DeliveryError
@@ -22,9 +22,8 @@ from sanfen.outbound import Guard
 from sanfen.store.outbox import Row
 from sanfen_adapters import posting
 
-__all__ = ["ONE", "SENDING", "Phones", "Step"]
+__all__ = ["SENDING", "Phones", "Step"]
 
-ONE = 0.01  # how often each fault happens
 MERGE_MS = 15_000
 
 SENDING: ContextVar[tuple[Row, ...]] = ContextVar("SENDING", default=())

@@ -19,7 +19,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tests import oracle
-from tests.faults.virtual import VirtualClock, VirtualDatabase, VirtualLoop
+from tests.faults.virtual import ONE, VirtualClock, VirtualDatabase, VirtualLoop, commit_fault, every
 
 from sanfen.abc import DeliveryError, Notice, Notifier
 from sanfen.config import presets
@@ -43,7 +43,6 @@ DAY_MS = 86_400_000
 HOUR_S = 3600
 PRESET = "taobao-2022-01"
 STEPS = (Step(90_000, ("lead",)), Step(150_000, ("lead", "boss")))
-ONE = 0.01  # how often each fault happens
 SLACK_MS = 2_000  # how late a step may be when only faults of the store stand in its way
 DOWN_S = 30
 SETTLED_MS = 3_600_000
@@ -137,7 +136,7 @@ class Soak:
 
     async def start(self) -> None:
         """Put the parts together as ``bootstrap`` does."""
-        db = VirtualDatabase.on(self.loop, self.folder / f"log{self._files}.db", self._spoil)
+        db = VirtualDatabase.on(self.loop, self.folder / f"log{self._files}.db", lambda: commit_fault(self.dice))
         ticker = Ticker(self.clock)
         people = {name: Person(name, (Way("soak:"),)) for name in ("lead", "boss")}
         worker = Worker(db, {"soak": self.people}, Settings(people=people), self.clock)
@@ -152,8 +151,8 @@ class Soak:
         chores = Chores(db, ticker, self.clock, keep_text_ms=DAY_MS)
         tasks = [
             asyncio.create_task(one)
-            for one in (ticker.run(engine), worker.run(), self._every(30, chores.audit),
-                        self._every(HOUR_S, chores.forget), self._every(24 * HOUR_S, chores.upkeep))
+            for one in (ticker.run(engine), worker.run(), every(30, chores.audit),
+                        every(HOUR_S, chores.forget), every(24 * HOUR_S, chores.upkeep))
         ]  # fmt: skip
         self._parts = Parts(db, engine, ticker, worker, chores, tasks)
 
@@ -174,16 +173,6 @@ class Soak:
         await asyncio.sleep(DOWN_S)
         await self.start()
         self.down.append((began_ms, self.clock.now_ms() + SLACK_MS))
-
-    @staticmethod
-    async def _every(seconds: float, job: Any) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            await job()
-
-    def _spoil(self) -> str | None:
-        roll = self.dice.random() / ONE
-        return "lost" if roll < 1 else "unsaid" if roll < 2 else None
 
     # --- the customers
 

@@ -3,15 +3,18 @@
 import asyncio
 import math
 import selectors
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import Context
 from pathlib import Path
+from random import Random
 from typing import Any, TypeVar
 
 from sanfen.errors import StoreError
 from sanfen.store.db import _FEW_PAGES, Database
 
-__all__ = ["VirtualClock", "VirtualDatabase", "VirtualLoop"]
+__all__ = ["ONE", "VirtualClock", "VirtualDatabase", "VirtualLoop", "commit_fault", "every"]
+
+ONE = 0.01  # how often each fault happens
 
 T = TypeVar("T")
 
@@ -130,3 +133,16 @@ class _Unsaid:
     def settle(self, outcome: Any) -> None:
         failed = isinstance(outcome, BaseException)
         self._entry.settle(outcome if failed else StoreError("planted: done, and reported as failed"))
+
+
+async def every(seconds: float, job: Callable[[], Awaitable[object]]) -> None:
+    """A chore, again and again, as the service's scheduler would have it."""
+    while True:
+        await asyncio.sleep(seconds)
+        await job()
+
+
+def commit_fault(dice: Random) -> str | None:
+    """What becomes of a commit: nearly always nothing; else ``lost``, or ``unsaid``, each as often as any fault."""
+    roll = dice.random() / ONE
+    return "lost" if roll < 1 else "unsaid" if roll < 2 else None

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 from tests.faults import people
 from tests.faults.people import Act
-from tests.faults.phones import ONE, SENDING, Phones
+from tests.faults.phones import SENDING, Phones
 from tests.faults.verdict import Talk, Verdict
-from tests.faults.virtual import VirtualClock, VirtualDatabase, VirtualLoop
+from tests.faults.virtual import ONE, VirtualClock, VirtualDatabase, VirtualLoop, commit_fault, every
 
 from sanfen.config.load import Loaded, load
 from sanfen.core.events import Escalate, Event, Key, Release, Snooze, Take
@@ -135,8 +135,8 @@ class Week:
         chores = Chores(db, ticker, self.clock, keep_text_ms=30 * 24 * HOUR_MS)
         tasks = [
             asyncio.create_task(one)
-            for one in (ticker.run(engine), worker.run(), self._every(30, chores.audit),
-                        self._every(3600, chores.forget), self._every(24 * 3600, chores.upkeep))
+            for one in (ticker.run(engine), worker.run(), every(30, chores.audit),
+                        every(3600, chores.forget), every(24 * 3600, chores.upkeep))
         ]  # fmt: skip
         self._parts = Parts(db, engine, worker, tasks)
 
@@ -167,15 +167,8 @@ class Week:
                 await job()
                 return
 
-    @staticmethod
-    async def _every(seconds: float, job: Any) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            await job()
-
     def _spoil(self) -> str | None:
-        roll = self.dice.random() / ONE
-        fault = "lost" if roll < 1 else "unsaid" if roll < 2 else None
+        fault = commit_fault(self.dice)
         self.counts[f"commit: {fault}"] += fault is not None
         return fault
 

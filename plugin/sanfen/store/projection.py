@@ -90,7 +90,17 @@ def save(
     verdicts: Iterable[tuple[Policy, Judged]] = (),
 ) -> None:
     """Rounds that are new or went on, and what policies made of replies."""
-    insert_many(connection, _ROUNDS, [round_row(score_set, *one) for one in rounds], _GONE_ON)
+    _write(connection, score_set, rounds, verdicts, _GONE_ON)
+
+
+def _write(
+    connection: sqlite3.Connection,
+    score_set: str,
+    rounds: Iterable[tuple[Round, Score, Plan]],
+    verdicts: Iterable[tuple[Policy, Judged]],
+    again: str,
+) -> None:
+    insert_many(connection, _ROUNDS, [round_row(score_set, *one) for one in rounds], again)
     insert_many(connection, _VERDICTS, [_verdict_row(score_set, *one) for one in verdicts], _VERDICT_AGAIN)
 
 
@@ -115,9 +125,8 @@ def bulk_save(
     verdicts: Iterable[Judged] = (),
 ) -> None:
     """Insert or replace many rounds of one policy, and what it made of replies."""
-    insert_many(connection, _ROUNDS, [round_row(score_set, *one, plan) for one in rounds], _ALL_AGAIN)
-    said = [_verdict_row(score_set, plan.policy, judged) for judged in verdicts]
-    insert_many(connection, _VERDICTS, said, _VERDICT_AGAIN)
+    whole, said = ((*one, plan) for one in rounds), ((plan.policy, judged) for judged in verdicts)
+    _write(connection, score_set, whole, said, _ALL_AGAIN)
 
 
 def waiting(connection: sqlite3.Connection, score_set: str, policy: str, key: Key) -> frozenset[str]:
