@@ -10,11 +10,12 @@ __all__ = ["Sentence", "sentences"]
 ROOT = Path(__file__).parent.parent
 RAISED = {
     "InputError", "StoreError", "InUseError", "DamagedError", "ConfigError", "PolicyError", "ParseError", "VerifyError",
-    "DeliveryError", "BadCondition", "Refusal", "Unreached", "DeniedError", "UnfitError", "UnreadableError",
+    "DeliveryError", "BadCondition", "Refusal", "Unreached", "DeniedError", "UnfitError", "UnreadableError", "nearest",
 }  # fmt: skip
 MADE = {
     "Refusal": (1, 2),
     "Unreached": (1, 2),
+    "nearest": (2,),
     "finding": (1,),
     "at": (1,),
     "_refuse": (2, 3),

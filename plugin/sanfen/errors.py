@@ -18,7 +18,7 @@ Every sentence is English where it is raised, and has its Chinese in ``sanfen.sa
 in it is a ``Phrase``: ``Phrase("no policy is called {name!r}", name=name)``. ``sanfen.catalogue.said`` says it to a person.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "UnfitError",
     "UnreadableError",
     "VerifyError",
+    "nearest",
     "told",
 ]
 
@@ -71,6 +72,14 @@ class Phrase(str):
 def told(text: str, words: Mapping[str, str]) -> str:
     """A sentence in another language, by its English one."""
     return text.told(words) if isinstance(text, Phrase) else words.get(text, text)
+
+
+def nearest(name: str, known: Iterable[str], otherwise: str, *, likeness: float = 0.6) -> str:
+    """A hint for a name that is not known: the one it looks like, from 0 to 1, or what is to be said where there is none."""
+    from difflib import get_close_matches  # noqa: PLC0415  # only where a name is wrong
+
+    close = get_close_matches(name, tuple(known), 1, likeness)
+    return Phrase("did you mean {close}?", close=close[0]) if close else otherwise
 
 
 class UnfitError(ValueError):

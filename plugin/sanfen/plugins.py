@@ -1,7 +1,6 @@
 """Loads plugins by the names of their entry points in the group ``sanfen``, and lists what they bring."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
@@ -11,7 +10,7 @@ from sanfen import hookspecs
 from sanfen.abc import ChannelAdapter, Notifier
 from sanfen.apart import Apart
 from sanfen.bounded import bounded
-from sanfen.errors import ConfigError, Phrase
+from sanfen.errors import ConfigError, Phrase, nearest
 from sanfen.outbound import Guard
 
 __all__ = ["ChannelFacts", "Patience", "Plugins", "pick"]
@@ -114,12 +113,10 @@ class Plugins:
         """The adapter of a configured channel. Raises ConfigError if no plugin brings it."""
         kind = self.channels.get(facts.adapter)
         if kind is None:
-            close = get_close_matches(facts.adapter, self.channels, n=1)
+            known = Phrase("known adapters: {names}", names=", ".join(self.channels) or Phrase("none"))
             raise ConfigError(
                 Phrase("channels.{name}: no adapter is called {adapter!r}", name=facts.name, adapter=facts.adapter),
-                hint=Phrase("did you mean {close}?", close=close[0])
-                if close
-                else Phrase("known adapters: {names}", names=", ".join(self.channels) or Phrase("none")),
+                hint=nearest(facts.adapter, self.channels, known),
             )
         secrets = [secret.reveal() for secret in facts.secrets]
         kind = bounded(kind) if kind in self._foreign else kind
@@ -139,20 +136,15 @@ class Plugins:
         """The class that carries notices to an address. Raises ConfigError if there is none, or the address is wrong."""
         kind = pick(self.ways, address)
         scheme = address.partition(":")[0].partition("+")[0]
-        close = get_close_matches(scheme, self.ways, n=1) if scheme not in self.ways else []
+        alike = () if scheme in self.ways else tuple(self.ways)
         if kind is None:
-            known = (
-                Phrase("did you mean {close}?", close=close[0])
-                if close
-                else Phrase("known: {names}", names=", ".join(self.ways) or Phrase("none"))
-            )
-            raise ConfigError(Phrase("no way to reach people starts like {scheme!r}", scheme=scheme), hint=known)
+            known = Phrase("known: {names}", names=", ".join(self.ways) or Phrase("none"))
+            sentence = Phrase("no way to reach people starts like {scheme!r}", scheme=scheme)
+            raise ConfigError(sentence, hint=nearest(scheme, alike, known))
         try:
             kind.check(address)
         except ConfigError as error:
-            raise ConfigError(
-                error.message, hint=Phrase("did you mean {close}?", close=close[0]) if close else error.hint
-            ) from None
+            raise ConfigError(error.message, hint=nearest(scheme, alike, error.hint)) from None
         return kind
 
 

@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from sanfen.clock import SystemClock
 from sanfen.config.types import parse_duration
 from sanfen.core.policy import Policy, Target
 from sanfen.core.sessions import Settings
-from sanfen.errors import InputError, ParseError, Phrase, UnreadableError
+from sanfen.errors import InputError, ParseError, Phrase, UnreadableError, nearest
 from sanfen.store import units
 from sanfen.store.opening import open_reader
 from sanfen.store.trouble import store_error
@@ -43,12 +42,7 @@ def figure_settings(sets: Sequence[str]) -> Settings:
         name, _, text = one.partition("=")
         field = name if name in ("slow_times", "order_days") else f"{name}_ms"
         if field not in _FIELDS:
-            close = get_close_matches(name, _NAMES, n=1)
-            hint = (
-                Phrase("did you mean {close}?", close=close[0])
-                if close
-                else Phrase("choose from {names}", names=", ".join(_NAMES))
-            )
+            hint = nearest(name, _NAMES, Phrase("choose from {names}", names=", ".join(_NAMES)))
             raise InputError(Phrase("--set {one}: not a definition of the figures", one=one), hint=hint)
         try:
             if not field.endswith("_ms") and not (text.isascii() and text.isdigit()):

@@ -1,7 +1,7 @@
 """``sanfen doctor``: what may go wrong on this machine and with this configuration, before it does."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -237,15 +237,23 @@ def _ways(found: "Server", language: str) -> Iterator[_Found]:
     plugins, guard = Plugins(named=settings.plugins), Guard(settings.outbound)
     notifiers = plugins.notifiers(guard)
     last = _last(found)
+    homes: dict[str, str | ConfigError] = {}  # where each address leads, or why it cannot be read
+    for way in (way for person in settings.people.values() for way in person.ways):
+        try:
+            homes[way.address] = plugins.check_way(way.address).home(way.address)
+        except ConfigError as error:
+            homes[way.address] = error
+    ends = asyncio.run(
+        _other_ends({home for home in homes.values() if isinstance(home, str) and home}, guard, language)
+    )
     for name, person in settings.people.items():
         for way in person.ways:
-            try:
-                home = plugins.check_way(way.address).home(way.address)
-            except ConfigError as error:
-                yield _Found("✕", name, said(error.message, language))
+            home = homes[way.address]
+            if isinstance(home, ConfigError):
+                yield _Found("✕", name, said(home.message, language))
                 continue
             shown = shown_way(notifiers, way)
-            state, word = asyncio.run(_other_end(home, guard, language)) if home else ("✓", "")
+            state, word = ends.get(home, ("✓", ""))
             result, answer = last.get((name, shown), ("", ""))
             if result:
                 state = "▲" if state == "✓" and result != "told" else state
@@ -255,17 +263,22 @@ def _ways(found: "Server", language: str) -> Iterator[_Found]:
         yield _Found("▲", t("doctor_people", language), t("doctor_nobody", language))
 
 
-async def _other_end(home: str, guard: "Guard", language: str) -> tuple[str, str]:
-    """The state of a way by whether its other end takes a connection, and that in words."""
+async def _other_ends(homes: Collection[str], guard: "Guard", language: str) -> dict[str, tuple[str, str]]:
+    """The state of each of them by whether it takes a connection, and that in words; all are looked at together."""
+    import asyncio  # noqa: PLC0415
     import ssl  # noqa: PLC0415
 
     from sanfen.catalogue import said, t  # noqa: PLC0415
     from sanfen.cli.online import Unreached, reached  # noqa: PLC0415
 
-    found = await reached(home, guard, ssl.create_default_context())
-    if isinstance(found, Unreached):
-        return "✕", f"  {said(found.message, language)} ({said(found.hint, language)})"
-    return "✓", "  " + t("doctor_reached", language)
+    trust = ssl.create_default_context()
+    answers = await asyncio.gather(*(reached(home, guard, trust) for home in homes))
+    return {
+        home: ("✕", f"  {said(answer.message, language)} ({said(answer.hint, language)})")
+        if isinstance(answer, Unreached)
+        else ("✓", "  " + t("doctor_reached", language))
+        for home, answer in zip(homes, answers, strict=True)
+    }
 
 
 def _last(found: "Server") -> dict[tuple[str, str], tuple[str, str]]:

@@ -1,7 +1,6 @@
 """``sanfen notify``: a test message to a person, by the real ways, and what became of it in the receivers' own words."""
 
 import asyncio
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,7 @@ import click
 
 from sanfen.cli.options import configuration, spoken
 from sanfen.cli.tables import formats
-from sanfen.errors import Phrase
+from sanfen.errors import Phrase, nearest
 
 if TYPE_CHECKING:  # the command line must not load the service to print its help
     from sanfen.config.settings import Person, Settings
@@ -50,12 +49,8 @@ def found_person(settings: "Settings", name: str, config: Path) -> "Person":
 
     person = settings.people.get(name)
     if person is None:
-        close = get_close_matches(name, settings.people, 1, 0.5)
-        known = (
-            Phrase("did you mean {close}?", close=close[0])
-            if close
-            else Phrase("people: {names}", names=", ".join(settings.people) or Phrase("none"))
-        )
+        people = Phrase("people: {names}", names=", ".join(settings.people) or Phrase("none"))
+        known = nearest(name, settings.people, people, likeness=0.5)
         raise InputError(Phrase("{config}: nobody is called {name!r}", config=config, name=name), hint=known)
     return person
 

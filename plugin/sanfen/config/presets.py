@@ -1,7 +1,6 @@
 """Policies by name: the shipped presets, a file, or one of either with something changed."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +14,7 @@ from sanfen.config.policies import PolicyModel
 from sanfen.config.types import refusal
 from sanfen.config.yaml import Document, read_file, read_text
 from sanfen.core.policy import Policy
-from sanfen.errors import InputError, Phrase, PolicyError, UnfitError
+from sanfen.errors import InputError, Phrase, PolicyError, UnfitError, nearest
 
 __all__ = [
     "DEFAULT",
@@ -150,8 +149,7 @@ def apply_set(made: dict[str, Any], dotted: str, text: str) -> None:
         )
     *parents, last = dotted.split(".")
     if not all([*parents, last]) or parents[:1] == [""] or dotted.split(".", maxsplit=1)[0] not in _keys():
-        close = get_close_matches(dotted.split(".", maxsplit=1)[0], _keys(), n=1)
-        hint = Phrase("did you mean {close}?", close=close[0]) if close else _EVERY_KEY
+        hint = nearest(dotted.split(".", maxsplit=1)[0], _keys(), _EVERY_KEY)
         raise InputError(Phrase("--set {dotted}: not a key of a policy", dotted=dotted), hint=hint)
     at: Any = made
     for part in parents:
@@ -188,12 +186,8 @@ def _find(name: str, own: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     if path.suffix in (".yaml", ".yml") or _is_file(path):
         document = read_file(path)
         return {"id": path.stem} | _plain(document)
-    close = get_close_matches(name, [*own, *names()], n=1)
-    hint = (
-        Phrase("did you mean {close}?", close=close[0])
-        if close
-        else "`sanfen policies` lists those that are shipped; a file ends in .yaml"
-    )
+    shipped = "`sanfen policies` lists those that are shipped; a file ends in .yaml"
+    hint = nearest(name, [*own, *names()], shipped)
     raise PolicyError(Phrase("no policy is called {name!r}", name=name), hint=hint)
 
 

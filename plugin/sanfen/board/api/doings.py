@@ -1,7 +1,6 @@
 """What the API does: acts on rounds, silences, tests of ways, erasing, unmasking. Each is on account with who did it."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -10,7 +9,7 @@ import structlog
 from sanfen.board.access import Refusal
 from sanfen.board.api.endpoints import Asked, Body, Handler, Rows
 from sanfen.board.api.service import Api
-from sanfen.errors import InputError, Phrase
+from sanfen.errors import InputError, Phrase, nearest
 from sanfen.notify.trial import tell
 from sanfen.store import erasure, silences
 
@@ -71,12 +70,8 @@ async def test(api: Api, asked: Asked) -> Rows:
     settings, name = api.service.loaded.settings, asked.values["name"]
     person = settings.people.get(name)
     if person is None:
-        close = get_close_matches(name, settings.people, 1, 0.5)
-        known = (
-            Phrase("did you mean {close}?", close=close[0])
-            if close
-            else Phrase("people: {names}", names=", ".join(settings.people) or Phrase("none"))
-        )
+        people = Phrase("people: {names}", names=", ".join(settings.people) or Phrase("none"))
+        known = nearest(name, settings.people, people, likeness=0.5)
         raise InputError(Phrase("nobody is called {name!r}", name=name[:40]), hint=known)
     rows = await tell(person, settings, api.notifiers(), api.clock, every=asked.values["all"])
     _log.info("a test message", to=name, told=any(row["result"] == "told" for row in rows))

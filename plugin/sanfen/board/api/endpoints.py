@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple, Self
 
 from sanfen.board.access import Visitor
 from sanfen.config.types import parse_duration
-from sanfen.errors import InputError, Phrase, UnreadableError
+from sanfen.errors import InputError, Phrase, UnreadableError, nearest
 from sanfen.store.filters import check_day
 
 __all__ = ["LONGEST", "SHOWABLE", "Asked", "Body", "Endpoint", "Handler", "Parameter", "Rows", "check"]
@@ -114,12 +113,8 @@ def check(
     found: dict[str, list[Any]] = {}
     for name, value in given:
         if name not in known:
-            close = get_close_matches(name, known, 1, 0.5)
-            hint = (
-                Phrase("did you mean {close}?", close=close[0])
-                if close
-                else Phrase("known here: {names}", names=", ".join(known) or Phrase("none"))
-            )
+            names = Phrase("known here: {names}", names=", ".join(known) or Phrase("none"))
+            hint = nearest(name, known, names, likeness=0.5)
             raise InputError(Phrase("there is no {what} {name!r} here", what=_WHAT[what], name=name[:40]), hint=hint)
         found.setdefault(name, []).append(value)
     out = {}
