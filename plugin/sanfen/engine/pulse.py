@@ -53,4 +53,4 @@ class Pulse:
             return f"the heartbeat's address cannot be reached: {said}"
         finally:
             await calls.close()
-        return None if 200 <= answer.status < 300 else f"the heartbeat's address answers {answer.status}"
+        return None if answer.is_good else f"the heartbeat's address answers {answer.status}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sanfen.abc import Action, Call, ChannelAdapter, DeliveryError
+from sanfen.abc import Action, Answer, Call, ChannelAdapter, DeliveryError
 from sanfen.calls import Calls
 from sanfen.errors import Phrase
 from sanfen.outbound import Guard
@@ -33,7 +33,7 @@ class Acting:
             )
             raise DeliveryError(word, reason="channel_cannot", retryable=False)
         answer = await self._calls.send(call)
-        said = _judge(call, answer.status, answer.body.decode("utf-8", "replace"))
+        said = _judge(call, answer)
         refused = adapter.refusal(answer) if adapter is not None else None
         if refused is not None:
             raise DeliveryError(refused, reason="channel_refused", retryable=False)
@@ -44,9 +44,10 @@ class Acting:
         await self._calls.close()
 
 
-def _judge(call: Call, status: int, said: str) -> str:
+def _judge(call: Call, answer: Answer) -> str:
+    status, said = answer.status, answer.body.decode("utf-8", "replace")
     words = f"{status} {' '.join(said.split())[:160]}".strip()
-    if 200 <= status < 300:
+    if answer.is_good:
         return words
     raise DeliveryError(
         Phrase("{method} {words}", method=call.method, words=words),

@@ -38,7 +38,6 @@ _GROUP = 256  # jobs in one commit
 _IDLE_S = 0.05  # after this long without work the WAL is folded back, if there is enough of it
 _FEW_PAGES = 256
 
-
 _log = structlog.get_logger("sanfen.store")
 
 

@@ -59,7 +59,7 @@ class SlackChannel(SignedChannel):
         said = json_object(answer.body)
         if said.get("ok", True) is not True:
             return ()
-        given = fields_of(request)
+        given = _fields_of(request)
         token = bearer(request)
         message, bot = dig(said, "message"), dig(said, "message", "bot_id")
         where = (said.get("channel") or given.get("channel"), said.get("ts"), said.get("ts"))
@@ -88,7 +88,7 @@ def _message(event: Any, talk: Any, place: Place, home: Any) -> Event:
     return place.somebody(*where, user, text=text, rule="user, no bot_id")
 
 
-def fields_of(request: Request) -> dict[str, Any]:
+def _fields_of(request: Request) -> dict[str, Any]:
     """The fields of a call, as JSON or as a form. Raises ParseError."""
     if request.headers.get("content-type", "").startswith(_FORM):
         return dict(parse_qsl(request.body.decode("utf-8", "replace")))
