@@ -22,7 +22,7 @@ from sanfen.config.settings import Settings, Token
 from sanfen.log import Throttle
 from sanfen.proxies import Proxies
 
-__all__ = ["VISITOR", "Access", "Refusal", "Visitor", "cookie_name"]
+__all__ = ["VISITOR", "Access", "Refusal", "Visitor", "cookie_name", "no_round"]
 
 _OPEN = frozenset({"/healthz", "/readyz", "/login"})  # for whoever restarts or balances; they tell nothing else
 _BY_LINK = "/act/"  # the pages of signed links
@@ -62,6 +62,11 @@ class Refusal(Exception):  # noqa: N818  # not a fault of ours: an answer
         self.title = title
         self.hint = hint
         self.headers = headers or {}
+
+
+def no_round() -> Refusal:
+    """How the id of no round is answered."""
+    return Refusal(404, "there is no such round", "take an id from the list of rounds: /rounds")
 
 
 class Access:

@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from sanfen.abc import Action, DeliveryError
-from sanfen.board.access import Refusal
+from sanfen.board.access import no_round
 from sanfen.board.pages import HasLog, Pages, form_of
 from sanfen.clock import Clock
 from sanfen.core.events import Escalate, Event, Key, Release, Snooze, Take
@@ -126,5 +126,5 @@ class Acts:
         """A live round's row. Raises Refusal."""
         found = await self._pages.ask(lambda c: queries.round_of(c, name, score_set="live"))
         if found is None:
-            raise Refusal(404, "there is no such round", "take an id from the list of rounds: /rounds")
+            raise no_round()
         return found

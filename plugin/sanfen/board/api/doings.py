@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from sanfen.board.access import Refusal
+from sanfen.board.access import Refusal, no_round
 from sanfen.board.api.endpoints import Asked, Body, Handler, Rows
 from sanfen.board.api.service import Api
 from sanfen.errors import InputError, Phrase, nearest
@@ -41,7 +41,7 @@ async def unmask(api: Api, asked: Asked) -> Body:
     by, name, now_ms = _by(asked), asked.values["id"], api.clock.now_ms()
     found = await api.pages.write(lambda connection: erasure.unmask(connection, name, now_ms, by))
     if found is None:
-        raise Refusal(404, "there is no such round", "take an id from the list of rounds: /rounds")
+        raise no_round()
     _log.warning("a customer's name was shown", by=by, round=name)
     return Body(found)
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 
-from sanfen.board.access import Refusal
+from sanfen.board.access import Refusal, no_round
 from sanfen.board.api import reports
 from sanfen.board.api.endpoints import Asked, Body, Handler, Rows
 from sanfen.board.api.service import Api
@@ -102,7 +102,7 @@ async def round_(api: Api, asked: Asked) -> Body:
     name, policy = asked.values["id"], asked.values["policy"]
     found = await api.pages.ask(lambda c: explanation.explain(c, name, policy=policy, now_ms=api.clock.now_ms()))
     if found is None:
-        raise Refusal(404, "there is no such round", "take an id from the list of rounds: /rounds")
+        raise no_round()
     explanation.hide(found)
     return Body(found)
 

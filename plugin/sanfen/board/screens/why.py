@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from sanfen.board.access import Refusal
+from sanfen.board.access import no_round
 from sanfen.board.pages import language_of
 from sanfen.board.screens.desk import Desk, Moment, because, local, untold
 from sanfen.catalogue import t
@@ -49,7 +49,7 @@ class Why:
         )
         found = await self._desk.pages.ask(ask)
         if found is None:
-            raise Refusal(404, "there is no such round", "take an id from the list of rounds: /rounds")
+            raise no_round()
         explanation.hide(found)
         language, moment = language_of(request), self._desk.moment()
         row = found["round"]
