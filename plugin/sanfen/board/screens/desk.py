@@ -15,11 +15,12 @@ from sanfen.clock import Clock
 from sanfen.config.load import Loaded
 from sanfen.core.policy import Policy
 from sanfen.core.reasons import Reason, sentence
+from sanfen.errors import InputError, Phrase
 from sanfen.store.filters import check_day
 from sanfen.store.projection import LIVE
 from sanfen.wire import instant_text
 
-__all__ = ["Desk", "Moment", "Shown", "Span", "Trouble", "because", "local", "span_of", "untold", "usual_ms"]
+__all__ = ["Desk", "Moment", "Shown", "Span", "Trouble", "because", "local", "page_of", "span_of", "untold", "usual_ms"]
 
 _DAYS = 30
 _MOST_DAYS = 400
@@ -102,6 +103,14 @@ def span_of(request: web.Request, today: str) -> Span:
     for day in found:
         check_day(day)
     return found
+
+
+def page_of(request: web.Request) -> int:
+    """Which page of a list is asked for, from 1 on. Raises InputError."""
+    page = request.query.get("page", "1")
+    if not (page.isascii() and page.isdigit() and 0 < int(page) < 10**6):
+        raise InputError(Phrase("page is not a number from 1 on: {number!r}", number=page[:20]), hint="write page=2")
+    return int(page)
 
 
 class Desk:

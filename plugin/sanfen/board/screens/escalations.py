@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from sanfen.board.pages import api_url, language_of
-from sanfen.board.screens.desk import Desk, Moment, local, untold
+from sanfen.board.screens.desk import Desk, Moment, local, page_of, untold
 from sanfen.errors import InputError, Phrase
 from sanfen.notify.ways import shown_way
 from sanfen.outbound import Guard
@@ -40,18 +40,14 @@ class Escalations:
                 Phrase("no such state: {state!r}", state=given["state"][:20]),
                 hint=Phrase("choose from {names}", names=", ".join(_STATES)),
             )
-        number = request.query.get("page", "1")
-        if not (number.isascii() and number.isdigit() and 0 < int(number) < 10**6):
-            raise InputError(
-                Phrase("page is not a number from 1 on: {number!r}", number=number[:20]), hint="write page=2"
-            )
+        page = page_of(request)
         moment, language = self._desk.moment(), language_of(request)
-        found = await self._desk.pages.ask(lambda c: _look(c, given, (int(number) - 1) * _PAGE))
+        found = await self._desk.pages.ask(lambda c: _look(c, given, (page - 1) * _PAGE))
         for row in found["rows"]:
             row |= {"at": local(row["due_ms"], moment.zone), "says": untold(row["reason"], language)}
         shown: dict[str, Any] = {
             "given": given,
-            "page": int(number),
+            "page": page,
             "api": api_url("escalations", **given),
             "states": _STATES,
             "people": await self._people(moment),

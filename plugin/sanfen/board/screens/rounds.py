@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from sanfen.board.pages import COUNTED, NOBODY, api_url, language_of
-from sanfen.board.screens.desk import Desk, Moment, because, usual_ms
+from sanfen.board.screens.desk import Desk, Moment, because, page_of, usual_ms
 from sanfen.catalogue import t
 from sanfen.core.reasons import Reason, sentence
 from sanfen.errors import InputError, Phrase
@@ -46,22 +46,18 @@ class Rounds:
     async def page(self, request: web.Request) -> web.Response:
         """A page of the list, how many there are and their rate."""
         given = {name: request.query[name] for name in (*_FIELDS, *_CHIPS) if request.query.get(name)}
-        page = request.query.get("page", "1")
-        if not (page.isascii() and page.isdigit() and 0 < int(page) < 10**6):
-            raise InputError(
-                Phrase("page is not a number from 1 on: {number!r}", number=page[:20]), hint="write page=2"
-            )
+        page = page_of(request)
         _check(given)
         moment = self._desk.moment()
-        found = await self._desk.pages.ask(lambda c: _found(c, moment, given, int(page)))
+        found = await self._desk.pages.ask(lambda c: _found(c, moment, given, page))
         language = language_of(request)
         for row in found["rows"]:
             row["why"] = because(row, language)
         shown: dict[str, Any] = {
             "given": given,
-            "page": int(page),
+            "page": page,
             "reasons": {name: sentence(Reason(name), language) for name in REASONS},
-            "links": _links(given, int(page), found["pages"]),
+            "links": _links(given, page, found["pages"]),
             "chips": [_chip(name, given, moment, language) for name in _CHIPS if name in given and name != "longest"],
             "kept": [name for name in _CHIPS if name in given],
             "asked": api_url("rounds", **_of_api(given, moment)),

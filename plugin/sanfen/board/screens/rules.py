@@ -1,7 +1,7 @@
 """The configuration as it is in force, what was said about it, and what would happen to a round."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields as fields_of
 from typing import Any
 
@@ -43,7 +43,7 @@ class Rules:
         moment, language, service = self._desk.moment(), language_of(request), self._desk.service
         loaded, settings = service.loaded, service.loaded.settings
         names = [one.name for one in loaded.rules]
-        hits = await self._desk.pages.ask(lambda c: {name: _hits(c, moment, name) for name in names})
+        hits = await self._desk.pages.ask(lambda c: _hits(c, moment, names))
         quiet = await self._desk.pages.ask(lambda c: silences.current(c, moment.now_ms))
         roster = Roster(settings)
         shown: dict[str, Any] = {
@@ -77,15 +77,22 @@ class Rules:
         }
 
 
-def _hits(connection: sqlite3.Connection, moment: Moment, rule: str) -> tuple[int, int]:
-    """How many messages a rule decided today, and in how many rounds."""
+def _hits(connection: sqlite3.Connection, moment: Moment, rules: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """How many messages each rule decided today, and in how many rounds."""
     day = "strftime('%Y-%m-%d', at_ms / 1000 + offset_min * 60, 'unixepoch')"
-    (messages,) = connection.execute(
-        f"SELECT count(*) FROM events WHERE kind = 'message' AND at_ms > ? AND {day} = ? AND instr(rule || ' (', ? || ' (') = 1",
-        (moment.now_ms - 2 * 86_400_000, moment.day, rule),
-    ).fetchone()
+    decided = connection.execute(
+        "SELECT rule || ' (', count(*) FROM events WHERE kind = 'message' AND rule IS NOT NULL AND at_ms > ? "
+        f"AND {day} = ? GROUP BY rule",
+        (moment.now_ms - 2 * 86_400_000, moment.day),
+    ).fetchall()
     today = {"score_set": LIVE, "policy": moment.policy.id, "first_day": moment.day, "last_day": moment.day}
-    return int(messages), sum(queries.counted(connection, **today, rule=rule).values())
+    return {
+        name: (
+            sum(count for rule, count in decided if rule.startswith(f"{name} (")),  # whatever its place is
+            sum(queries.counted(connection, **today, rule=name).values()),
+        )
+        for name in rules
+    }
 
 
 def _policy(one: Policy) -> dict[str, Any]:
