@@ -13,6 +13,7 @@ from sanfen.config.settings import ChannelSettings, Listen, Secret, Settings, Sh
 from sanfen.engine.ingest import Receipt
 from sanfen.errors import StoreError
 from sanfen.gateway.app import COUNTERS, build_traffic_app
+from sanfen.gateway.door import Runner, server_options
 from sanfen.gateway.limits import Limits
 from sanfen.plugins import Plugins
 from sanfen.store.journal import Delivery
@@ -176,8 +177,10 @@ async def start(upstream: Upstream) -> AsyncIterator[Start]:
         plugins = Plugins()
         made = adapters or {name: plugins.channel(one, "shop") for name, one in channels.items()}
         engine = Engine()
-        app = build_traffic_app(settings, made, engine, clock or FakeClock(NOW_MS), limits=limits)
-        runner = web.AppRunner(app, shutdown_timeout=0.5)
+        clock, bounds = clock or FakeClock(NOW_MS), limits or Limits()
+        app = build_traffic_app(settings, made, engine, clock, limits=bounds)
+        door = bounds._replace(per_address=bounds.connections)  # test_door.py has one's own limit
+        runner = Runner(app, door, (), shutdown_timeout=0.5, **server_options(clock, bounds))
         await runner.setup()
         runners.append(runner)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -202,3 +202,14 @@ def test_a_customer_of_a_provider_is_one_sender() -> None:
     """Of IPv6 everybody has more addresses than we have memory."""
     assert _counted("2001:db8:1:2:3::1") == _counted("2001:db8:1:2:4::2") != _counted("2001:db8:1:3::1")
     assert _counted("::ffff:192.0.2.1") == "192.0.2.1"
+
+
+async def test_what_cannot_be_expected_is_refused_whatever_is_served(listen: Listen) -> None:
+    """Also where it is no text, and nothing of it comes back."""
+    server = await listen()
+
+    for expected in (b"10\xff\xfe0-continue", b"200-ok"):
+        answer = await server.raw(OK[:-2] + b"Connection: close\r\nExpect: " + expected + b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 417 ")
+        assert b"aiohttp" not in answer
+        assert expected not in answer

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterator, Mapping
 
 from aiohttp import web
-from aiohttp.http import HttpVersion11
 from yarl import URL
 
 from sanfen.abc import ChannelAdapter
@@ -17,7 +16,7 @@ from sanfen.gateway.journaling import Counters, Journaling, Submits
 from sanfen.gateway.limits import Limits
 from sanfen.gateway.middlewares import Handler, guarded
 from sanfen.gateway.onward import Onward
-from sanfen.gateway.problems import Refused, problem
+from sanfen.gateway.problems import Refused
 from sanfen.gateway.pulling import Pulling
 from sanfen.gateway.relay import Route, leave_no_mark
 from sanfen.gateway.webhooks import Traffic
@@ -113,23 +112,12 @@ DOORS = web.AppKey("doors", Doors)
 """What serves by the settings, and can go over to others."""
 
 
-async def _expected(request: web.Request) -> web.StreamResponse | None:
-    """``Expect: 100-continue`` is met; the framework's own answer to another one quotes it, and fails where it is no text."""
-    if request.version < HttpVersion11:
-        return None
-    if request.headers.get("Expect", "").lower() != "100-continue":
-        return problem(417, "only 100-continue can be expected", "send the request without Expect")
-    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    request.writer.output_size = 0
-    return None
-
-
 class _Everything(web.AbstractResource):
     """One resource for every path and method: the dispatch above decides, without decoding and patterns."""
 
     def __init__(self, handler: Handler) -> None:
         super().__init__()
-        self._route = web.ResourceRoute("*", handler, self, expect_handler=_expected)
+        self._route = web.ResourceRoute("*", handler, self)
 
     @property
     def canonical(self) -> str:

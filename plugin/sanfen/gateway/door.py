@@ -7,13 +7,14 @@ is answered 408. Trusted proxies stand for many senders and are not counted by a
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, cast
 
 import structlog
 from aiohttp import web
+from aiohttp.http import HttpVersion11
 
 from sanfen.clock import Clock
 from sanfen.gateway.limits import Limits
@@ -24,6 +25,8 @@ from sanfen.proxies import trust_of
 __all__ = ["Door", "Runner", "server_options", "trust_of"]
 
 _IPV6_PREFIX = 64  # one customer of a provider has at least so much
+
+_Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _log = structlog.get_logger("sanfen.http")
 
@@ -42,7 +45,7 @@ class Door(web.Server):
     def __init__(
         self, server: web.Server, limits: Limits, is_trusted: Callable[[str | None], bool], options: dict[str, Any]
     ) -> None:
-        super().__init__(server.request_handler, request_factory=server.request_factory, **options)
+        super().__init__(_met(server.request_handler), request_factory=server.request_factory, **options)
         self.limits = limits
         self.refused = 0
         self._is_trusted = is_trusted
@@ -148,6 +151,22 @@ class _Connection(web.RequestHandler):
         else:
             _say(self.transport, b"408 Request Timeout")
             self.force_close()
+
+
+def _met(handler: _Handler) -> _Handler:
+    """The handler, for requests that expect nothing we cannot meet. The framework's own refusal quotes what came, and fails where
+    that is no text.
+    """
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        wanted = request.headers.get("Expect")
+        if wanted is None or wanted.lower() == "100-continue" or request.version < HttpVersion11:
+            return await handler(request)
+        answer = problem(417, "only 100-continue can be expected", "send the request without Expect")
+        answer.headers["Server"] = "sanfen"
+        return answer
+
+    return serve
 
 
 def _say(transport: asyncio.Transport, status: bytes) -> None:
