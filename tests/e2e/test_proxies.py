@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 import trustme
 from aiohttp import web
-from tests.e2e.service import Sanfen, Upstream, message, signed
+from tests.e2e.service import Sanfen, Upstream, eventually, message, signed
 from tests.ports import free_port
 from tests.served import served
 from yarl import URL
@@ -33,8 +33,10 @@ http {{
 """
 
 
-def nginx(folder: Path, port: int, hooks: int, board: str) -> list[str]:
+def nginx(folder: Path, port: int, hooks: int, board: str, standby: int | None) -> list[str]:
     text = (CONFIG / "nginx.conf").read_text(encoding="utf-8").replace("127.0.0.1:8970", f"127.0.0.1:{hooks}")
+    if standby is not None:
+        text = text.replace("#server 127.0.0.1:8980", f"server 127.0.0.1:{standby}")
     text = text.replace("127.0.0.1:8971", board).replace("listen 443", f"listen 127.0.0.1:{port}")
     text = text.replace("/etc/ssl/", f"{folder}/").replace("/var/log/nginx/", f"{folder}/")
     (folder / "sanfen.conf").write_text(text, encoding="utf-8")
@@ -42,8 +44,12 @@ def nginx(folder: Path, port: int, hooks: int, board: str) -> list[str]:
     return ["nginx", "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"]
 
 
-def caddy(folder: Path, port: int, hooks: int, board: str) -> list[str]:
+def caddy(folder: Path, port: int, hooks: int, board: str, standby: int | None) -> list[str]:
     text = (CONFIG / "Caddyfile").read_text(encoding="utf-8")
+    if standby is not None:
+        text = text.replace("127.0.0.1:8980\n", f"127.0.0.1:{standby}\n")
+        for option in ("to", "lb_policy", "fail_duration"):
+            text = text.replace(f"#{option} ", f"{option} ")
     text = text.replace("127.0.0.1:8970", f"127.0.0.1:{hooks}").replace("127.0.0.1:8971", board)
     for name in NAMES:
         text = text.replace(f"{name} {{", f"{name}:{port} {{\n\ttls {folder}/{name}.pem {folder}/{name}.key")
@@ -58,8 +64,10 @@ def started(command: list[str], output: Path, environment: dict[str, str]) -> su
 
 
 @asynccontextmanager
-async def proxied(name: str, folder: Path, hooks: int, board: str) -> AsyncIterator[tuple[aiohttp.ClientSession, int]]:
-    """Give a client that finds both names at the proxy's port; they are not anybody's names elsewhere."""
+async def proxied(
+    name: str, folder: Path, hooks: int, board: str, standby: int | None = None
+) -> AsyncIterator[tuple[aiohttp.ClientSession, int]]:
+    """Give a client that finds both names at the proxy's port; they are not anybody's names elsewhere. ``standby``: its port."""
     if shutil.which(name) is None:
         pytest.skip(f"no {name} here: apt-get install {name}")
     authority, port = trustme.CA(), free_port()
@@ -69,7 +77,7 @@ async def proxied(name: str, folder: Path, hooks: int, board: str) -> AsyncItera
         issued.cert_chain_pems[0].write_to_path(str(folder / f"{one}.pem"))
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    command = {"nginx": nginx, "caddy": caddy}[name](folder, port, hooks, board)
+    command = {"nginx": nginx, "caddy": caddy}[name](folder, port, hooks, board, standby)
     environment = os.environ | {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     process = started(command, folder / "proxy.log", environment)
     connector = aiohttp.TCPConnector(resolver=Here(), ssl=context)
@@ -142,6 +150,28 @@ async def test_deliveries_pass_as_they_were_signed_and_nothing_else_passes(
                 assert (answer.status, "旗舰店" in await answer.text()) == (200, True)
     finally:
         await sanfen.stop()
+
+
+async def test_a_standby_that_took_over_has_the_traffic(proxy: str, tmp_path: Path, upstream: Upstream) -> None:
+    """The first is killed: the standby gets what the channel sends again, and nothing comes twice."""
+    first, second = (Sanfen(tmp_path, upstream) for _ in range(2))
+    body = message("q1", "customer")
+    await first.start()
+    second.spawn("--standby")
+    await eventually(lambda: "standing by" in second.log, says=lambda: second.log)
+    async with proxied(proxy, tmp_path, first.port, first.board.removeprefix("http://"), second.port) as (client, port):
+
+        async def taken() -> bool:
+            headers = signed(body, "q1")
+            async with client.post(f"https://{NAMES[0]}:{port}/in/desk", data=body, headers=headers) as answer:
+                return answer.status == 200
+
+        first.kill()
+        await eventually(taken, says=lambda: second.log)
+
+    assert second.rows("SELECT id FROM messages") == [("q1",)]
+    assert upstream.bodies == [body]
+    assert await second.stop() == 0
 
 
 async def test_a_live_feed_is_not_held_back(proxy: str, tmp_path: Path) -> None:
