@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,6 +28,7 @@ from sanfen.config import presets
 from sanfen.core.days import NEVER
 from sanfen.core.policy import Policy
 from sanfen.engine.recover import recover
+from sanfen.store.db import Database
 from sanfen.store.journal import Delivery
 from sanfen.testing import FakeClock
 from sanfen.wire import read_event
@@ -41,14 +43,30 @@ seeds = st.integers(0, 2**32)
 steps_run = 0
 
 
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="sanfen-life-", dir=MEMORY if MEMORY.is_dir() else None))
+
+
+@cache
+def _empty() -> bytes:
+    """A log that is migrated and holds nothing: making it anew for each life was a fifth of the time."""
+    folder = _folder()
+    Database.open(folder / "log.db").close()
+    made = (folder / "log.db").read_bytes()
+    shutil.rmtree(folder)
+    return made
+
+
 class Service(RuleBasedStateMachine):
     """One shop's life."""
 
     @initialize(name=names, seed=seeds)
     def begin(self, name: str, seed: int) -> None:
         self.dice = Random(seed)
-        self.folder = Path(tempfile.mkdtemp(prefix="sanfen-life-", dir=MEMORY if MEMORY.is_dir() else None))
-        self.files = 0
+        self.folder, self.files = _folder(), 0
+        log = self.folder / "log0.db"
+        log.touch(mode=0o600)
+        log.write_bytes(_empty())
         self.loop = VirtualLoop()
         self.maker = Maker(self.dice, presets.tree(name))
         case = self.maker.case()

@@ -75,3 +75,22 @@ def test_the_role_cannot_be_taken_in_the_middle_of_a_commit(stopped: Database) -
         with pytest.raises(StoreError, match="locked"):
             Database.open(stopped.path, silent=Lease.heartbeat(stopped.path))
     assert stopped.write(fence_of).result(10) == 1
+
+
+def test_of_two_heirs_one_has_the_role(stopped: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both stood by; the second comes while the first takes the place of the lock."""
+    silent, seize = Lease.heartbeat(stopped.path), Lease.seize
+
+    def and_meanwhile(log: Path) -> Lease:
+        monkeypatch.undo()
+        with pytest.raises(StoreError):
+            Database.open(stopped.path, silent=silent)
+        return seize(log)
+
+    monkeypatch.setattr(Lease, "seize", and_meanwhile)
+    heir = Database.open(stopped.path, silent=silent)
+
+    assert heir.write(fence_of).result(10) == 2
+    with pytest.raises(InUseError):
+        Database.open(stopped.path, silent=silent)
+    heir.close()

@@ -101,9 +101,7 @@ class Database:
             lease = _taken(path, silent)
             connection = connect_writer(path, migrating=lease is not None)
             with closed_if_refused(path, connection):
-                fence = _claim(path, connection, silent if lease is None else None)
-            if lease is None:
-                lease = Lease.seize(path)
+                lease, fence = _claim(path, connection, lease, silent)
         except BaseException as error:
             if lease is not None:
                 lease.close()
@@ -292,15 +290,25 @@ def _taken(path: Path, silent: int | None) -> Lease | None:
         return None
 
 
-def _claim(path: Path, connection: sqlite3.Connection, silent: int | None) -> int:
-    """Raise the fence; from a holder that shows no heartbeat only if it still shows none. Returns our number."""
+def _claim(path: Path, connection: sqlite3.Connection, lease: Lease | None, silent: int | None) -> tuple[Lease, int]:
+    """Raise the fence. Without a lock of ours, put one in the place of a holder's that still shows no heartbeat, in the
+    same transaction: of two who take its place only one finds it silent. Returns the lock, and our number.
+    """
     connection.execute("BEGIN IMMEDIATE")
-    if silent is not None and Lease.heartbeat(path) != silent:
+    if lease is None and Lease.heartbeat(path) != silent:
         connection.execute("ROLLBACK")
         raise InUseError(Phrase("{path} is in use by another sanfen, which is alive again", path=path))
     fence = raise_fence(connection)
-    connection.execute("COMMIT")
-    return fence
+    try:
+        ours = lease or Lease.seize(path)
+    except OSError as error:
+        raise unwritable(path, error) from None  # a StoreError: whoever opened the connection closes it
+    try:
+        connection.execute("COMMIT")
+    except BaseException:
+        ours.close()
+        raise
+    return ours, fence
 
 
 def touch(connection: sqlite3.Connection) -> None:

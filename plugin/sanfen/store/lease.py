@@ -55,7 +55,7 @@ class Lease:
 
     @classmethod
     def seize(cls, log: Path) -> "Lease":
-        """Put a lock of our own in the place of a stopped process's. Only for who has raised the fence. Raises OSError."""
+        """Put a lock of our own in the place of a stopped process's. Only for who is raising the fence. Raises OSError."""
         path = _lock_path(log)
         fresh = path.with_name(f"{path.name}.{os.getpid()}")
         file = os.open(fresh, os.O_CREAT | os.O_RDWR, 0o600)
