@@ -24,7 +24,7 @@ from types import FrameType
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
-from sanfen.abc import Direction, Event, ParseError, Request, VerifyError, json_rows, read_event
+from sanfen.abc import Direction, Event, Key, ParseError, Request, VerifyError, json_rows, read_event
 from sanfen.bulk.sources import Log, OutOfOrder
 from sanfen.config.load import inspect
 from sanfen.config.yaml import read_text
@@ -88,7 +88,7 @@ def _keepable(event: Event) -> None:
             assert "\0" not in cell, cell
         elif cell is not None and not isinstance(cell, bytes):
             assert -(2**63) <= cell < 2**63, cell
-    assert journal._event(row[1:-2]) == event
+    assert journal._event(Key(*row[2:5]), *row[5:-2]) == event
     assert read_event(event_fields(event)) == event
 
 

@@ -14,7 +14,8 @@ from sanfen.core.facts import Conversation
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
 from sanfen.roster import Target
-from sanfen.store import outbox
+from sanfen.store import journal, outbox
+from sanfen.store.journal import Delivery
 from sanfen.store.outbox import Row, Transition
 from sanfen.testing import ask
 
@@ -42,6 +43,21 @@ def test_a_step_is_put_there_once_for_each_person(run: Run) -> None:
     assert run(put, step(0, "lead", "boss")) == 2
     assert run(put, step(0, "lead", "boss")) == 0
     assert run(put, step(1, "lead")) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["在吗", 'a "quoted" \\ text', "line\nnext\ttab\x00end\x1f", "\u2028 \U0001f600", "", None]
+)
+def test_the_question_is_quoted_as_it_was_asked(run: Run, text: str | None) -> None:
+    effect = step()
+    question = ask(START)._replace(key=effect.round.key, id=effect.round.opening_id, text=text)
+    run(journal.append, Delivery(START, "default", "in", "POST", "", b"{}"), [question])
+    run(put, effect)
+
+    (row,) = run(outbox.claim, START, 10, 1000)
+
+    assert row.facts["question"] == text
+    assert row.facts["customer"] == effect.round.customer
 
 
 def test_a_claimed_row_comes_again_after_its_lease(run: Run) -> None:

@@ -32,7 +32,8 @@ def act(state: Conversation, event: Take | Snooze | Release | Escalate, plan: Pl
 
 def escalate(one: Round, now_ms: int, plan: Plan, out: list[Effect], *, by_hand: bool = False) -> None:
     """Climb a step; somebody is told unless the round is excluded: it can hurt nobody's rate."""
-    due = climb(plan.policy.ladders, one, now_ms, by_hand=by_hand)
-    if due is not None and score(one, plan, now_ms).outcome in (Outcome.pending, Outcome.missed):
-        step = due.step
-        out.append(Escalated(now_ms, one, due.ladder, due.number, step.notify, due.turn, step.reassign, step.condition))
+    ladders = plan.policy.ladders
+    step = climb(ladders, one, now_ms, by_hand=by_hand)
+    if step is not None and score(one, plan, now_ms).outcome in (Outcome.pending, Outcome.missed):
+        ladder, number = ladders[one.ladder].name, one.step - 1
+        out.append(Escalated(now_ms, one, ladder, number, step.notify, one.turn, step.reassign, step.condition))

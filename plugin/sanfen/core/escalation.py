@@ -8,22 +8,11 @@
   meanwhile only the last is told: one message, not one for each.
 """
 
-from typing import NamedTuple
-
 from sanfen.core.days import NEVER, Calendar
 from sanfen.core.facts import Conversation, Round
 from sanfen.core.policy import Ladder, Step
 
-__all__ = ["Due", "choose", "choose_again", "climb", "next_step_ms"]
-
-
-class Due(NamedTuple):
-    """A step that is due. ``turn``: 0, or how often it has been told again."""
-
-    ladder: str
-    number: int
-    turn: int
-    step: Step
+__all__ = ["choose", "choose_again", "climb", "next_step_ms"]
 
 
 def choose(ladders: tuple[Ladder, ...], one: Round, calendar: Calendar) -> int:
@@ -49,12 +38,11 @@ def next_step_ms(ladders: tuple[Ladder, ...], one: Round) -> int:
     return max(due_ms, one.rests_ms)
 
 
-def climb(ladders: tuple[Ladder, ...], one: Round, now_ms: int, *, by_hand: bool = False) -> Due | None:
+def climb(ladders: tuple[Ladder, ...], one: Round, now_ms: int, *, by_hand: bool = False) -> Step | None:
     """Take the step that is due at ``now_ms``, or the next one ``by_hand``. None: there is no step to take."""
-    if one.ladder < 0 or not ladders[one.ladder].steps:
+    steps = ladders[one.ladder].steps if one.ladder >= 0 else ()
+    if not steps:
         return None
-    ladder = ladders[one.ladder]
-    steps = ladder.steps
     if one.step < len(steps) and (by_hand or _instant(steps[one.step], one) <= now_ms):
         rested = one.rests_ms > _instant(steps[one.step], one)
         one.step, one.turn = one.step + 1, 0
@@ -63,7 +51,7 @@ def climb(ladders: tuple[Ladder, ...], one: Round, now_ms: int, *, by_hand: bool
     else:
         one.turn += 1
     one.told_ms, one.rests_ms = now_ms, 0
-    return Due(ladder.name, one.step - 1, one.turn, steps[one.step - 1])
+    return steps[one.step - 1]
 
 
 def _instant(step: Step, one: Round) -> int:

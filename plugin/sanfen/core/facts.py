@@ -49,6 +49,7 @@ class Round:
         "last_ms",
         "left",
         "messages",
+        "next_ms",
         "open_wait",
         "opened_ms",
         "opening_id",
@@ -86,6 +87,7 @@ class Round:
         self.heeds_ms = NEVER  # what the shop says of itself before this decides whether the clock starts
         self.clock_ms = NEVER  # NEVER while it waits for the shop to come online
         self.due_ms = NEVER
+        self.next_ms = NEVER  # when something about it is due next, while it is not final
         self.open_wait = False  # the wait counts open hours only
         self.store = "online"
         self.messages = 1

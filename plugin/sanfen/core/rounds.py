@@ -77,7 +77,7 @@ def tick(state: Conversation, now_ms: int, plan: Plan) -> list[Effect]:
     out: list[Effect] = []
     if state.next_ms <= now_ms:
         _run_due(state, now_ms, plan, out, before_event=False)
-        _plan_next(state, plan)
+        state.next_ms = min([one.next_ms for one in state.rounds], default=NEVER)
     return out
 
 
@@ -85,9 +85,13 @@ def tick(state: Conversation, now_ms: int, plan: Plan) -> list[Effect]:
 
 
 def _plan_next(state: Conversation, plan: Plan) -> None:
+    """When something is due next, of each round and of them all."""
     if plan.moves:
         choose_again(state, plan.policy.ladders, plan.calendar)
-    state.next_ms = min([next_due(one, plan) for one in state.rounds]) if state.rounds else NEVER
+    state.next_ms = NEVER
+    for one in state.rounds:
+        one.next_ms = due_ms = next_due(one, plan)
+        state.next_ms = min(state.next_ms, due_ms)
 
 
 def _run_due(state: Conversation, until_ms: int, plan: Plan, out: list[Effect], *, before_event: bool) -> None:
@@ -95,7 +99,7 @@ def _run_due(state: Conversation, until_ms: int, plan: Plan, out: list[Effect], 
     while True:
         first, first_ms = None, until_ms + 1
         for one in state.rounds:
-            due_ms = next_due(one, plan)
+            due_ms = one.next_ms
             if due_ms < first_ms and (
                 due_ms < until_ms or not before_event or (plan.settles and due_ms == one.day_end_ms)
             ):
@@ -103,6 +107,7 @@ def _run_due(state: Conversation, until_ms: int, plan: Plan, out: list[Effect], 
         if first is None:
             return
         _fire(state, first, first_ms, plan, out)
+        first.next_ms = next_due(first, plan)
 
 
 def _fire(state: Conversation, one: Round, now_ms: int, plan: Plan, out: list[Effect]) -> None:

@@ -338,28 +338,27 @@ class Engine:
         for run, found in effects:
             if run.version.plan.left_out_tags and any(type(one) is Tagged for one in found):
                 return self._refold(pending, key, event)
-        return self._save(pending, key, live, effects)
-
-    def _save(
-        self, pending: Pending, key: Key, live: Live, effects: list[tuple[Run, list[Effect]]], *, by_time: bool = False
-    ) -> list[Due]:
-        for (version, state), found in effects:
-            changed = dict.fromkeys(() if by_time else state.rounds)
-            for effect in found:
-                if type(effect) is Opened or type(effect) is Scored:
-                    changed[effect.round] = None
-                    if type(effect) is Scored and version.holds(effect.round.opened_ms):
-                        self._on_scored(version.plan.policy.id, effect)
-            for one in changed:
-                if version.holds(one.opened_ms):
-                    pending.rounds[one] = (score(one, version.plan, live.now_ms), version.plan)
-            if by_time:  # an outcome does not change unless it is told
-                pending.moved += [
-                    (one, version.plan) for one in state.rounds if one not in changed and version.holds(one.opened_ms)
-                ]
-            pending.carry_out(version, found)
+        for run, found in effects:
+            self._save(pending, run, found, live.now_ms)
         live.settle()
         return live.due(key)
+
+    def _save(self, pending: Pending, run: Run, found: list[Effect], now_ms: int, *, by_time: bool = False) -> None:
+        version, state = run
+        changed = dict.fromkeys(() if by_time else state.rounds)
+        for effect in found:
+            if type(effect) is Opened or type(effect) is Scored:
+                changed[effect.round] = None
+                if type(effect) is Scored and version.holds(effect.round.opened_ms):
+                    self._on_scored(version.plan.policy.id, effect)
+        for one in changed:
+            if version.holds(one.opened_ms):
+                pending.rounds[one] = (score(one, version.plan, now_ms), version.plan)
+        if by_time:  # an outcome does not change unless it is told
+            for one in state.rounds:
+                if one not in changed and version.holds(one.opened_ms):
+                    pending.moved.append((one, version.plan))
+        pending.carry_out(version, found)
 
     def _refold(self, pending: Pending, key: Key, cause: Event | Renamed) -> list[Due]:
         """Fold the conversation again from its journal, write the rows that differ, and record what changed."""
@@ -390,13 +389,13 @@ class Engine:
         pending = self._pending(connection)
         now_ms = pending.now_ms
         due: list[Due] = []
-        for key, live in self._memory.look(connection, keys, pending.texts).items():
-            if live.next_ms > now_ms:
-                due += live.due(key)
-                continue
-            live.now_ms = max(live.now_ms, now_ms)
-            effects = [(run, tick(run.state, now_ms, run.version.plan)) for run in live.runs]
-            due += self._save(pending, key, live, effects, by_time=True)
+        for key, live in self._memory.look(connection, keys).items():
+            for run in live.runs:
+                if run.state.next_ms <= now_ms:
+                    live.now_ms = max(live.now_ms, now_ms)
+                    self._save(pending, run, tick(run.state, now_ms, run.version.plan), live.now_ms, by_time=True)
+            live.settle()
+            due += live.due(key)
         pending.write()
         return _Applied(Receipt(0, 0), due, pending.escalated)
 

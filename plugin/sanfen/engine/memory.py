@@ -1,7 +1,7 @@
 """Conversations in memory: what folding their journal gives, kept while they are in use. For the writer thread only."""
 
 import sqlite3
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sanfen.core.days import NEVER
 from sanfen.core.drive import Fold
 from sanfen.core.effects import Effect
-from sanfen.core.events import Event, Key, Message, Sender
+from sanfen.core.events import Event, Key
 from sanfen.core.facts import Conversation
 from sanfen.core.plan import Plan
 from sanfen.core.rounds import advance
@@ -54,7 +54,7 @@ class Folded(NamedTuple):
 class Live:
     """One conversation in memory, under every version that can still change a round of it."""
 
-    __slots__ = ("floor_ms", "left_ms", "next_ms", "now_ms", "runs")
+    __slots__ = ("floor_ms", "left_ms", "next_ms", "now_ms", "runs")  # the second and third hold once it is settled
 
     def __init__(self, runs: list[Run], left_ms: int, now_ms: int) -> None:
         self.runs = runs
@@ -62,7 +62,6 @@ class Live:
         self.now_ms = now_ms  # how far time has come for it
         self.floor_ms = -NEVER  # an event before this needs a refold
         self.next_ms = NEVER  # when something is due next, epoch milliseconds, or NEVER
-        self.settle()
 
     def due(self, key: Key) -> list[tuple[int, Key]]:
         """What to remember: when the conversation has something due next, if it has."""
@@ -92,7 +91,7 @@ class Memory:
 
     def __init__(self, versions: Sequence[Version]) -> None:
         self._versions: list[Version] = []  # the first to end first
-        self._ends: list[int] = []
+        self._ends: list[int] = []  # of those that have ended
         self._known: OrderedDict[Key, Live] = OrderedDict()
         self._stores: dict[str, dict[int, Event]] = {}  # by shop, the changes of its state
         self.adopt(versions)
@@ -100,7 +99,7 @@ class Memory:
     def adopt(self, versions: Iterable[Version]) -> None:
         """Fold by these from now on."""
         self._versions = sorted(versions, key=_until)
-        self._ends = [version.until_ms for version in self._versions]
+        self._ends = [version.until_ms for version in self._versions if version.until_ms != NEVER]
         self.clear()
 
     def get(self, key: Key) -> Live | None:
@@ -109,6 +108,7 @@ class Memory:
 
     def put(self, key: Key, live: Live) -> None:
         """Keep a conversation, and let go of the one not heard of for longest."""
+        live.settle()
         self._known[key] = live
         while len(self._known) > _MOST:
             self._known.popitem(last=False)
@@ -147,21 +147,13 @@ class Memory:
             for key, events in journal.read_many(connection, missing, self._stores).items():
                 self.put(key, self._live(key, events))
 
-    def look(
-        self, connection: sqlite3.Connection, keys: Iterable[Key], texts: dict[tuple[str, str, str], str | None]
-    ) -> dict[Key, Live]:
-        """Conversations that are only looked at: those that are not here are not brought here, so nobody has to go.
-
-        ``texts``: gets what was asked in those.
-        """
+    def look(self, connection: sqlite3.Connection, keys: Iterable[Key]) -> dict[Key, Live]:
+        """Conversations that are only looked at: those that are not here are not brought here, so nobody has to go."""
         known = self._known
         found = {key: known[key] for key in keys if key in known}
         missing = [key for key in keys if key not in found]
         for key, events in journal.read_many(connection, missing, self._stores).items():
             found[key] = self._live(key, events)
-            for event in events:
-                if type(event) is Message and event.sender == Sender.customer:
-                    texts[key[0], key[1], event.id] = event.text
         return found
 
     def need(self, connection: sqlite3.Connection, key: Key) -> Live:
@@ -192,8 +184,7 @@ class Memory:
 
     def _of(self, events: Sequence[Event]) -> tuple[list[Version], int]:
         """The versions these events can matter to, and the end of the last one before them."""
-        first_ms = events[0].at_ms if events else NEVER
-        left = min(bisect_right(self._ends, first_ms), bisect_left(self._ends, NEVER))
+        left = bisect_right(self._ends, events[0].at_ms if events else NEVER)
         return self._versions[left:], self._ends[left - 1] if left else -NEVER
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable
+from typing import Any
 
 import structlog
 
@@ -32,7 +33,6 @@ class Pending:
         self.connection = connection
         self.now_ms = now_ms
         self._roster = roster
-        self._told: dict[tuple[tuple[str, ...], str | None, str], tuple[list[Target], bool]] = {}
         self._keep_text = keep_text
         self._zone = zone
         self._last: Numbers | None = None
@@ -41,10 +41,7 @@ class Pending:
         self.rounds: dict[Round, tuple[Score, Plan]] = {}
         self.moved: list[tuple[Round, Plan]] = []  # on their ladders, by time alone
         self._verdicts: list[tuple[Policy, Judged]] = []
-        self._steps: list[Asked] = []
-        self.texts: dict[
-            tuple[str, str, str], str | None
-        ] = {}  # of questions read from the journal, by where they stand
+        self._steps: dict[tuple[Any, ...], Asked] = {}  # those that are the same for several rounds together
         self.escalated = False  # somebody is to be told who was not to be before
 
     @property
@@ -70,18 +67,19 @@ class Pending:
                 and version.holds(effect.round.opened_ms)
                 and (waited is None or effect.round.answerable or _is_answered(effect, waited))
             ):
-                self._steps.append(outbox.asked(effect, policy.id, self._targets(effect), self.now_ms))
+                one = effect.round
+                same = (policy.id, one.key[:2], one.agent, effect[2:])
+                step = self._steps.get(same)
+                if step is None:
+                    self._steps[same] = outbox.asked(effect, policy.id, self._targets(effect), self.now_ms)
+                else:
+                    step.rounds.append(outbox.asking(effect))
 
     def _targets(self, effect: Escalated) -> list[Target]:
         """Whom it is told: what falls due together is told together, so they are those who are there now."""
-        named = (effect.notify, effect.round.agent, effect.round.key.channel)
-        known = self._told.get(named)
-        if known is None:
-            notify, agent, channel = named
-            targets = self._roster.told(notify, agent, self.now_ms, channel)
-            known = self._told[named] = targets, bool(targets) and all(target.skipped for target in targets)
-        targets, nobody = known
-        if nobody:
+        one = effect.round
+        targets = self._roster.told(effect.notify, one.agent, self.now_ms, one.key.channel)
+        if targets and all(target.skipped for target in targets):
             _log.error("nobody is there to be told", ladder=effect.ladder, step=effect.step, wanted=effect.notify)
         return targets
 
@@ -103,8 +101,8 @@ class Pending:
             projection.save_moved(self.connection, LIVE, self.moved, self.now_ms)
             self.moved = []
         if self._steps:  # a notice tells what was asked, which is journaled by now
-            self.escalated |= outbox.enqueue(self.connection, self._steps, self.texts) > 0
-            self._steps = []
+            self.escalated |= outbox.enqueue(self.connection, self._steps.values()) > 0
+            self._steps = {}
 
 
 def _is_answered(effect: Escalated, waited: frozenset[str]) -> bool:

@@ -62,19 +62,17 @@ class Gap(NamedTuple):
         return self._replace(until_ms=max(self.until_ms, at_ms), deliveries=self.deliveries + 1)
 
 
-_COLUMNS = (
-    "delivery, at_ms, shop, channel, conversation, id, kind, sender, customer, agent, mode, bot, evidence, rule, "
-    "credential, customer_type, tags, fields, text"
-)
+_TOLD = "id, kind, sender, customer, agent, mode, bot, evidence, rule, credential, customer_type, tags, fields, text"
+_COLUMNS = f"shop, channel, conversation, at_ms, {_TOLD}"
 _DELIVERIES = "INSERT INTO deliveries (seq, received_ms, channel, direction, method, path, events, error, body)"
-_EVENTS = f"INSERT INTO events (seq, {_COLUMNS}, offset_min, chars)"
+_EVENTS = f"INSERT INTO events (seq, delivery, {_COLUMNS}, offset_min, chars)"
 _KNOWN = (
-    "WITH asked (shop, channel, id) AS (VALUES {asked}) SELECT shop, channel, id FROM asked WHERE EXISTS "
+    "WITH asked (shop, channel, id) AS (VALUES {rows}) SELECT shop, channel, id FROM asked WHERE EXISTS "
     "(SELECT 1 FROM events e WHERE e.shop = asked.shop AND e.channel = asked.channel AND e.id = asked.id)"
 )
 _MANY = (
-    "WITH asked (shop, channel, conversation) AS (VALUES {asked}) "
-    f"SELECT seq, {', '.join('e.' + name for name in _COLUMNS.split(', '))} FROM asked CROSS JOIN events e "
+    "WITH asked (number, shop, channel, conversation) AS (VALUES {rows}) "
+    f"SELECT number, seq, at_ms, {_TOLD} FROM asked CROSS JOIN events e "
     "ON e.shop = asked.shop AND e.channel = asked.channel AND e.conversation = asked.conversation WHERE kind <> 'store'"
 )
 _NUMBERS = "SELECT coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(seq) FROM deliveries), 0)"
@@ -202,10 +200,10 @@ def _pass_on(connection: sqlite3.Connection, number: int, delivery: Delivery, ev
 def find(connection: sqlite3.Connection, event: Event) -> Event | None:
     """What is kept under an event's id, in its conversation."""
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM events WHERE shop = ? AND channel = ? AND id = ? AND conversation = ?",
+        f"SELECT at_ms, {_TOLD} FROM events WHERE shop = ? AND channel = ? AND id = ? AND conversation = ?",
         (event.key.shop, event.key.channel, event.id, event.key.conversation),
     ).fetchone()
-    return None if row is None else _event(row)
+    return None if row is None else _event(event.key, *row)
 
 
 def amend(connection: sqlite3.Connection, message: Message, zone: str) -> None:
@@ -284,19 +282,20 @@ def read_many(
 ) -> dict[Key, list[Event]]:
     """The same of many conversations. ``stores``: what ``store_events`` gave before, by shop; what it lacks is added."""
     found: dict[Key, dict[int, Event]] = {key: {} for key in keys}
-    for row in rows_of(connection, _MANY, list(found)):
-        event = _event(row[1:])
-        found[event.key][row[0]] = event
+    named = list(found.items())
+    for number, seq, *told in rows_of(connection, _MANY, [(number, *key) for number, (key, _) in enumerate(named)]):
+        key, own = named[number]
+        own[seq] = _event(key, *told)
     shops = {} if stores is None else stores
-    for shop in {key.shop for key in keys} - shops.keys():
+    for shop in {key[0] for key in found} - shops.keys():
         shops[shop] = store_events(connection, shop)
-    return {key: _in_order(own, shops[key.shop]) for key, own in found.items()}
+    return {key: _in_order(own, shops[key[0]]) for key, own in named}
 
 
 def store_events(connection: sqlite3.Connection, shop: str) -> dict[int, Event]:
     """A shop's state changes, by their numbers."""
     rows = connection.execute(f"SELECT seq, {_COLUMNS} FROM events WHERE shop = ? AND kind = 'store'", (shop,))
-    return {row[0]: _event(row[1:]) for row in rows}
+    return {row[0]: _event(Key(*row[1:4]), *row[4:]) for row in rows}
 
 
 def _in_order(own: dict[int, Event], store: dict[int, Event]) -> list[Event]:
@@ -309,7 +308,7 @@ def _in_order(own: dict[int, Event], store: dict[int, Event]) -> list[Event]:
 def export(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
     """Every event as ``sanfen.event/1``, in order of time; replaying it gives the live scores."""
     for row in connection.execute(f"SELECT {_COLUMNS} FROM events {_ORDER}"):
-        yield event_fields(_event(tuple(row)))
+        yield event_fields(_event(Key(*row[:3]), *row[3:]))
 
 
 def forget_text(connection: sqlite3.Connection, before_ms: int, limit: int) -> int:
@@ -352,13 +351,13 @@ def _row(event: Event, seq: int, delivery: int, zone: str, *, keep_text: bool) -
             event
         )
         return (
-            seq, delivery, at_ms, *key, name, "message", _plain(sender), customer, agent, _plain(mode), bot, _plain(evidence),
+            seq, delivery, *key, at_ms, name, "message", _plain(sender), customer, agent, _plain(mode), bot, _plain(evidence),
             rule, credential, customer_type, ",".join(tags) or None if tags else None, None, text if keep_text else None,
             _offset(at_ms // _QUARTER_MS, zone), _chars(text),
         )  # fmt: skip
     fields = json.dumps(system_fields(event), ensure_ascii=False)
     return (
-        seq, delivery, event.at_ms, *event.key, event.id, type(event).__name__.lower(), "system", "", None, None, None, None,
+        seq, delivery, *event.key, event.at_ms, event.id, type(event).__name__.lower(), "system", "", None, None, None, None,
         None, None, None, None, fields, None, offset_min(event.at_ms, zone), None,
     )  # fmt: skip
 
@@ -368,19 +367,14 @@ def _plain(word: str) -> str:
     return word if type(word) is str else str(word)
 
 
-def _event(row: Sequence[Any]) -> Event:
-    (
-        _, at_ms, shop, channel, conversation, name, kind, sender, customer, agent, mode, bot, evidence, rule, credential,
-        customer_type, tags, fields, text,
-    ) = row  # fmt: skip
-    key = Key(shop, channel, conversation)
+def _event(
+    key: Key, at_ms: int, name: str, kind: str, sender: str, customer: str, agent: str | None, mode: str, bot: str | None,
+    evidence: str, rule: str | None, credential: str | None, customer_type: str, tags: str | None, fields: str,
+    text: str | None,
+) -> Event:  # fmt: skip
     if kind == "message":
         return Message(
             at_ms, key, name, sender, customer, mode, agent, bot, customer_type, text,
             tuple(tags.split(",")) if tags else (), evidence, credential, rule,
         )  # fmt: skip
-    return read_event(
-        {"id": name, "at": at_ms, "shop": shop, "channel": channel, "conversation": conversation, "from": "system"}
-        | {"event": kind}
-        | json.loads(fields)
-    )
+    return read_event({"id": name, "at": at_ms, "event": kind, "from": "system"} | key._asdict() | json.loads(fields))

@@ -4,23 +4,26 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
-__all__ = ["insert_many", "parts", "placeholders", "rows_of"]
-
-Row = TypeVar("Row")
+__all__ = ["insert_many", "parts", "placeholders", "rows_of", "with_rows"]
 
 _SIZES = (64, 32, 16)  # rows in one statement; fewer are filled up
 
 
-def parts(rows: Sequence[Row]) -> Iterator[tuple[Sequence[Row], int]]:
-    """Rows in parts for one statement each, and of how many rows that is: of few sizes, so that statements stay prepared."""
+def parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[list[Any], int, bool]]:
+    """The values of rows in parts for one statement each, of how many rows it is, and whether the last of them are empty.
+
+    There are few sizes, so that statements stay prepared.
+    """
     start, left = 0, len(rows)
     while left:
         count = next((size for size in _SIZES if left >= size), 0) or 1 << (left - 1).bit_length()
-        part = rows[start : start + count]
-        yield part, count
-        start, left = start + len(part), left - len(part)
+        values = list(chain.from_iterable(rows[start : start + count]))
+        if count > left:
+            values += [None] * (len(rows[0]) * (count - left))
+        yield values, count, count > left
+        start, left = start + count, max(left - count, 0)
 
 
 def insert_many(
@@ -31,24 +34,20 @@ def insert_many(
     ``into``: ``INSERT INTO table (columns)``, the first of which is never NULL. A few rows are filled up with empty ones,
     which are left out again.
     """
-    for part, count in parts(rows):
-        width = len(part[0])
-        values = list(chain.from_iterable(part))
-        if count > len(part):
-            values += [None] * (width * (count - len(part)))
-        connection.execute(_insert(into, width, count, count > len(part), on_conflict), values)
+    for values, count, filled in parts(rows):
+        connection.execute(_insert(into, len(rows[0]), count, filled, on_conflict), values)
 
 
-def rows_of(connection: sqlite3.Connection, query: str, asked: Sequence[tuple[str, str, str]]) -> Iterator[Any]:
-    """The rows of a query about many things at once. ``query``: with ``{asked}`` where they stand as rows of VALUES."""
-    for part, count in parts(asked):
-        values = list(chain.from_iterable(part)) + [None] * (3 * (count - len(part)))
-        yield from connection.execute(_query(query, count), values)
+def rows_of(connection: sqlite3.Connection, query: str, asked: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    """The rows of a query about many things at once. ``query``: with ``{rows}`` where they stand as rows of VALUES."""
+    for values, count, _ in parts(asked):
+        yield from connection.execute(with_rows(query, len(asked[0]), count), values)
 
 
-@lru_cache(maxsize=64)
-def _query(query: str, count: int) -> str:
-    return query.format(asked=placeholders(3, count))
+@lru_cache(maxsize=256)
+def with_rows(statement: str, width: int, count: int) -> str:
+    """A statement with so many rows of question marks for its ``{rows}``."""
+    return statement.format(rows=placeholders(width, count))
 
 
 @lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ the log, sent no more. What reached nobody for sure is passed on to the fallback
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from sanfen.core.days import NEVER
 from sanfen.core.effects import Escalated
 from sanfen.core.facts import Round
 from sanfen.roster import Target
-from sanfen.store.many import insert_many, placeholders, rows_of
+from sanfen.store.many import parts, placeholders, with_rows
 
 __all__ = [
     "Asked",
@@ -25,6 +25,7 @@ __all__ = [
     "after_refusal",
     "after_unknown",
     "asked",
+    "asking",
     "begin",
     "claim",
     "enqueue",
@@ -119,23 +120,27 @@ _COLUMNS = (
     "o.condition, o.facts, r.status, r.taken_by, r.rests_ms"
 )
 _INTO = (
-    "INSERT INTO outbox (round, policy, ladder, step, turn, kind, wanted, person, due_ms, created_ms, state, next_try_ms, "
-    "done_ms, reason, condition, facts)"
+    "INSERT INTO outbox (state, policy, ladder, step, turn, condition, kind, wanted, person, created_ms, next_try_ms, done_ms, "
+    "reason, round, due_ms, facts)"
 )
 _ONCE = "ON CONFLICT DO NOTHING"
 _ONE = f"{_INTO} VALUES {placeholders(16, 1)} {_ONCE}"
-_ASKED = (
-    "WITH asked (shop, channel, id) AS (VALUES {asked}) SELECT asked.shop, asked.channel, asked.id, text "
-    "FROM asked CROSS JOIN events e ON e.shop = asked.shop AND e.channel = asked.channel AND e.id = asked.id"
+_MANY = (
+    f"{_INTO} SELECT {', '.join('?' * 13)}, column1, column2, column3 || json_quote((SELECT text FROM events "
+    f"WHERE shop = ? AND channel = ? AND id = column4)) || '}}}}' FROM (VALUES {{rows}}) WHERE column1 IS NOT NULL {_ONCE}"
 )
 
 
 class Asked(NamedTuple):
-    """What a step asks for, as things stood when it was due. ``opening``: the shop, channel and id of its question."""
+    """What a step asks for that is due for rounds of one shop and channel.
 
-    opening: tuple[str, str, str]
-    facts: str
-    rows: list[tuple[Any, ...]]  # each of them without the facts
+    ``people``: for each who is to be told, the columns that are the same for all those rounds. ``rounds``: each with its
+    own columns, the facts without the question, and the question's id.
+    """
+
+    people: list[tuple[Any, ...]]
+    place: tuple[str, ...]
+    rounds: list[tuple[str, int, str, str]]
 
 
 def asked(effect: Escalated, policy: str, targets: Sequence[Target], now_ms: int) -> Asked:
@@ -143,54 +148,46 @@ def asked(effect: Escalated, policy: str, targets: Sequence[Target], now_ms: int
 
     Somebody who is skipped has a row that says why; where nobody is left, those rows have failed.
     """
-    one = effect.round
-    head = (one.id, policy, effect.ladder, effect.step, effect.turn)
-    due = (effect.at_ms, now_ms)
-    rows: list[tuple[Any, ...]] = []
+    step = (policy, effect.ladder, effect.step, effect.turn, effect.condition)
+    lost = "failed" if all(target.skipped for target in targets) else "inhibited"
+    people: list[tuple[Any, ...]] = []
     for person, wanted, skipped in targets:
-        if skipped is None:
-            state, done_ms = "waiting", None
-        else:
-            state, done_ms = "failed" if all(target.skipped for target in targets) else "inhibited", now_ms
-        tail = (state, now_ms, done_ms, skipped, effect.condition)
-        rows.append((*head, "notify", wanted, person, *due, *tail))
+        state, done_ms = ("waiting", None) if skipped is None else (lost, now_ms)
+        people.append((state, *step, "notify", wanted, person, now_ms, now_ms, done_ms, skipped))
     if effect.reassign is not None:
-        tail = ("waiting", now_ms, None, None, effect.condition)
-        rows.append((*head, "reassign", effect.reassign, effect.reassign, *due, *tail))
-    return Asked((one.key.shop, one.key.channel, one.opening_id), _facts(one), rows)
+        people.append(("waiting", *step, "reassign", effect.reassign, effect.reassign, now_ms, now_ms, None, None))
+    return Asked(people, effect.round.key[:2], [asking(effect)])
 
 
-def enqueue(
-    connection: sqlite3.Connection, steps: Sequence[Asked], known: Mapping[tuple[str, str, str], str | None] = {}
-) -> int:
+def asking(effect: Escalated) -> tuple[str, int, str, str]:
+    """A round for which a step is due, as things stand then."""
+    one = effect.round
+    return (one.id, effect.at_ms, _facts(one), one.opening_id)
+
+
+def enqueue(connection: sqlite3.Connection, steps: Iterable[Asked]) -> int:
     """Put what steps ask for in the outbox; what is there already stays as it is. Returns how many rows wait anew.
 
-    Their questions are journaled already. ``known``: what some of them say there.
+    Their questions are journaled already.
     """
-    texts = dict(known)
-    openings = [step.opening for step in steps if step.opening not in known]
-    for shop, channel, name, text in rows_of(connection, _ASKED, openings):
-        texts[shop, channel, name] = text
-    rows = [
-        (*row, facts)
-        for opening, unasked, found in steps
-        for facts in (f'{unasked}, "question": {_json(texts.get(opening))}}}',)
-        for row in found
-    ]
-    before = connection.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()
-    insert_many(connection, _INTO, rows, _ONCE)
-    waiting = connection.execute("SELECT count(*) FROM outbox WHERE id > ? AND state = 'waiting'", before).fetchone()
-    return int(waiting[0])
+    new = 0
+    for people, place, rounds in steps:
+        for values, count, _ in parts(rounds):
+            statement = with_rows(_MANY, 4, count)
+            for person in people:
+                added = connection.execute(statement, [*person, *place, *values]).rowcount
+                new += added if person[0] == "waiting" else 0
+    return new
 
 
 def _facts(one: Round) -> str:
-    """A JSON object without its end, where the question will stand."""
+    """A JSON object up to where the question will stand."""
     tags = ", ".join([encode_basestring(tag) for tag in one.session.tags if ":" not in tag])
     return (
         f'{{"shop": {encode_basestring(one.key.shop)}, "channel": {encode_basestring(one.key.channel)}, '
         f'"conversation": {encode_basestring(one.key.conversation)}, "customer": {encode_basestring(one.customer)}, '
         f'"agent": {_json(one.agent)}, "tags": [{tags}], "opened_ms": {one.opened_ms}, "clock_ms": {one.clock_ms}, '
-        f'"due_ms": {"null" if one.due_ms >= NEVER else one.due_ms}'
+        f'"due_ms": {"null" if one.due_ms >= NEVER else one.due_ms}, "question": '
     )
 
 
@@ -294,10 +291,10 @@ def pass_on(connection: sqlite3.Connection, rows: Iterable[Row], people: Iterabl
     new = 0
     for row in rows:
         facts = json.dumps(row.facts, ensure_ascii=False)
-        head = (row.round, row.policy, row.ladder, row.step, row.turn)
-        tail = (row.due_ms, now_ms, "waiting", now_ms, None, f"for {row.person}", None, facts)
+        head = ("waiting", row.policy, row.ladder, row.step, row.turn, None, "notify", "fallback")
+        tail = (now_ms, now_ms, None, f"for {row.person}", row.round, row.due_ms, facts)
         for person in people:
-            new += connection.execute(_ONE, (*head, "notify", "fallback", person, *tail)).rowcount
+            new += connection.execute(_ONE, (*head, person, *tail)).rowcount
     return new
 
 

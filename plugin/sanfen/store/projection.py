@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -16,7 +15,7 @@ from sanfen.core.facts import Round
 from sanfen.core.plan import Plan
 from sanfen.core.policy import Policy
 from sanfen.core.score import Score, mark, score
-from sanfen.store.many import insert_many, parts, placeholders
+from sanfen.store.many import insert_many, parts, placeholders, with_rows
 from sanfen.wire import instant_text
 
 __all__ = [
@@ -108,11 +107,10 @@ def save_moved(
     connection: sqlite3.Connection, score_set: str, rounds: Sequence[tuple[Round, Plan]], now_ms: int
 ) -> None:
     """Rounds to which nothing has happened but that time has passed: where they are on their ladders."""
-    rows = [(plan.policy.id, one.id, _next_ms(one, plan), one.step, one.rests_ms or None) for one, plan in rounds]
+    rows = [(plan.policy.id, one.id, _or_null(one.next_ms), one.step, one.rests_ms or None) for one, plan in rounds]
     known = 0
-    for part, count in parts(rows):
-        values = list(chain.from_iterable(part)) + [None] * (5 * (count - len(part)))
-        known += connection.execute(_MOVED.format(rows=placeholders(5, count)), [*values, score_set]).rowcount
+    for values, count, _ in parts(rows):
+        known += connection.execute(with_rows(_MOVED, 5, count), [*values, score_set]).rowcount
     if known < len(rows):  # one has no row yet: it was opened before there was its policy
         save(connection, score_set, [(one, score(one, plan, now_ms), plan) for one, plan in rounds])
 
@@ -252,8 +250,7 @@ def round_row(score_set: str, one: Round, score: Score, plan: Plan) -> tuple[Any
     """A round as the columns of its row."""
     policy, (outcome, reason, evidence) = plan.policy, score
     zone, opened_ms, closed_ms = _zone(policy.tz), one.opened_ms, one.closed_ms
-    clock_ms = one.clock_ms if one.clock_ms < NEVER else None
-    due_ms = one.due_ms if one.due_ms < NEVER else None
+    clock_ms, due_ms = _or_null(one.clock_ms), _or_null(one.due_ms)
     opened = instant_text(opened_ms, zone) or ""
     because = str(reason)
     return (
@@ -269,8 +266,11 @@ def _next_ms(one: Round, plan: Plan) -> int | None:
     """When something about a round is due; None: nothing, or it is final."""
     if one.closed_ms is not None or one.transferred_id is not None or one.settled_ms is not None:
         return None
-    next_ms = next_due(one, plan)
-    return next_ms if next_ms < NEVER else None
+    return _or_null(next_due(one, plan))
+
+
+def _or_null(at_ms: int) -> int | None:
+    return at_ms if at_ms < NEVER else None
 
 
 def _verdict_row(score_set: str, policy: Policy, judged: Judged) -> tuple[Any, ...]:
