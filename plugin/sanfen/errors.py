@@ -41,6 +41,9 @@ __all__ = [
 ]
 
 
+_LIKENESS = 0.5  # from 0 to 1: how alike a name must be to be offered in place of one that is not known
+
+
 class Phrase(str):
     """An English sentence with its values put in, which still knows both, so that it can be said in another language.
 
@@ -74,12 +77,16 @@ def told(text: str, words: Mapping[str, str]) -> str:
     return text.told(words) if isinstance(text, Phrase) else words.get(text, text)
 
 
-def nearest(name: str, known: Iterable[str], otherwise: str, *, likeness: float = 0.6) -> str:
-    """A hint for a name that is not known: the one it looks like, from 0 to 1, or what is to be said where there is none."""
+def nearest(name: str, known: Iterable[str], rest: str) -> str:
+    """A hint for a name that is not known: the one it looks like, if any, and what else is to be said."""
     from difflib import get_close_matches  # noqa: PLC0415  # only where a name is wrong
 
-    close = get_close_matches(name, tuple(known), 1, likeness)
-    return Phrase("did you mean {close}?", close=close[0]) if close else otherwise
+    close = get_close_matches(name, tuple(known), 1, _LIKENESS)
+    if not close:
+        return rest
+    if not rest:
+        return Phrase("did you mean {close}?", close=close[0])
+    return Phrase("did you mean {close}? {rest}", close=close[0], rest=rest)
 
 
 class UnfitError(ValueError):

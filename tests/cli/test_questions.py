@@ -92,7 +92,14 @@ def test_a_word_a_key_does_not_know_is_answered_with_those_it_knows(sanfen: Sanf
     done = sanfen("replay", chat, "--set", "midnight=never")
 
     assert done.code == 2
-    assert "midnight: not 'never'\n  = help: choose from none, exclude_pending, exclude_crossing, missed" in done.err
+    assert "midnight: 'never' is not known\n  = help: choose from none, exclude_pending, exclude_crossing, missed" in done.err
+
+
+def test_a_deadline_that_is_no_list_is_answered_with_the_list(sanfen: Sanfen, chat: Path) -> None:
+    done = sanfen("replay", chat, "--set", "due=2m")
+
+    assert done.code == 2
+    assert "due: a list must stand here\n  = help: write [{after: 2m}]" in done.err
 
 
 def test_a_budget_names_whose_day_is_lost(sanfen: Sanfen, tmp_path: Path) -> None:

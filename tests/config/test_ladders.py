@@ -74,7 +74,7 @@ def test_a_condition_is_shown_where_it_is_wrong(tmp_path: Path) -> None:
     _, (finding,) = inspect(path, {})
 
     assert finding.source[finding.column - 1 :][: finding.width] == "wated"
-    assert finding.help.startswith("did you mean 'waited'? known: waited, text,")
+    assert finding.help.startswith("did you mean waited? known: waited, text,")
 
 
 def test_with_a_fallback_no_hour_is_empty(tmp_path: Path) -> None:

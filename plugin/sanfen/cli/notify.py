@@ -50,7 +50,7 @@ def found_person(settings: "Settings", name: str, config: Path) -> "Person":
     person = settings.people.get(name)
     if person is None:
         people = Phrase("people: {names}", names=", ".join(settings.people) or Phrase("none"))
-        known = nearest(name, settings.people, people, likeness=0.5)
+        known = nearest(name, settings.people, people)
         raise InputError(Phrase("{config}: nobody is called {name!r}", config=config, name=name), hint=known)
     return person
 

@@ -2,12 +2,11 @@
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, NamedTuple, Self
 
 from sanfen.errors import Phrase, told
 
-__all__ = ["CODES", "Finding", "Findings", "suggested"]
+__all__ = ["CODES", "Finding", "Findings"]
 
 CODES: dict[str, str] = {
     "C001": "The file is not YAML, or uses a part of YAML that is refused here: aliases, tags, several documents.",
@@ -122,12 +121,6 @@ class Findings(Phrase):
     def told(self, words: Mapping[str, str]) -> str:
         """Every finding in another language."""
         return "\n\n".join(one.render(words) for one in self.findings)
-
-
-def suggested(name: str, known: Iterable[str], rest: Phrase) -> Phrase:
-    """A hint for a name nobody knows: the one it looks like, if any, and ``rest``."""
-    close = get_close_matches(name, tuple(known), 1, 0.5)
-    return Phrase("did you mean {close!r}? {rest}", close=close[0], rest=rest) if close else rest
 
 
 def _cells(text: str) -> int:

@@ -6,12 +6,12 @@ from typing import Literal
 
 from sanfen.conditions import VARIABLES, BadCondition, Condition
 from sanfen.config.build import holidays_of
-from sanfen.config.findings import Finding, suggested
+from sanfen.config.findings import Finding
 from sanfen.config.schema import Config, DutyModel, LadderModel, StepModel
 from sanfen.config.types import duration_text
 from sanfen.config.yaml import Document
 from sanfen.core.policy import Ladder, Policy, Step
-from sanfen.errors import ParseError, Phrase
+from sanfen.errors import ParseError, Phrase, nearest
 
 __all__ = ["build_ladders", "doubts", "names"]
 
@@ -123,7 +123,7 @@ def _unknown(
     listed = tuple(known)
     for place, name in enumerate(used):
         if name not in listed:
-            help_ = suggested(name, listed, Phrase("known: {names}", names=", ".join(listed) or Phrase("nobody yet")))
+            help_ = nearest(name, listed, Phrase("known: {names}", names=", ".join(listed) or Phrase("nobody yet")))
             note = "nobody would be told" if section == "people" else ""
             message = Phrase("{name!r} is not under `{section}:`", name=name, section=section)
             yield document.finding("C021", message, (*path, place), note=note, help_=help_)
@@ -135,7 +135,7 @@ def _condition(document: Document, text: str, path: _Path) -> Iterator[Finding]:
     except BadCondition as bad:
         help_ = bad.hint
         if bad.unknown is not None:
-            help_ = suggested(bad.unknown, VARIABLES, Phrase("known: {names}", names=", ".join(VARIABLES)))
+            help_ = nearest(bad.unknown, VARIABLES, Phrase("known: {names}", names=", ".join(VARIABLES)))
         found = document.finding("C030", bad.message, path, help_=help_)
         shift = found.source[found.column - 1 :].find(text)  # a quoted text begins behind its quote
         if shift >= 0:

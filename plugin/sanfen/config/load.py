@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from sanfen.config import presets, safety, sense
 from sanfen.config.build import build_rules, build_settings
-from sanfen.config.findings import Finding, Findings, suggested
+from sanfen.config.findings import Finding, Findings
 from sanfen.config.ladders import build_ladders
 from sanfen.config.mending import mended
 from sanfen.config.policies import PolicyModel
@@ -20,7 +20,7 @@ from sanfen.config.types import duration_text, refusal
 from sanfen.config.yaml import Document, read_file
 from sanfen.core.classify import Rule
 from sanfen.core.policy import Policy
-from sanfen.errors import ConfigError, InputError, Phrase, PolicyError, UnreadableError
+from sanfen.errors import ConfigError, InputError, Phrase, PolicyError, UnreadableError, nearest
 from sanfen.plugins import Patience
 
 __all__ = ["Loaded", "inspect", "inspect_rules", "load"]
@@ -202,12 +202,6 @@ def _expanded(policy: OwnPolicy) -> dict[str, Any]:
 # --- pydantic's errors, in place and in our words ---------------------------------------------------------------------
 
 
-_LIST, _TEXT = Phrase("a list must stand here"), Phrase("a text must stand here")
-_KINDS = {"tuple_type": _LIST, "list_type": _LIST, "string_type": _TEXT} | dict.fromkeys(
-    ("dict_type", "model_type", "model_attributes_type"), Phrase("keys with values must stand here")
-)
-
-
 def _shape(document: Document, error: ValidationError, model: type[BaseModel], base: _Path) -> list[Finding]:
     found = error.errors(include_url=False)
     # A list that is too short only because its items were refused is no mistake of its own.
@@ -225,7 +219,7 @@ def _one(document: Document, found: Any, model: type[BaseModel], base: _Path) ->
     kind = str(found["type"])
     if kind == "extra_forbidden":
         known = _keys(model, loc[:-1])
-        help_ = suggested(name, known, Phrase("known here: {names}", names=", ".join(known)))
+        help_ = nearest(name, known, Phrase("known here: {names}", names=", ".join(known)))
         return document.finding(
             "C010", Phrase("unknown key {name!r}", name=name), path, key=True, note="not a setting here", help_=help_
         )
@@ -233,15 +227,6 @@ def _one(document: Document, found: Any, model: type[BaseModel], base: _Path) ->
         return document.finding(
             "C011", Phrase("{name!r} is missing", name=name), path[:-1], help_=_describe(model, loc)
         )
-    if kind in ("literal_error", "enum"):
-        choices = str((found.get("ctx") or {}).get("expected", "")).replace("'", "").replace(" or ", ", ")
-        given = found.get("input")
-        help_ = suggested(str(given), choices.split(", "), Phrase("write {names}", names=choices))
-        return document.finding(
-            "C012", Phrase("{place}: {given!r} is not known", place=_dotted(loc), given=given), path, help_=help_
-        )
-    if kind in _KINDS:
-        return document.finding("C012", Phrase("{place}: {sentence}", place=_dotted(loc), sentence=_KINDS[kind]), path)
     unfit = refusal(found)
     sentence = Phrase("{place}: {sentence}", place=_dotted(loc), sentence=unfit.message) if loc else unfit.message
     code = "C013" if isinstance(unfit, UnreadableError) else "C012"

@@ -50,8 +50,6 @@ def _there(tree: Any, loc: _Path) -> _Path:
 def _replaced(tree: Any, path: _Path, found: Any) -> bool:
     """Put a value that would do in the place of one that does not; whether there is one."""
     example = refusal(found).example
-    if found["type"] == "literal_error":
-        example = str(found["ctx"]["expected"]).split("'")[1]
     if found["type"] == "missing":
         path = (*path, found["loc"][-1])
         example = ".".join(map(str, path))  # as a name it is nobody else's

@@ -4,7 +4,7 @@ Rules between keys are checked here too, so a policy that loads can be run.
 """
 
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -373,6 +373,13 @@ class PolicyModel(_Model):
     @classmethod
     def _patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(readable(pattern, ours=True) for pattern in value)
+
+    @field_validator("due", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise UnfitError("a list must stand here", Phrase("write [{{after: {value}}}]", value=value))
+        return value
 
     @field_validator("due")
     @classmethod

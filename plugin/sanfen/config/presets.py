@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sanfen.config.findings import Findings, suggested
+from sanfen.config.findings import Findings
 from sanfen.config.frozen import to_policy
 from sanfen.config.policies import PolicyModel
 from sanfen.config.types import refusal
@@ -105,13 +105,8 @@ def validate(made: Mapping[str, Any], name: str) -> PolicyModel:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         refused = refusal(first)
-        if first["type"] == "literal_error":
-            choices = str(first["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
-            refused = UnfitError(
-                Phrase("not {given!r}", given=first["input"]), Phrase("choose from {names}", names=choices)
-            )
-        elif first["type"] == "extra_forbidden":
-            refused = UnfitError("not a key of a policy", suggested(where, PolicyModel.model_fields, _EVERY_KEY))
+        if first["type"] == "extra_forbidden":
+            refused = UnfitError("not a key of a policy", nearest(where, PolicyModel.model_fields, _EVERY_KEY))
         raise PolicyError(
             Phrase("policy {name}: {where}: {sentence}", name=name, where=where, sentence=refused.message),
             hint=refused.hint or _EVERY_KEY,

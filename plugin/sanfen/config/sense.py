@@ -6,13 +6,13 @@ from functools import cache
 
 from sanfen.config import ladders
 from sanfen.config.build import quiet_of
-from sanfen.config.findings import Finding, suggested
+from sanfen.config.findings import Finding
 from sanfen.config.safety import literal
 from sanfen.config.schema import Config, LadderModel
 from sanfen.config.types import duration_text
 from sanfen.config.yaml import Document
 from sanfen.core.policy import Policy, Target
-from sanfen.errors import ConfigError, ParseError, Phrase
+from sanfen.errors import ConfigError, ParseError, Phrase, nearest
 from sanfen.plugins import Patience, Plugins
 
 __all__ = ["deadlines", "doubts", "names", "own_target", "uses"]
@@ -86,7 +86,7 @@ def _channels(document: Document, config: Config) -> Iterator[Finding]:
         for name in wanted:
             if name not in config.channels:
                 known = Phrase("known: {names}", names=", ".join(config.channels) or Phrase("none yet"))
-                help_ = suggested(name, config.channels, known)
+                help_ = nearest(name, config.channels, known)
                 yield document.finding(
                     "C022", Phrase("{name!r} is not under `channels:`", name=name), path, help_=help_
                 )

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from sanfen.errors import Phrase, UnfitError, UnreadableError
+from sanfen.errors import Phrase, UnfitError, UnreadableError, nearest
 
 __all__ = [
     "Clock",
@@ -121,19 +121,30 @@ def _typed(kind: Any, read: Any, **schema: Any) -> Any:
     return Annotated[kind, BeforeValidator(read), WithJsonSchema(schema)]
 
 
+_LIST, _TEXT = Phrase("a list must stand here"), Phrase("a text must stand here")
+_KINDS = {"tuple_type": _LIST, "list_type": _LIST, "string_type": _TEXT} | dict.fromkeys(
+    ("dict_type", "model_type", "model_attributes_type"), Phrase("keys with values must stand here")
+)
+
+
 def refusal(found: Mapping[str, Any]) -> UnfitError:
-    """Why pydantic refused a value: what was raised here, or its own words."""
-    facts = found.get("ctx") or {}
+    """Why pydantic refused a value, in our words: what was raised here, or what its kind of error means."""
+    facts, kind = found.get("ctx") or {}, found["type"]
     raised = facts.get("error")
     if isinstance(raised, UnfitError):
         return raised
+    if kind in ("literal_error", "enum"):
+        choices = str(facts["expected"]).replace("'", "").replace(" or ", ", ")
+        names, given = choices.split(", "), found["input"]
+        hint = nearest(str(given), names, Phrase("choose from {names}", names=choices))
+        return UnfitError(Phrase("{given!r} is not known", given=given), hint, example=names[0])
     limits = {
         "string_too_short": Phrase("shorter than {least} characters", least=facts.get("min_length")),
         "string_too_long": Phrase("longer than {most} characters", most=facts.get("max_length")),
         "string_pattern_mismatch": Phrase("not written like {pattern}", pattern=facts.get("pattern")),
         "too_short": Phrase("must not be empty"),
     }
-    return UnfitError(limits.get(found["type"]) or str(found["msg"]))
+    return UnfitError(limits.get(kind) or _KINDS.get(kind) or str(found["msg"]))
 
 
 Duration = _typed(int, parse_duration, type="string", pattern="^([0-9]+(ms|s|m|h|d))+$", examples=["90s", "2m30s"])

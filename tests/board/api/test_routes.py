@@ -291,7 +291,7 @@ async def test_a_test_message_says_what_became_of_it(log: Log) -> None:
     unknown = await log.post("/people/laed/test")
 
     assert (status, [row["result"] for row in found["ways"]]) == (200, ["told"])
-    assert (unknown[0], unknown[1]["hint"]) == (400, "did you mean lead?")
+    assert (unknown[0], unknown[1]["hint"]) == (400, "did you mean lead? people: lead")
 
 
 async def test_text_that_is_not_kept_is_told_from_none(log: Log) -> None:

@@ -71,7 +71,7 @@ async def test(api: Api, asked: Asked) -> Rows:
     person = settings.people.get(name)
     if person is None:
         people = Phrase("people: {names}", names=", ".join(settings.people) or Phrase("none"))
-        known = nearest(name, settings.people, people, likeness=0.5)
+        known = nearest(name, settings.people, people)
         raise InputError(Phrase("nobody is called {name!r}", name=name[:40]), hint=known)
     rows = await tell(person, settings, api.notifiers(), api.clock, every=asked.values["all"])
     _log.info("a test message", to=name, told=any(row["result"] == "told" for row in rows))

@@ -114,7 +114,7 @@ def check(
     for name, value in given:
         if name not in known:
             names = Phrase("known here: {names}", names=", ".join(known) or Phrase("none"))
-            hint = nearest(name, known, names, likeness=0.5)
+            hint = nearest(name, known, names)
             raise InputError(Phrase("there is no {what} {name!r} here", what=_WHAT[what], name=name[:40]), hint=hint)
         found.setdefault(name, []).append(value)
     out = {}
