@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from tests.cli.command import Sanfen, serving
 
 from sanfen.config.load import load
+from sanfen.demo.wire import sign
 from sanfen.store.opening import open_reader
 
 
@@ -175,6 +178,28 @@ def test_the_doctor_looks_at_a_service(sanfen: Sanfen, shop: Path) -> None:
 
     assert [row for row in done.json if row["state"] == "✕"] == []
     assert (states["service"], states["clock"], states["log"], states["gaps"]) == ("✓", "✓", "✓", "✓")
+
+
+def test_the_doctor_says_why_a_delivery_could_not_be_read(sanfen: Sanfen, shop: Path) -> None:
+    """Behind a workflow the sender gets only that one's answer: the operator can see all the same what was wrong."""
+    settings = load(Path("config/sanfen.yaml"), {}).settings
+    body = b'{"data": {"conversation": "c", "role": "boss", "text": "x"}}'
+    secret = Path("secrets/desk").read_text(encoding="utf-8").strip()
+    request = urllib.request.Request(  # our own service
+        f"http://127.0.0.1:{settings.listen.hooks_port}/in/desk",
+        body,
+        sign(secret, "1", time.time_ns() // 1_000_000, body),
+    )
+    with pytest.raises(urllib.error.HTTPError, match="400"):  # here nobody is behind it
+        urllib.request.urlopen(request)  # noqa: S310
+    found = {row["what"]: row for row in sanfen("doctor", "--json").json}["deliveries"]
+    listed = sanfen("query", "data/sanfen.db", "SELECT channel, direction, reason FROM unread", "--json")
+
+    assert found["state"] == "▲"
+    assert found["told"] == (
+        "of the last 1 1 could not be read (the view unread), the last one on desk: role is not known: 'boss'"
+    )
+    assert listed.json == [{"channel": "desk", "direction": "in", "reason": "role is not known: 'boss'"}]
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,10 @@ def _addresses(service: "Service", config: Path) -> list[str]:
     language, settings, policies = spoken(), service.loaded.settings, service.loaded.policies
     hooks = f"http://{settings.listen.hooks_host}:{settings.listen.hooks_port}"
     board = f"http://{settings.listen.board_host}:{settings.listen.board_port}"
-    facts = {"rules": len(service.loaded.rules), "ladders": len(policies[0].ladders), "people": len(settings.people)}
+    facts = {
+        "warnings": len(service.loaded.warnings), "rules": len(service.loaded.rules),
+        "ladders": len(policies[0].ladders), "people": len(settings.people),
+    }  # fmt: skip
     lines = [
         t("serve_head", language, config=config, **facts),
         f"{policies[0].id}  {settings.shop.name}  {settings.shop.timezone}  {os.path.normpath(settings.storage)}",

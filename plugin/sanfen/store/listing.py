@@ -45,6 +45,7 @@ VIEWS = {
     "orders": View("coalesce(created_ms, paid_ms, received_ms, 0)", "shop, channel, conversation, order_id", ("shop", "channel", "conversation", "day")),
     "changes": View("at_ms", "id", ("policy", "shop", "channel", "conversation", "round")),
     "onward": View("created_ms", "number", ("channel", "conversation", "state", "reason")),
+    "unread": View("received_ms", "number", ("channel",)),
     "clock_steps": View("at_ms", "id", ()),
     "gaps": View("from_ms", "id", ("channel", "reason")),
     "audit": View("at_ms", "id, act", ("shop", "round")),

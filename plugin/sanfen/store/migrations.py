@@ -411,6 +411,12 @@ def told_before(db: sqlite_utils.Database) -> None:
     db.execute("CREATE INDEX outbox_told ON outbox (person, done_ms) WHERE state = 'told'")
 
 
+@schema()
+def unread_deliveries(db: sqlite_utils.Database) -> None:
+    """What could not be read, without reading through all that could."""
+    db.execute("CREATE INDEX deliveries_unread ON deliveries (received_ms) WHERE error IS NOT NULL")
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a log to today's schema; each step is one transaction. Raises sqlite3.Error."""
     schema.apply(sqlite_utils.Database(connection))

@@ -124,6 +124,9 @@ FROM change_rows""",
 SELECT number, channel, direction, conversation, state, attempts, reason, {_UTC.format("created_ms")} AS created,
   {_UTC.format("done_ms")} AS done, created_ms, done_ms
 FROM onward_rows""",
+    "unread": f"""
+SELECT seq AS number, channel, direction, path, error AS reason, {_UTC.format("received_ms")} AS received, received_ms
+FROM deliveries WHERE error IS NOT NULL""",
     "clock_steps": f"""
 SELECT id, {_UTC.format("at_ms")} AS at, step_ms, rounds, at_ms FROM clock_rows""",
     "audit": f"""
