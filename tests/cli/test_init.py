@@ -67,6 +67,16 @@ def test_four_questions_are_answered(sanfen: Sanfen, tmp_path: Path, monkeypatch
     assert ("policy: pdd-3m" in text, "timezone: Asia/Tokyo" in text) == (True, True)
 
 
+def test_a_robots_address_is_kept_out_of_the_configuration(sanfen: Sanfen, tmp_path: Path) -> None:
+    token = "0123456789abcdef" * 4
+    sanfen("init", tmp_path, "--yes", "--told", f"dingtalk://{token}")
+    checked = sanfen("check", "--strict", tmp_path / "config/sanfen.yaml")
+
+    assert token not in (tmp_path / "config/sanfen.yaml").read_text(encoding="utf-8")
+    assert (tmp_path / "secrets/lead").read_text(encoding="utf-8") == f"dingtalk://{token}\n"
+    assert ((tmp_path / "secrets/lead").stat().st_mode & 0o777, checked.code) == (0o600, 0)
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

@@ -4,6 +4,7 @@ import pytest
 from tests.notify.rows import FACTS, due
 
 from sanfen.notify.notice import clock_text, make_notice
+from sanfen_adapters.notifiers.console import Console
 
 SECOND = FACTS | {"clock_ms": 30_000, "opened_ms": 30_000, "due_ms": 210_000, "customer": "buyer", "question": None}
 
@@ -27,7 +28,7 @@ def test_several_customers_are_one_message_the_longest_wait_first() -> None:
 
     assert [one.round_id for one in notice.waiting] == ["r1", "r2"]
     assert (notice.round_id, notice.title) == ("r1", "2 customers wait, the longest for 1:40")
-    assert lines[0] == "2 customers wait, the longest for 1:40:"
+    assert notice.title not in notice.text
     assert [line for line in lines if line.startswith("https")] == ["https://desk/r1", "https://desk/r2"]
 
 
@@ -41,7 +42,7 @@ def test_many_customers_are_counted_not_all_listed() -> None:
     rows = [due(number, facts=SECOND) for number in range(25)]
     notice = make_notice(rows, 90_000, "zh")
 
-    assert (len(notice.waiting), notice.text.splitlines()[-1], len(notice.text.splitlines())) == (25, "另有 15 位", 12)
+    assert (len(notice.waiting), notice.text.splitlines()[-1], len(notice.text.splitlines())) == (25, "另有 15 位", 11)
 
 
 def test_who_was_told_of_before_and_still_waits_is_listed_too() -> None:
@@ -50,14 +51,20 @@ def test_who_was_told_of_before_and_still_waits_is_listed_too() -> None:
     notice = make_notice([due(2, facts=SECOND)], 100_000, "en", lambda row: f"https://desk/{row.round}", still)
     lines = notice.text.splitlines()
 
-    assert (notice.title, lines[0]) == (
-        "2 customers wait, the longest for 1:40",
-        "2 customers wait, the longest for 1:40:",
-    )
+    assert notice.title == "2 customers wait, the longest for 1:40"
     assert ([one.round_id for one in notice.waiting], [one.round_id for one in notice.still]) == (["r2"], ["r0"])
     assert [line for line in lines if line.startswith("https")] == ["https://desk/r0", "https://desk/r2"]
     assert (notice.round_id, notice.id) == ("r2", make_notice([due(2, facts=SECOND)], 100_000, "en").id)
     assert [one["round_id"] for one in notice.plain()["still"]] == ["r0"]
+
+
+async def test_the_terminal_says_in_one_line_how_many_wait(capsys: pytest.CaptureFixture[str]) -> None:
+    await Console().notify(make_notice([due(2, facts=SECOND), due(1)], 100_000, "en"), "console:", None)
+    await Console().notify(make_notice([due(1)], 100_000, "en"), "console:", None)
+    both, one = capsys.readouterr().err.splitlines()
+
+    assert both.startswith("▲ lead: 2 customers wait, the longest for 1:40: tb**")
+    assert one.startswith("▲ lead: tb**")
 
 
 @pytest.mark.parametrize(

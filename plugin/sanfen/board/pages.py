@@ -15,6 +15,7 @@ from aiohttp import web
 from sanfen.board.access import VISITOR, Visitor
 from sanfen.catalogue import TEXTS, said
 from sanfen.config.settings import Settings
+from sanfen.config.types import time_text
 from sanfen.core.policy import Hours
 from sanfen.errors import InputError, ParseError, StoreError
 from sanfen.notify.notice import clock_text
@@ -194,7 +195,7 @@ def api_url(name: str, **asked: object) -> str:
 
 def _hours(hours: Hours) -> str:
     """The hours a policy looks at."""
-    return "–".join(f"{minute // 60:02}:{minute % 60:02}" for minute in (hours.open_min, hours.close_min))
+    return "–".join(map(time_text, (hours.open_min, hours.close_min)))
 
 
 def _plain(value: Any) -> str:

@@ -38,12 +38,13 @@ def command(folder: Path, yes: bool, **given: str | None) -> None:
     _look(folder, "config/sanfen.yaml", language)
     answers = _answers(given, language, ask=not yes)
     name = "desk" if answers["channel"] == "generic" else answers["channel"]
+    kept = _put_aside(answers)
     texts: dict[str, str] = {
         "config/sanfen.yaml": _config(answers, name, language),
         "config/sanfen.schema.json": _json(config_schema()),
         "config/sanfen.service": _unit(),
         f"secrets/{name}": f"whsec_{b64encode(secrets.token_bytes(24)).decode()}\n",
-    }
+    } | kept
     for path in (*texts, "tests/first.txt"):
         _look(folder, path, language)
     for path, text in texts.items():
@@ -85,6 +86,17 @@ def _answers(given: dict[str, str | None], language: str, *, ask: bool) -> dict[
         else:
             out[name] = _ask(t(f"init_{name}", language), default=usual, type=kind)
     return out
+
+
+def _put_aside(answers: dict[str, str]) -> dict[str, str]:
+    """An address that is enough to send by, as a file of its own; the configuration then only names that file."""
+    from sanfen.plugins import Plugins  # noqa: PLC0415
+
+    told = answers["told"]
+    if "${" in told or not Plugins().check_way(told).secret_address:
+        return {}
+    answers["told"] = "${file:../secrets/lead}"
+    return {"secrets/lead": told + "\n"}
 
 
 def _ask(text: str, **options: Any) -> str:

@@ -31,9 +31,6 @@ def make_notice(
     everybody = [shown[row.round] for row in _longest_first((*order, *before))]
     urgent, first = order[0], shown[order[0].round]
     lines = [_line(one, now_ms, language) for one in everybody[:_LISTED]]
-    longest = clock_text(everybody[0].waited_ms)
-    if len(everybody) > 1:
-        lines.insert(0, t("notice_many", language, count=len(everybody), longest=longest))
     if len(everybody) > _LISTED:
         lines.append(t("notice_more", language, count=len(everybody) - _LISTED))
     title = "notice_title" if len(everybody) == 1 else "notice_title_many"
@@ -43,7 +40,7 @@ def make_notice(
         ladder=urgent.ladder,
         step=urgent.step,
         person=urgent.person,
-        title=t(title, language, waited=longest, count=len(everybody)),
+        title=t(title, language, waited=clock_text(everybody[0].waited_ms), count=len(everybody)),
         text="\n".join(lines),
         waiting=tuple(shown[row.round] for row in order),
         still=tuple(shown[row.round] for row in before),

@@ -15,6 +15,7 @@ class Console(Notifier):
 
     async def notify(self, notice: Notice, address: str, secret: str | None) -> str:  # noqa: ARG002  # has none
         """Print one line; control characters cannot forge another."""
-        line = f"▲ {notice.person}: {' '.join(notice.text.split())}"
+        text = notice.text if len(notice.waiting) + len(notice.still) < 2 else f"{notice.title}: {notice.text}"
+        line = f"▲ {notice.person}: {' '.join(text.split())}"
         print("".join(char if char.isprintable() else "?" for char in line), file=sys.stderr, flush=True)  # noqa: T201
         return "printed"

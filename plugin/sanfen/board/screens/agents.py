@@ -17,7 +17,7 @@ __all__ = ["Agents"]
 
 _TREND_DAYS = 14
 _TALK = ("first_reply_mean", "total_reply_mean", "longest_reply")
-_SORTS = ("agent", "rounds", "met", "late", "missed", "excluded", "rate", *_TALK, "p90_ms", "by_machine")
+_SORTS = ("agent", "rate", "rounds", "met", "late", "missed", "excluded", *_TALK, "p90_ms", "by_machine")
 
 
 class Agents:

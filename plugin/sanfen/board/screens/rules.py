@@ -12,7 +12,9 @@ from sanfen.board.screens.desk import Desk, Moment, local
 from sanfen.catalogue import said
 from sanfen.config import presets
 from sanfen.config.findings import Findings
+from sanfen.config.frozen import as_written
 from sanfen.config.settings import Quiet
+from sanfen.config.types import time_text
 from sanfen.core.classify import Rule
 from sanfen.core.plan import plan_of
 from sanfen.core.policy import Ladder, Policy
@@ -101,7 +103,7 @@ def _policy(one: Policy) -> dict[str, Any]:
     if not stated:
         usual, model = policies.fields(Policy(one.id)), policies.fields(one)
         stated = {field.name: model[field.name] for field in fields_of(Policy) if field.name in model}
-        stated = {name: value for name, value in stated.items() if value != usual[name]}
+        stated = {name: as_written(value) for name, value in stated.items() if value != usual[name]}
     left_out = ("id", "kind", "schema", "sources", "status", "targets", "title", "tz", "version")
     rows = [(name, value, presets.place(one.id, name)) for name, value in stated.items() if name not in left_out]
     return {"id": one.id, "version": one.version[:8], "rows": rows, "targets": one.targets}
@@ -141,7 +143,7 @@ def _place(place: str) -> str:
 def _ladder(one: Ladder, moment: Moment, roster: Roster, language: str) -> dict[str, Any]:
     match = {name: ", ".join(sorted(getattr(one, name))) for name in ("shops", "channels", "agents", "tags")}
     if one.hours is not None:
-        match["hours"] = "–".join(f"{minute // 60:02}:{minute % 60:02}" for minute in one.hours)
+        match["hours"] = "–".join(map(time_text, one.hours))
     return {
         "name": one.name,
         "match": {name: value for name, value in match.items() if value},
