@@ -63,7 +63,9 @@ def test_notifiers_are_made_by_scheme() -> None:
     assert made["shout"].kind is Shout
 
 
-@pytest.mark.parametrize(("asked", "says"), [("silnt", "did you mean silent? known adapters: silent"), ("xyz", "known adapters: silent")])
+@pytest.mark.parametrize(
+    ("asked", "says"), [("silnt", "did you mean silent? known adapters: silent"), ("xyz", "known adapters: silent")]
+)
 def test_an_unknown_adapter_is_an_error_of_the_configuration(asked: str, says: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Plugins([plugin(Silent)]).channel(ChannelSettings("desk", asked), "shop")
@@ -129,7 +131,11 @@ def test_a_star_serves_what_nobody_else_does() -> None:
 @pytest.mark.parametrize(
     ("address", "says", "mend"),
     [
-        ("pigeom:home", "no way to reach people starts like 'pigeom'", "did you mean pigeon? known: dove, pigeon, shout"),
+        (
+            "pigeom:home",
+            "no way to reach people starts like 'pigeom'",
+            "did you mean pigeon? known: dove, pigeon, shout",
+        ),
         ("crow:x", "no way to reach people starts like 'crow'", "known: dove, pigeon, shout"),
         ("pigeon:away", "it only flies home", "write pigeon:home"),
     ],

@@ -35,7 +35,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     # notices
     "notice_title": ("A customer has waited {waited}", "顾客已等 {waited}"),
     "notice_title_many": ("{count} customers wait, the longest for {waited}", "{count} 位顾客在等，最久 {waited}"),
-    "notice_many": ("{count} customers wait, the longest for {longest}:", "{count} 位顾客在等，最久 {longest}："),
     "notice_more": ("and {count} more", "另有 {count} 位"),
     "notice_left": (
         "{customer} in {shop}/{channel} has waited {waited} for an answer; {left} left. Held by {agent}.",
@@ -106,6 +105,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "replay_sorting": ("{file} is not in order of time: sorting it first", "{file} 没有按时间排序：先排序"),
     "replay_saved": ("saved: {file} (try: sanfen rates {file})", "已存：{file}（试试：sanfen rates {file}）"),
     "replay_reading": ("reading", "读取中"),
+    "explain_nothing": (
+        "no round and no customer of this log is called {asked!r}\n  = help: sanfen rounds {log} lists them",
+        "这份记录里没有叫 {asked!r} 的轮次或顾客\n  = 建议：sanfen rounds {log} 列出全部",
+    ),
     "nothing_found": ("nothing found", "没有找到"),
     # adapters
     "adapters_nothing": ("it tells nothing: relayed, and nothing to count", "没有内容：照常转发，不计数"),
@@ -173,8 +176,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "budget_holds": ("holds", "达到"),
     "budget_few": ("too few units: not assessed", "数量不足，不考核"),
     "budget_left": (
-        "{used} misses of {units} units; {allowed} allowed, {left} left; {in_a_row} more in a row break it",
-        "{units} 个计数单位中 {used} 个未达标；允许 {allowed}，还剩 {left}；再连续 {in_a_row} 个未达标即破线",
+        "{used} misses of {units} units; {allowed} allowed, {left} left; it bears {in_a_row} more in a row",
+        "{units} 个计数单位中 {used} 个未达标；允许 {allowed}，还剩 {left}；还可连续 {in_a_row} 个未达标",
+    ),
+    "budget_over": (
+        "{used} misses of {units} units; {allowed} allowed: {over} too many",
+        "{units} 个计数单位中 {used} 个未达标；允许 {allowed}，已多 {over}",
     ),
     "budget_burn": (
         "burn rate: last hour {hour}, last day {day} (1 uses it up exactly)",

@@ -128,6 +128,15 @@ def test_several_logs_are_merged_by_time(write: Write) -> None:
         assert [event.id for event in merged([first, second])] == ["1", "2", "3"]
 
 
+def test_a_table_with_semicolons(write: Write) -> None:
+    """As a spreadsheet writes it where the comma is the decimal point; a text may hold commas."""
+    path = write(
+        "a.csv", "id;at;from;customer;text\n1;2023-01-07T10:00:00+08:00;customer;A;one, two, three, four, five\n"
+    )
+
+    assert [event.text for event in read(path) if isinstance(event, Message)] == ["one, two, three, four, five"]
+
+
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line(START, "a").encode())))
 

@@ -27,6 +27,13 @@ def test_against_the_platforms_own_figures(sanfen: Sanfen, tmp_path: Path) -> No
     assert by_figure["total_reply_mean"]["same"]
 
 
+def test_a_table_without_figures_is_told_what_is_read(sanfen: Sanfen, scored: Path, tmp_path: Path) -> None:
+    (tmp_path / "wrong.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    done = sanfen("reconcile", scored, tmp_path / "wrong.csv")
+
+    assert (done.code, "help: give the answers of noreplynum.get" in done.err) == (2, True)
+
+
 def test_their_figures_as_a_table(sanfen: Sanfen, tmp_path: Path) -> None:
     export = workbook(
         tmp_path / "a.xlsx",

@@ -148,7 +148,7 @@ def test_every_way_of_a_person_is_read(tmp_path: Path) -> None:
 
     assert [(finding.line, finding.code) for finding in findings] == [(n, "C012") for n in (6, 7, 8, 9)]
     assert all(finding.help for finding in findings)
-    assert findings[2].help .startswith("did you mean dingtalk? write one of ours")
+    assert findings[2].help.startswith("did you mean dingtalk? write one of ours")
 
 
 def test_an_unset_variable_is_said_once(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class Theirs(NamedTuple):
 
 def theirs(path: Path, say: Callable[..., None] = lambda _name, **_values: None) -> list[Theirs]:
     """The figures in a file: the answers of noreplynum.get and avgwaittime.get, or a table. Raises InputError."""
-    with Log(path, say=say, guess=_guess) as log:
+    with Log(path, say=say, guess=_guess, wanted=_HINT) as log:
         out = [one for place, row in log.rows() for one in _read(row, f"{log.name}, {place}")]
     if not out:
         raise InputError(Phrase("{path} has no figure that can be compared", path=path), hint=_HINT)

@@ -31,8 +31,10 @@ from sanfen.wire import read_event
 
 __all__ = ["Log", "OutOfOrder", "merged"]
 
+_NAME_THEM = Phrase("name them: --map MAP.yaml with lines such as at: 发送时间")
 _AHEAD = 5_000  # rows held back to put small disorder right
 _TABLES = (".csv", ".tsv")
+_DELIMITERS = (",", "\t", ";")  # a spreadsheet writes semicolons where the comma is the decimal point
 _LONGEST_LINE = 4 * 1024 * 1024
 _LARGEST_DOCUMENT = 256 * 1024 * 1024
 
@@ -56,14 +58,16 @@ class Log:
         columns: Columns | None = None,
         say: Callable[..., None] = lambda _name, **_values: None,
         guess: Callable[[list[str]], tuple[Columns, bool] | None] = guess,
+        wanted: str = _NAME_THEM,
     ) -> None:
-        """``guess``: the columns by a heading, and whether that should be said."""
+        """``guess``: the columns by a heading, and whether that should be said. ``wanted``: the mend where it tells none."""
         self.path = path
         self.name = "standard input" if str(path) == "-" else str(path)
         self._zone = zone
         self._columns = columns
         self._say = say
         self._known = guess
+        self._wanted = wanted
         self._stack = ExitStack()
         self._spooled: Path | None = None
         self.unsorted = False
@@ -89,7 +93,7 @@ class Log:
                 hint="check the name and its rights",
             ) from None
         if not self.size:
-            raise InputError(Phrase("{name} is empty", name=self.name), hint="one event a line, see docs/events.md")
+            raise InputError(Phrase("{name} is empty", name=self.name), hint="docs/imports.md says what can be read")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -159,7 +163,7 @@ class Log:
     def _untold(self, place: int | str, names: list[str]) -> InputError:
         """A table that is nobody's we know."""
         said = ", ".join(names)[:200] or Phrase("nothing")
-        return self._wrong(place, Phrase("cannot tell the columns from {names}", names=said), _NAME_THEM)
+        return self._wrong(place, Phrase("cannot tell the columns from {names}", names=said), self._wanted)
 
     def _wrong(self, place: int | str, sentence: str, hint: str) -> InputError:
         where = f"{self.name}:{place}" if isinstance(place, int) else f"{self.name}, {place}"
@@ -314,13 +318,14 @@ class Log:
         if not found:
             raise InputError(
                 Phrase("{name}: no sheet with messages in it ({names})", name=self.name, names="; ".join(seen)),
-                hint=_NAME_THEM,
+                hint=self._wanted,
             )
 
     def _separated(self, lines: IO[str], kind: str) -> Iterator[tuple[int | str, dict[str, Any]]]:
         head = lines.read(4096)
         lines.seek(0)
-        delimiter = "\t" if kind == ".tsv" or head.split("\n")[0].count("\t") > head.split("\n")[0].count(",") else ","
+        first = next((line for line in head.split("\n") if any(one in line for one in _DELIMITERS)), "")
+        delimiter = "\t" if kind == ".tsv" else max(_DELIMITERS, key=first.count)
         try:
             table = headed(separated((line for _, line in self._lines(lines)), delimiter), self._heading)
             if isinstance(table, list):
@@ -370,9 +375,6 @@ def merged(logs: list[Log]) -> Iterator[Event]:
     if len(logs) == 1:
         return logs[0].events()
     return heapq.merge(*(log.events() for log in logs), key=lambda event: event.at_ms)
-
-
-_NAME_THEM = "name them: --map MAP.yaml with lines such as at: 发送时间"
 
 
 def _no_constant(name: str) -> None:

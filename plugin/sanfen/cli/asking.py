@@ -20,7 +20,27 @@ from sanfen.store.opening import open_reader
 from sanfen.store.trouble import store_error
 from sanfen.wire import parse_instant
 
-__all__ = ["asked", "duration_of", "figure_settings", "instant_of", "own_target", "since_of", "zone_of"]
+__all__ = ["absent", "asked", "duration_of", "figure_settings", "instant_of", "own_target", "since_of", "zone_of"]
+
+
+_MOST_NAMED = 12
+_NAMED = ("score_set", "policy", "shop", "channel", "agent", "reason")
+
+
+def absent(connection: sqlite3.Connection, **filters: Any) -> str:
+    """Of a question without an answer: the part of it that is nowhere in the log, and the name it looks like. Else nothing."""
+    for name in _NAMED:
+        asked_for = filters.get(name)
+        if asked_for is None:
+            continue
+        rows = connection.execute(f"SELECT DISTINCT {name} FROM rounds WHERE {name} IS NOT NULL ORDER BY 1")
+        held = [str(row[0]) for row in rows]
+        if asked_for not in held:
+            rest = Phrase("it holds {names}", names=", ".join(held[:_MOST_NAMED]) or Phrase("none yet"))
+            option = "--" + name.replace("_", "-")
+            hint = nearest(asked_for, held, rest)
+            return Phrase("no round of the log has {option} {name!r}: {hint}", option=option, name=asked_for, hint=hint)
+    return ""
 
 
 @contextmanager
@@ -64,10 +84,10 @@ def instant_of(text: str | None, zone: str) -> int:
     if text is None:
         return SystemClock().now_ms()
     try:
-        return parse_instant(text, ZoneInfo(zone))
+        return parse_instant(text, ZoneInfo(zone), "--as-of")
     except ParseError as error:
         raise InputError(
-            Phrase("{place}: {sentence}", place="--as-of", sentence=error.message), hint=error.hint
+            error.message, hint="write 2026-11-20T09:00, or with an offset: 2026-11-20T09:00+08:00"
         ) from None
 
 
@@ -109,4 +129,4 @@ def own_target(policy: Policy, text: str) -> Policy:
         )
     value = Fraction(found[2]) / (100 if found[3] else 1)
     sign: Any = found[1] or (">=" if policy.report.kind == "share" else "<=")
-    return replace(policy, targets=(Target("target", sign, value),))
+    return replace(policy, targets=(Target("own", sign, value),))

@@ -47,7 +47,7 @@ def command(
         others = [presets.policy(name) for name in names if name not in held]
         found = explain(connection, round_id, policy=own, score_set=score_set, others=others)
     if found is None:
-        click.echo(t("nothing_found", language), err=True)
+        click.echo(t("explain_nothing", language, asked=round_id, log=log), err=True)
         context.exit(1)
     if not unmask:
         hide(found)

@@ -27,14 +27,25 @@ def command(log: Path, sql: str, params: tuple[tuple[str, str], ...], form: str 
     from sanfen.cli.asking import asked  # noqa: PLC0415
     from sanfen.cli.tables import show  # noqa: PLC0415
     from sanfen.errors import InputError  # noqa: PLC0415
-    from sanfen.store import views  # noqa: PLC0415
 
     with asked(log) as connection:
         try:
             found = connection.execute(sql, dict(params))
             rows = [dict(row) for row in found]
         except (sqlite3.OperationalError, sqlite3.ProgrammingError, sqlite3.Warning) as error:
-            raise InputError(
-                Phrase("SQL: {error}", error=error), hint=Phrase("views: {names}", names=", ".join(views.NAMES))
-            ) from None
+            raise InputError(Phrase("SQL: {error}", error=error), hint=_mend(str(error))) from None
     show(rows, form, [one[0] for one in found.description or ()], t("nothing_found", spoken()))
+
+
+def _mend(error: str) -> str:
+    """What to do about SQLite's words."""
+    from sanfen.errors import nearest  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.store import views  # noqa: PLC0415
+
+    what, _, name = error.partition(": ")
+    if "readonly" in what:
+        return Phrase("nothing can be changed here: the log is opened read-only")
+    if what == "no such column":
+        return Phrase("docs/sql-cookbook.md lists the columns of every view")
+    known = Phrase("views: {names}", names=", ".join(views.NAMES))
+    return nearest(name, views.NAMES, known) if what == "no such table" else known

@@ -71,8 +71,8 @@ def command(
     ``rate`` is the share of rounds that were met; ``units``, ``hits`` and ``value`` are what the policy counts, where that
     differs: sessions, a customer's days, a mean in seconds.
     """
-    from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
-    from sanfen.cli.asking import asked, instant_of, zone_of  # noqa: PLC0415
+    from sanfen.catalogue import said, t  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.cli.asking import absent, asked, instant_of, zone_of  # noqa: PLC0415
     from sanfen.cli.tables import show_figures  # noqa: PLC0415
     from sanfen.store import queries, units  # noqa: PLC0415
 
@@ -93,6 +93,7 @@ def command(
         unknown = queries.unknown(connection, **filters)
         whole = units.rates(connection, by=(), **filters) if period is None and form is None else []
         left_out = queries.left_out(connection, **filters) if len(whole) == 1 else {}
+        hint = "" if rows else absent(connection, **filters)
     if unknown:
         click.echo(t("unknown_replies", language, count=unknown, file=log), err=True)
     columns = ["policy", *by, "rounds", "met", "late", "missed", "pending", "excluded", "rate", "mean_wait_ms"]
@@ -108,6 +109,8 @@ def command(
         if by and len(rows) > 1:
             rows.append(whole[0] | dict.fromkeys(by, "") | {by[0]: t("rates_total", language)})
     show_figures(rows, form, columns, language)
+    if hint:
+        click.echo(said(hint, language), err=True)
     if left_out:
         click.echo(t("rates_left_out", language, reasons=_reasons(left_out, language)))
 

@@ -41,8 +41,8 @@ def command(
     **filters: Any,
 ) -> None:
     """Rounds, newest first."""
-    from sanfen.catalogue import t  # noqa: PLC0415  # loaded only for this verb
-    from sanfen.cli.asking import asked, since_of, zone_of  # noqa: PLC0415
+    from sanfen.catalogue import said, t  # noqa: PLC0415  # loaded only for this verb
+    from sanfen.cli.asking import absent, asked, since_of, zone_of  # noqa: PLC0415
     from sanfen.cli.tables import show_figures  # noqa: PLC0415
     from sanfen.core.reasons import Reason, sentence  # noqa: PLC0415
     from sanfen.store import queries  # noqa: PLC0415
@@ -55,11 +55,15 @@ def command(
         days_back(days, filters, zone)
         filters["since_ms"] = None if since is None else since_of(since, zone)
         rows = queries.rounds(connection, longest=longest is not None, limit=most, **filters)
+        hint = "" if rows else absent(connection, **filters)
     if not unmask:
         rows = [row | {name: queries.mask(row[name]) for name in ("customer", "conversation")} for row in rows]
     for row in rows:
         row["outcome"] = t(f"outcome_{row['status']}", language) if form is None else row["status"]
         if form is None and row["reason"] and language == "zh":
             row["reason"] = sentence(Reason(row["reason"]), language)
-    columns = ("id", "opened", "customer", "agent", "outcome", "reason", "wait_ms")
-    show_figures(rows, form, columns, language)
+    columns = ["id", "opened", "customer", "agent", "outcome", "reason", "wait_ms"]
+    several = [name for name in ("score_set", "policy") if len({row[name] for row in rows}) > 1]
+    show_figures(rows, form, [*several, *columns], language)
+    if hint:
+        click.echo(said(hint, language), err=True)

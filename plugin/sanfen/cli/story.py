@@ -73,7 +73,9 @@ def budget_lines(rows: Sequence[dict[str, Any]], language: str) -> list[str]:
         out.append(t("budget_head", language, **facts))
         if row["left"] is not None:
             names = ("used", "units", "allowed", "left", "in_a_row")
-            out.append("  " + t("budget_left", language, **{name: row[name] for name in names}))
+            over = {"over": -row["left"]}
+            word = "budget_left" if row["left"] >= 0 else "budget_over"
+            out.append("  " + t(word, language, **{name: row[name] for name in names}, **over))
             burn = {
                 name: "–" if row[f"burn_{name}"] is None else f"{row[f'burn_{name}']:.2f}" for name in ("hour", "day")
             }
@@ -126,12 +128,14 @@ def _said(one: dict[str, Any], row: dict[str, Any], language: str) -> str:
         marks.append(t("explain_opens" if one["id"] == row["evidence"][0] else "explain_asks", language))
     else:
         marks.append(t("verdict_valid" if one["valid"] else "verdict_invalid", language))
-        marks.append(f"{one['mode']}{':' + one['bot'] if one['bot'] else ''}")
+        mode = one["mode"] if language == "en" else t(f"mode_{one['mode']}", language)
+        marks.append(f"{mode}{':' + one['bot'] if one['bot'] else ''}")
         if one["reason"]:
             marks.append(sentence(Reason(one["reason"]), language))
         if one["clause"]:
             marks.append(one["clause"])
-        marks.append(f"{one['evidence']}{' ' + one['rule'] if one['rule'] else ''}")
+        evidence = one["evidence"] if language == "en" else t(f"evidence_{one['evidence']}", language)
+        marks.append(f"{evidence}{' ' + one['rule'] if one['rule'] else ''}")
         if row["closed_ms"] is not None and one["id"] == row["evidence"][-1]:
             marks.append(t("explain_closes", language))
     return f"{at}    {pad(fit(who, 12), 12)} {pad(fit(' '.join(text.split()), 60), 30)}  {' · '.join(marks)}"

@@ -1,12 +1,14 @@
-"""From the checked shape of a policy to the frozen one the core reads, and its version."""
+"""From the checked shape of a policy to the frozen one the core reads, with its version; and back to words of a file."""
 
 import hashlib
 import json
+from typing import Any
 
 from sanfen.config.policies import DAYS, DueModel, HoursModel, PeriodModel, PolicyModel, ReportModel
+from sanfen.config.types import duration_text, time_text
 from sanfen.core import policy as core
 
-__all__ = ["to_policy"]
+__all__ = ["as_written", "to_policy"]
 
 
 def to_policy(
@@ -110,3 +112,18 @@ def _version(model: PolicyModel, tz: str, holidays: frozenset[str]) -> str:
     facts = model.model_dump(mode="python", exclude=_PROSE, exclude_defaults=True)
     material = json.dumps([facts, tz if model.tz == "shop" else None, sorted(holidays)], sort_keys=True, default=str)
     return hashlib.blake2b(material.encode(), digest_size=6).hexdigest()
+
+
+def as_written(value: Any) -> Any:
+    """A value of the core's policy, as plain data, the way a policy's file would have it; what it does not say is left out."""
+    if isinstance(value, dict):
+        return dict(_key_as_written(name, one) for name, one in value.items() if one is not None)
+    return [as_written(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _key_as_written(name: str, value: Any) -> tuple[str, Any]:
+    if name.endswith("_ms"):
+        return name.removesuffix("_ms"), duration_text(value)
+    if name.endswith("_min"):
+        return name.removesuffix("_min"), time_text(value)
+    return name, as_written(value)

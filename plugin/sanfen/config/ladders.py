@@ -8,7 +8,7 @@ from sanfen.conditions import VARIABLES, BadCondition, Condition
 from sanfen.config.build import holidays_of
 from sanfen.config.findings import Finding
 from sanfen.config.schema import Config, DutyModel, LadderModel, StepModel
-from sanfen.config.types import duration_text
+from sanfen.config.types import duration_text, time_text
 from sanfen.config.yaml import Document
 from sanfen.core.policy import Ladder, Policy, Step
 from sanfen.errors import ParseError, Phrase, nearest
@@ -202,7 +202,7 @@ def _nobody(document: Document, config: Config, ladder: LadderModel, path: _Path
     if alone:
         first = alone[0]
         last = next((minute for minute in alone if minute + 1 not in alone), alone[-1])
-        span = f"{first // 60:02}:{first % 60:02}-{(last + 1) // 60:02}:{(last + 1) % 60:02}"
+        span = f"{time_text(first)}-{time_text(last + 1)}"
         message = Phrase("nobody of ladder {name!r} is there at {span}", name=ladder.name, span=span)
         yield document.finding(
             "W108", message, path, help_="add somebody, or fallback: [NAME] for whoever is told then"

@@ -16,7 +16,7 @@ from sanfen.config.mending import mended
 from sanfen.config.policies import PolicyModel
 from sanfen.config.schema import Config, OwnPolicy
 from sanfen.config.settings import Settings
-from sanfen.config.types import duration_text, refusal
+from sanfen.config.types import duration_text, refusal, time_text
 from sanfen.config.yaml import Document, read_file
 from sanfen.core.classify import Rule
 from sanfen.core.policy import Policy
@@ -192,8 +192,7 @@ def _expanded(policy: OwnPolicy) -> dict[str, Any]:
     if policy.deadline is not None:
         out["due"] = [{"after": duration_text(policy.deadline)}]
     if policy.window is not None:
-        start, end = policy.window
-        out["hours"] = {"open": f"{start // 60:02}:{start % 60:02}", "close": f"{end // 60:02}:{end % 60:02}"}
+        out["hours"] = dict(zip(("open", "close"), map(time_text, policy.window), strict=True))
     if policy.target is not None:
         out["targets"] = [{"name": "own", "op": ">=", "value": str(float(policy.target))}]
     return out

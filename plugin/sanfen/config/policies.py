@@ -376,14 +376,9 @@ class PolicyModel(_Model):
 
     @field_validator("due", mode="before")
     @classmethod
-    def _listed(cls, value: Any) -> Any:
+    def _some_due(cls, value: Any) -> Any:
         if isinstance(value, str):
             raise UnfitError("a list must stand here", Phrase("write [{{after: {value}}}]", value=value))
-        return value
-
-    @field_validator("due")
-    @classmethod
-    def _some_due(cls, value: tuple[DueModel, ...]) -> tuple[DueModel, ...]:
         if not value:
             raise UnfitError("a policy needs at least one due rule")
         return value

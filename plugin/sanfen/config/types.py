@@ -26,6 +26,7 @@ __all__ = [
     "parse_clock",
     "parse_duration",
     "refusal",
+    "time_text",
 ]
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -67,6 +68,11 @@ def parse_clock(value: Any) -> int:
         )
     hour, minute = (found[1], found[2]) if found[1] else (found[3], found[4])
     return int(hour) * 60 + int(minute)
+
+
+def time_text(minutes: int) -> str:
+    """The clock time so many minutes after midnight: ``08:00``."""
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def _window(value: Any) -> tuple[Any, Any]:

@@ -45,7 +45,7 @@ class Budget(NamedTuple):
     used: int  # misses so far
     allowed: int | None  # misses that so many units may have
     left: int | None  # allowed - used; below zero the target is broken
-    in_a_row: int | None  # if every further unit were a miss: so many until it breaks
+    in_a_row: int | None  # if every further unit were a miss: so many it still bears
     value: Fraction | None
     holds: bool | None  # None: too few units, not assessed
     leaves: Day  # what leaves a rolling period tomorrow

@@ -63,7 +63,7 @@ EVENTS: dict[str, str] = {
     "name a log file": "请给出一个记录文件",
     "cannot read {name}: {error}": "读不了 {name}：{error}",
     "{name} is empty": "{name} 是空的",
-    "one event a line, see docs/events.md": "一行一个事件，见 docs/events.md",
+    "docs/imports.md says what can be read": "docs/imports.md 说明能读哪些文件",
     "one event a line": "一行一个事件",
     "{sentence}, in column {column}": "{sentence}（列 {column}）",
     "cannot tell the columns from {names}": "认不出这些列：{names}",

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sanfen.config import presets
+from sanfen.config.frozen import as_written
 from sanfen.core.checks import checks, clause_of
 from sanfen.core.days import NEVER
 from sanfen.core.drive import fold
@@ -97,18 +98,11 @@ def _decided(policy: Policy, one: Round | None, scored: Score | None) -> dict[st
     out["clauses"] = [
         {"key": clause, "value": stated[clause], "place": presets.place(policy.id, clause)}
         if clause in stated
-        else {"key": clause, "value": _short(model.get(clause)), "place": None}
+        else {"key": clause, "value": as_written(model.get(clause)), "place": None}
         for clause in named
     ]
     out["facts"] = _facts(one)
     return out
-
-
-def _short(value: Any) -> Any:
-    """A value of the core without what it does not say."""
-    if isinstance(value, dict):
-        return {name: _short(one) for name, one in value.items() if one is not None}
-    return [_short(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _facts(one: Round) -> dict[str, Any]:
