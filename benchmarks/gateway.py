@@ -6,6 +6,8 @@ Beside this process, which is a closed-loop load of 500-byte JSON messages over 
 person's reply, each signed and with an id of its own), run an upstream that answers at once and, in turn, the proxies:
 
     bare       aiohttp.web + ClientSession: reads, forwards, answers; on uvloop where it is installed, as sanfen is
+    rows       a floor for what follows: aiohttp's server, our way to the workflow, the signature checked, the JSON parsed, and two
+               rows a message kept by a thread (synchronous=FULL, all that wait in one commit); nothing classified or scored
     durable    `sanfen serve`: verified, parsed, journaled (synchronous=FULL), classified, scored, then answered
     mitmproxy  mitmdump as a reverse proxy, where it is on the path (or named by MITMDUMP)
     nginx      one worker, where it is on the path: the ceiling
@@ -22,13 +24,16 @@ import itertools
 import json
 import os
 import platform
+import queue
 import select
 import shutil
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -196,6 +201,74 @@ async def serve_bare(port: int, upstream: int) -> None:
     await asyncio.Event().wait()
 
 
+Kept = tuple[bytes, str, str, "asyncio.Future[None]"]
+
+
+def keep_rows(path: str, waiting: "queue.SimpleQueue[list[Kept]]", loop: asyncio.AbstractEventLoop) -> None:
+    """Two rows a message, all that wait in one commit."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.executescript(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+        "CREATE TABLE deliveries (seq INTEGER PRIMARY KEY, body); CREATE TABLE events (seq INTEGER PRIMARY KEY, id, text)"
+    )
+    while True:
+        group = waiting.get()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                group += waiting.get_nowait()
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT INTO deliveries (body) VALUES (?)", [(body,) for body, _, _, _ in group])
+        connection.executemany(
+            "INSERT INTO events (id, text) VALUES (?, ?)", [(name, text) for _, name, text, _ in group]
+        )
+        connection.execute("COMMIT")
+        loop.call_soon_threadsafe(settle, [future for _, _, _, future in group])
+
+
+def settle(futures: "list[asyncio.Future[None]]") -> None:
+    for future in futures:
+        future.set_result(None)
+
+
+async def serve_rows(port: int, upstream: int, path: str) -> None:
+    from aiohttp import web  # noqa: PLC0415
+    from yarl import URL  # noqa: PLC0415
+
+    from sanfen.gateway.limits import Limits  # noqa: PLC0415
+    from sanfen.gateway.relay import Route, answer_of  # noqa: PLC0415
+    from sanfen.gateway.upstream import Upstream  # noqa: PLC0415
+
+    loop = asyncio.get_running_loop()
+    url = URL(f"http://127.0.0.1:{upstream}/in")
+    route = Route(url, Upstream(url, Limits()), host="upstream", timeout_ms=10_000)
+    waiting: queue.SimpleQueue[list[Kept]] = queue.SimpleQueue()
+    turn: list[Kept] = []
+    threading.Thread(target=keep_rows, args=(path, waiting, loop), daemon=True).start()
+
+    def hand_over() -> None:
+        waiting.put(turn.copy())
+        turn.clear()
+
+    async def forward(request: web.BaseRequest) -> web.StreamResponse:
+        body, headers = await request.read(), request.headers
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        if f"v1,{b64encode(digest(SECRET, signed, sha256)).decode()}" != headers["webhook-signature"]:
+            return web.Response(status=401)
+        facts = json.loads(body)
+        future: asyncio.Future[None] = loop.create_future()
+        turn.append((body, facts["id"], facts["text"], future))
+        if len(turn) == 1:
+            loop.call_soon(hand_over)
+        deadline = loop.time() + 10
+        answer = await route.send("POST", b"/in", request.raw_headers, body, deadline)
+        whole = await answer.read(65_536, deadline)
+        await future
+        return await answer_of(request, answer, whole, 10_000)
+
+    await loop.create_server(web.Server(forward, access_log=None), "127.0.0.1", port, backlog=1024)
+    await asyncio.Event().wait()
+
+
 class Child(NamedTuple):
     """A proxy of this run."""
 
@@ -245,7 +318,7 @@ def process(command: list[str], port: int, folder: Path, environment: dict[str, 
 
 def commands(folder: Path, upstream: int, sync_ms: float) -> dict[str, tuple[list[str], int, dict[str, str]]]:
     """How each proxy is started, on which port, with which environment."""
-    ports = [free_port() for _ in range(5)]
+    ports = [free_port() for _ in range(6)]
     (folder / "bench.yaml").write_text(
         CONFIG.format(port=ports[1], board=ports[4], folder=folder, upstream=upstream), encoding="utf-8"
     )
@@ -259,6 +332,11 @@ def commands(folder: Path, upstream: int, sync_ms: float) -> dict[str, tuple[lis
     us = [sys.executable, "-m", "sanfen.cli", "serve", "-c", str(folder / "bench.yaml")]
     out: dict[str, tuple[list[str], int, dict[str, str]]] = {
         "bare": ([sys.executable, __file__, "--role=bare", str(ports[0]), str(upstream)], ports[0], {}),
+        "rows": (
+            [sys.executable, __file__, "--role=rows", str(ports[5]), str(upstream), str(folder / "rows.db")],
+            ports[5],
+            {},
+        ),
         "durable": (us, ports[1], environment),
     }
     mitmdump = os.environ.get("MITMDUMP") or shutil.which("mitmdump")
@@ -326,10 +404,12 @@ def report(runs: dict[int, dict[str, list[dict[str, Any]]]]) -> dict[int, dict[s
 def main() -> None:
     if sys.argv[1:2] == ["--role=upstream"]:
         serve_upstream(int(sys.argv[2]))
-    if sys.argv[1:2] == ["--role=bare"]:
+    if sys.argv[1:2] in (["--role=bare"], ["--role=rows"]):
         with contextlib.suppress(ImportError):
             __import__("uvloop").install()
-        asyncio.run(serve_bare(int(sys.argv[2]), int(sys.argv[3])))
+        port, upstream, *path = sys.argv[2:]
+        serve = serve_rows(int(port), int(upstream), *path) if path else serve_bare(int(port), int(upstream))
+        asyncio.run(serve)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--repeats", type=int, default=3)
