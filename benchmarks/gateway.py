@@ -18,22 +18,18 @@ proxy's log slower by so much, with a shim that is compiled for it (needs a C co
 """
 
 import argparse
-import asyncio
 import contextlib
 import itertools
 import json
 import os
 import platform
-import queue
 import select
 import shutil
 import socket
-import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -42,7 +38,7 @@ from hmac import digest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n" + b'{"ok":true}'
+PROXY = (sys.executable, str(Path(__file__).with_name("peers") / "proxies.py"))
 SECRET = b"a secret of the benchmark, long"
 LONGEST_S = 30.0
 CONFIG = """\
@@ -145,130 +141,6 @@ def load(port: int, connections: int, seconds: float, run: str) -> dict[str, Any
     }  # fmt: skip
 
 
-def serve_upstream(port: int) -> None:
-    """No HTTP beyond Content-Length."""
-    server = socket.create_server(("127.0.0.1", port), backlog=1024)
-    poll = select.epoll()
-    poll.register(server.fileno(), select.EPOLLIN)
-    open_ones: dict[int, socket.socket] = {}
-    buffers: dict[int, bytes] = {}
-    while True:
-        for fd, _ in poll.poll():
-            if fd == server.fileno():
-                one, _ = server.accept()
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                open_ones[one.fileno()], buffers[one.fileno()] = one, b""
-                poll.register(one.fileno(), select.EPOLLIN)
-                continue
-            try:
-                data = open_ones[fd].recv(65_536)
-            except ConnectionError:
-                data = b""
-            if not data:
-                poll.unregister(fd)
-                open_ones.pop(fd).close()
-                continue
-            buffer = buffers[fd] + data
-            end = buffer.find(b"\r\n\r\n")
-            at = buffer.lower().find(b"content-length:", 0, end + 2)
-            length = int(buffer[at + 15 : buffer.index(b"\r\n", at)]) if at >= 0 else 0
-            done = end >= 0 and len(buffer) >= end + 4 + length
-            buffers[fd] = b"" if done else buffer
-            if done:
-                open_ones[fd].sendall(ANSWER)
-
-
-async def serve_bare(port: int, upstream: int) -> None:
-    import aiohttp  # noqa: PLC0415  # each role loads what it needs
-    from aiohttp import web  # noqa: PLC0415
-
-    app = web.Application()
-    hop = {"host", "connection", "content-length", "transfer-encoding", "keep-alive"}
-    client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-
-    async def forward(request: web.Request) -> web.Response:
-        body = await request.read()
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in hop}
-        url = f"http://127.0.0.1:{upstream}{request.path_qs}"
-        async with client.request(request.method, url, data=body, headers=headers) as answer:
-            kept = {name: value for name, value in answer.headers.items() if name.lower() not in hop}
-            return web.Response(status=answer.status, headers=kept, body=await answer.read())
-
-    app.router.add_route("*", "/{tail:.*}", forward)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
-    await asyncio.Event().wait()
-
-
-Kept = tuple[bytes, str, str, "asyncio.Future[None]"]
-
-
-def keep_rows(path: str, waiting: "queue.SimpleQueue[list[Kept]]", loop: asyncio.AbstractEventLoop) -> None:
-    """Two rows a message, all that wait in one commit."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.executescript(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-        "CREATE TABLE deliveries (seq INTEGER PRIMARY KEY, body); CREATE TABLE events (seq INTEGER PRIMARY KEY, id, text)"
-    )
-    while True:
-        group = waiting.get()
-        with contextlib.suppress(queue.Empty):
-            while True:
-                group += waiting.get_nowait()
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT INTO deliveries (body) VALUES (?)", [(body,) for body, _, _, _ in group])
-        connection.executemany(
-            "INSERT INTO events (id, text) VALUES (?, ?)", [(name, text) for _, name, text, _ in group]
-        )
-        connection.execute("COMMIT")
-        loop.call_soon_threadsafe(settle, [future for _, _, _, future in group])
-
-
-def settle(futures: "list[asyncio.Future[None]]") -> None:
-    for future in futures:
-        future.set_result(None)
-
-
-async def serve_rows(port: int, upstream: int, path: str) -> None:
-    from aiohttp import web  # noqa: PLC0415
-    from yarl import URL  # noqa: PLC0415
-
-    from sanfen.gateway.limits import Limits  # noqa: PLC0415
-    from sanfen.gateway.relay import Route, answer_of  # noqa: PLC0415
-    from sanfen.gateway.upstream import Upstream  # noqa: PLC0415
-
-    loop = asyncio.get_running_loop()
-    url = URL(f"http://127.0.0.1:{upstream}/in")
-    route = Route(url, Upstream(url, Limits()), host="upstream", timeout_ms=10_000)
-    waiting: queue.SimpleQueue[list[Kept]] = queue.SimpleQueue()
-    turn: list[Kept] = []
-    threading.Thread(target=keep_rows, args=(path, waiting, loop), daemon=True).start()
-
-    def hand_over() -> None:
-        waiting.put(turn.copy())
-        turn.clear()
-
-    async def forward(request: web.BaseRequest) -> web.StreamResponse:
-        body, headers = await request.read(), request.headers
-        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-        if f"v1,{b64encode(digest(SECRET, signed, sha256)).decode()}" != headers["webhook-signature"]:
-            return web.Response(status=401)
-        facts = json.loads(body)
-        future: asyncio.Future[None] = loop.create_future()
-        turn.append((body, facts["id"], facts["text"], future))
-        if len(turn) == 1:
-            loop.call_soon(hand_over)
-        deadline = loop.time() + 10
-        answer = await route.send("POST", b"/in", request.raw_headers, body, deadline)
-        whole = await answer.read(65_536, deadline)
-        await future
-        return await answer_of(request, answer, whole, 10_000)
-
-    await loop.create_server(web.Server(forward, access_log=None), "127.0.0.1", port, backlog=1024)
-    await asyncio.Event().wait()
-
-
 class Child(NamedTuple):
     """A proxy of this run."""
 
@@ -331,12 +203,8 @@ def commands(folder: Path, upstream: int, sync_ms: float) -> dict[str, tuple[lis
         environment |= {"LD_PRELOAD": shim, "SYNC_US": str(int(sync_ms * 1000))}
     us = [sys.executable, "-m", "sanfen.cli", "serve", "-c", str(folder / "bench.yaml")]
     out: dict[str, tuple[list[str], int, dict[str, str]]] = {
-        "bare": ([sys.executable, __file__, "--role=bare", str(ports[0]), str(upstream)], ports[0], {}),
-        "rows": (
-            [sys.executable, __file__, "--role=rows", str(ports[5]), str(upstream), str(folder / "rows.db")],
-            ports[5],
-            {},
-        ),
+        "bare": ([*PROXY, "bare", str(ports[0]), str(upstream)], ports[0], {}),
+        "rows": ([*PROXY, "rows", str(ports[5]), str(upstream), str(folder / "rows.db")], ports[5], environment),
         "durable": (us, ports[1], environment),
     }
     mitmdump = os.environ.get("MITMDUMP") or shutil.which("mitmdump")
@@ -362,7 +230,7 @@ def measure(options: argparse.Namespace) -> dict[int, dict[str, list[dict[str, A
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         upstream = free_port()
-        stack.enter_context(process([sys.executable, __file__, "--role=upstream", str(upstream)], upstream, folder))
+        stack.enter_context(process([*PROXY, "upstream", str(upstream)], upstream, folder))
         children = {
             proxy: stack.enter_context(process(command, port, folder, environment))
             for proxy, (command, port, environment) in commands(folder, upstream, options.sync_ms).items()
@@ -402,14 +270,6 @@ def report(runs: dict[int, dict[str, list[dict[str, Any]]]]) -> dict[int, dict[s
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--role=upstream"]:
-        serve_upstream(int(sys.argv[2]))
-    if sys.argv[1:2] in (["--role=bare"], ["--role=rows"]):
-        with contextlib.suppress(ImportError):
-            __import__("uvloop").install()
-        port, upstream, *path = sys.argv[2:]
-        serve = serve_rows(int(port), int(upstream), *path) if path else serve_bare(int(port), int(upstream))
-        asyncio.run(serve)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--repeats", type=int, default=3)
