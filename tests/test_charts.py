@@ -1,10 +1,11 @@
 """Charts: well-formed, escaped, to scale, and each mark a link to as many rounds as it shows."""
 
 import xml.etree.ElementTree as ET
+from fractions import Fraction
 
 import pytest
 
-from sanfen.charts import STYLE, Bar, Cell, Mark, Point, Svg, Zone, bars, gauge, heat, line, spark, track
+from sanfen.charts import STYLE, Bar, Cell, Mark, Point, Svg, Zone, bars, gauge, heat, line, percent, spark, track
 
 HOSTILE = '"><script>alert(1)</script>'
 SVG = "{http://www.w3.org/2000/svg}"
@@ -91,6 +92,17 @@ def test_a_track_is_to_scale_and_no_words_meet() -> None:
     assert calm.get("width") == over.get("width")
     assert places["first words"] != places["second words"]
     assert ticks == [8 + 904 * 0.25, pytest.approx(8 + 904 * 0.26, abs=0.1), 8 + 904 * 0.5]
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "shown"),
+    [(None, 2, "–"), (0.8999, 1, "89.9%"), (Fraction(89_999, 100_000), 2, "89.99%"), (0.9, 0, "90%"), (0.29, 2, "29.00%"),
+     (1.0, 1, "100.0%"), (0.005, 0, "0%"), (0.0199, 1, "1.9%")],
+)  # fmt: skip
+def test_a_share_is_cut_so_that_none_looks_like_its_target(
+    value: float | Fraction | None, places: int, shown: str
+) -> None:
+    assert percent(value, places) == shown
 
 
 def test_every_class_has_its_look() -> None:

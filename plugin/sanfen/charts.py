@@ -6,10 +6,26 @@ it leads to.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from html import escape
 from typing import NamedTuple
 
-__all__ = ["STYLE", "Bar", "Cell", "Mark", "Point", "Svg", "Zone", "bars", "gauge", "heat", "line", "spark", "track"]
+__all__ = [
+    "STYLE",
+    "Bar",
+    "Cell",
+    "Mark",
+    "Point",
+    "Svg",
+    "Zone",
+    "bars",
+    "gauge",
+    "heat",
+    "line",
+    "percent",
+    "spark",
+    "track",
+]
 
 STYLE = """\
 .chart { display: block; width: 100%; height: auto; font: 11px/1 system-ui, "Noto Sans CJK SC", sans-serif; }
@@ -181,7 +197,15 @@ def _around(known: Sequence[float], *, is_share: bool) -> tuple[float, float]:
 
 def _says(value: float, *, is_share: bool) -> str:
     seconds = round(value / 1000)
-    return f"{value:.1%}" if is_share else f"{seconds // 60}:{seconds % 60:02}"
+    return percent(value, 1) if is_share else f"{seconds // 60}:{seconds % 60:02}"
+
+
+def percent(value: float | Fraction | None, places: int = 2) -> str:
+    """A share as ``93.38%``, with so many places, cut and not rounded: 89.999 % must not look like 90 %."""
+    if value is None:
+        return "–"
+    whole, rest = divmod(int(Fraction(value).limit_denominator(10**9) * 100 * 10**places), 10**places)
+    return f"{whole}.{rest:0{places}}%" if places else f"{whole}%"
 
 
 def gauge(title: str, value: float, target: float, *, is_low: bool = False, width: int = 280) -> Svg:
@@ -192,7 +216,7 @@ def gauge(title: str, value: float, target: float, *, is_low: bool = False, widt
         f'<rect class="bar{low}" x="0" y="4" width="{_n(width * min(1.0, value))}" height="8" rx="4"/>',
         _line(width * target, 0, width * target, 16, "tick"),
     ]
-    return _svg(f"{title}: {value:.1%} ({target:.0%})", width, 16, out)
+    return _svg(f"{title}: {percent(value, 1)} ({target:.0%})", width, 16, out)
 
 
 def spark(title: str, values: Sequence[float | None], *, target: float | None = None) -> Svg:

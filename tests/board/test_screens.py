@@ -268,6 +268,10 @@ async def test_a_failed_reload_is_shown_with_its_place(tmp_path: Path) -> None:
     assert "^^^^^^^^" in page
 
 
+async def test_a_target_is_shown_as_the_share_it_is(reader: Reader) -> None:
+    assert "own &gt;= 90.0 %" in await reader.get("/rules")
+
+
 async def test_what_would_happen(reader: Reader) -> None:
     page = await reader.get("/rules?channel=taobao&agent=莉莉&hour=21:30")
     routed = page.partition('id="routed"')[2].partition("</section>")[0]

@@ -104,7 +104,7 @@ def test_the_answer_of_chatlog_get(tmp_path: Path, *, whole: bool) -> None:
 def test_the_map_of_the_documents_decides_who_answered(tmp_path: Path) -> None:
     mapped = read_map(sample(tmp_path))
     events = read(day(tmp_path / "day.xlsx"), columns=mapped.columns)
-    resolved = [classify(event, mapped.rules, event.at_ms - events[0].at_ms) for event in events]
+    resolved = [classify(event, mapped.rules, events[0].at_ms) for event in events]
 
     assert [(event.mode, event.bot, event.evidence, event.agent) for event in resolved[1:]] == [
         ("auto", None, "text", "示例店铺:阿丽"),

@@ -40,7 +40,8 @@ RULES = (
 def test_the_first_rule_that_matches_wins(
     change: dict[str, Any], since_ms: int | None, wanted: tuple[str, str, str]
 ) -> None:
-    found = classify(REPLY._replace(**change), RULES, since_ms)
+    asked_ms = None if since_ms is None else REPLY.at_ms - since_ms
+    found = classify(REPLY._replace(**change), RULES, asked_ms)
 
     assert (found.mode, found.evidence, found.rule) == wanted
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 from importlib.resources import files
 from typing import Any, Protocol, TypeVar
@@ -14,6 +15,7 @@ from aiohttp import web
 
 from sanfen.board.access import VISITOR, Visitor
 from sanfen.catalogue import TEXTS, said
+from sanfen.charts import percent
 from sanfen.config.settings import Settings
 from sanfen.config.types import time_text
 from sanfen.core.policy import Hours
@@ -211,5 +213,5 @@ def _seconds(value: float | None) -> str:
     return "–" if value is None else clock_text(round(value * 1000))
 
 
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
+def _percent(value: float | Fraction | None) -> str:
+    return percent(value, 1).replace("%", " %")

@@ -152,9 +152,7 @@ class Rescore:
 
     def _classified(self, message: Message, state: _State) -> Message:
         if self._rules:
-            asked_ms = state.states[0].last_customer_ms
-            since_ms = None if asked_ms is None else message.at_ms - asked_ms
-            message = classify(message, self._rules, since_ms, self._repeats.count(message))
+            message = classify(message, self._rules, state.states[0].last_customer_ms, self._repeats.count(message))
         self.replies += 1
         self.unknown += message.mode == Mode.unknown
         return message

@@ -120,9 +120,7 @@ def _play(
 def _classified(event: Event, fold: Fold, rules: tuple[Rule, ...], repeats: Repeats) -> Event:
     if not rules or not isinstance(event, Message) or event.sender != Sender.merchant:
         return event
-    asked_ms = fold.state.last_customer_ms
-    since_ms = None if asked_ms is None else event.at_ms - asked_ms
-    return classify(event, rules, since_ms, repeats.count(event))
+    return classify(event, rules, fold.state.last_customer_ms, repeats.count(event))
 
 
 def _reached(effects: Sequence[Effect], roster: Roster | None, zone: ZoneInfo) -> list[tuple[str, str]]:

@@ -91,14 +91,17 @@ class _Voice:
         say(line(one, ZONE, spoken()), one)
 
     def goodbye(self, log: Path, unsigned: int) -> None:
+        from fractions import Fraction  # noqa: PLC0415
+
         from sanfen.catalogue import t  # noqa: PLC0415
+        from sanfen.charts import percent  # noqa: PLC0415
         from sanfen.errors import StoreError  # noqa: PLC0415
 
         language = spoken()
         with suppress(StoreError):  # it did not come so far
             counts = _counts(log)
             decided = counts["met"] + counts["late"] + counts["missed"]
-            rate = f"{counts['met'] / decided:.1%}" if decided else "–"
+            rate = percent(Fraction(counts["met"], decided) if decided else None, 1)
             click.echo()
             click.echo(t("demo_summary", language, rate=rate, decided=decided, **counts))
             if unsigned:

@@ -122,7 +122,8 @@ def command(files: tuple[Path, ...], **options: Any) -> None:
 def _print(one: dict[str, Any], language: str) -> None:
     """A policy's result for a person."""
     from sanfen.catalogue import t  # noqa: PLC0415
-    from sanfen.cli.tables import clock, percent, show  # noqa: PLC0415
+    from sanfen.charts import percent  # noqa: PLC0415
+    from sanfen.cli.tables import clock, show  # noqa: PLC0415
 
     if one.get("kind") == "constraint":
         shown = {"policy": one["policy"], **one["counts"]}

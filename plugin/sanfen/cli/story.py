@@ -6,7 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sanfen.catalogue import t
-from sanfen.cli.tables import clock, fit, pad, percent, plain
+from sanfen.charts import percent
+from sanfen.cli.tables import clock, fit, pad, plain
 from sanfen.core.reasons import Reason, sentence
 from sanfen.wire import instant_text
 

@@ -8,7 +8,6 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from itertools import zip_longest
 from typing import Any, TypeVar
 
@@ -17,7 +16,7 @@ import click
 from sanfen.catalogue import t
 from sanfen.cli.options import coloured, spoken
 
-__all__ = ["as_csv", "clock", "fit", "folded", "formats", "pad", "percent", "plain", "say_line", "show", "show_figures"]
+__all__ = ["as_csv", "clock", "fit", "folded", "formats", "pad", "plain", "say_line", "show", "show_figures"]
 
 _NARROWEST = 16  # columns of a terminal that a cell keeps
 _MANY = 9  # figures of a row from which on each may have a line of its own
@@ -171,6 +170,8 @@ def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
     if name == "rate":
+        from sanfen.charts import percent  # noqa: PLC0415  # not for help
+
         return percent(value)
     if name.endswith("wait_ms"):
         return clock(value)
@@ -186,14 +187,6 @@ def _cell(name: str, value: Any) -> str:
         value = "; ".join(map(str, value))
     text = " ".join(str(value).split()).replace("|", "¦")
     return text[:16].replace("T", " ") if _INSTANT.fullmatch(text) else text
-
-
-def percent(value: float | Fraction | None) -> str:
-    """``93.38%``, cut and not rounded: 89.999 % must not look like 90 %."""
-    if value is None:
-        return "–"
-    hundredths = int(Fraction(value).limit_denominator(10**9) * 10_000)
-    return f"{hundredths // 100}.{hundredths % 100:02}%"
 
 
 def clock(duration_ms: float | None) -> str:

@@ -104,13 +104,14 @@ class Verdict(NamedTuple):
         return self.effect == "answers"
 
 
-def classify(message: Message, rules: tuple[Rule, ...], since_ms: int | None = None, repeats: int = 0) -> Message:
-    """The message with its mode resolved. ``since_ms``: milliseconds since the customer's last message, if any.
+def classify(message: Message, rules: tuple[Rule, ...], asked_ms: int | None = None, repeats: int = 0) -> Message:
+    """The message with its mode resolved. ``asked_ms``: when the customer spoke last, epoch milliseconds; None: never.
 
     ``repeats``: how often its text was said on its channel in 24 hours, this time among them; 0: nobody counts.
     """
     if message.sender != Sender.merchant:
         return message
+    since_ms = None if asked_ms is None else message.at_ms - asked_ms
     for rule in rules:
         if (rule.repeats is None or repeats >= rule.repeats) and _matches(rule, message, since_ms):
             mode = _resolve(rule, message.mode)

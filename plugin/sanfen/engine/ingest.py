@@ -312,10 +312,8 @@ class Engine:
             return event
         live = self._memory.get(event.key) or self._load(pending, event.key)
         if type(event) is Message and event.sender == Sender.merchant and self._rules:
-            asked_ms = live.runs[-1].state.last_customer_ms
-            since_ms = None if asked_ms is None else event.at_ms - asked_ms
             again = said.count(pending.connection, event, self._counted) if self._counted else 0
-            return classify(event, self._rules, since_ms, again)
+            return classify(event, self._rules, live.runs[-1].state.last_customer_ms, again)
         return event
 
     def _project(self, pending: Pending, event: Event) -> list[Due]:

@@ -75,10 +75,10 @@ def summary(found: Mapping[str, Any], language: str) -> list[str]:
     total, before = found["total"], found["before"]
     out = [t("report_head", language, policy=found["policy"], first=found["first_day"], last=found["last_day"])]
     facts = {name: total[name] for name in ("rounds", "met", "late", "missed", "excluded")}
-    out.append(t("report_rate", language, rate=_percent(total["rate"]), word=_against(found, language), **facts))
+    out.append(t("report_rate", language, rate=charts.percent(total["rate"]), word=_against(found, language), **facts))
     if total["rate"] is not None and before["rate"] is not None:
         points = f"{100 * (total['rate'] - before['rate']):+.2f}"
-        out.append(t("report_before", language, rate=_percent(before["rate"]), points=points))
+        out.append(t("report_before", language, rate=charts.percent(before["rate"]), points=points))
     talk = found["figures"]
     if talk is not None and talk["consult_num"]:
         means = {name: clock_text(round(1000 * (talk[f"{name}_reply_mean"] or 0))) for name in ("first", "total")}
@@ -95,7 +95,7 @@ def _against(found: Mapping[str, Any], language: str) -> str:
     if target is None or rate is None or target["value"] > 1:
         return ""
     word = "report_above" if rate >= target["value"] else "report_below"
-    return t(word, language, target=_percent(target["value"]))
+    return t(word, language, target=charts.percent(target["value"]))
 
 
 def _notable(found: Mapping[str, Any], language: str) -> Iterator[str]:
@@ -104,10 +104,16 @@ def _notable(found: Mapping[str, Any], language: str) -> Iterator[str]:
     if len(agents) > 1:
         low, high = agents[0], agents[-1]
         names = {"low": low["agent"], "high": high["agent"]}
-        yield t("report_spread", language, low_rate=_percent(low["rate"]), high_rate=_percent(high["rate"]), **names)
+        yield t(
+            "report_spread",
+            language,
+            low_rate=charts.percent(low["rate"]),
+            high_rate=charts.percent(high["rate"]),
+            **names,
+        )
     hour = _worst_hour(found["hours"])
     if hour is not None:
-        yield t("report_hour", language, hour=hour[0], rate=_percent(hour[1]))
+        yield t("report_hour", language, hour=hour[0], rate=charts.percent(hour[1]))
     for row in found["budget"]:
         if row["left"] is not None:
             word = t("budget_breaks", language, day=row["breaks"]) if row["breaks"] else t("budget_lasts", language)
@@ -179,7 +185,7 @@ def _counts(row: Mapping[str, Any]) -> list[str]:
 
 def _rate(value: float | None, target: float | None) -> str:
     low = value is not None and target is not None and value < target
-    return _percent(value) + (" ▼" if low else "")
+    return charts.percent(value) + (" ▼" if low else "")
 
 
 def _points(row: Mapping[str, Any]) -> str:
@@ -196,19 +202,14 @@ def _seconds(duration_ms: int | None) -> str:
     return "" if duration_ms is None else f"{duration_ms / 1000:.1f} s"
 
 
-def _percent(value: float | None) -> str:
-    """Cut and not rounded: 89.999 % must not look like 90 %."""
-    return "–" if value is None else f"{int(value * 10_000 + 1e-6) / 100:.2f}%"
-
-
 def _trend(found: Mapping[str, Any], language: str) -> charts.Svg:
     target = found["target"]["value"] if found["target"] and found["target"]["value"] <= 1 else None
     points = []
     for row in found["days"]:
         low = row["rate"] is not None and target is not None and row["rate"] < target
-        tip = f"{row['day']}: {_percent(row['rate'])} · {row['late']} + {row['missed']}"
+        tip = f"{row['day']}: {charts.percent(row['rate'])} · {row['late']} + {row['missed']}"
         points.append(charts.Point(row["day"][5:], row["rate"], row["late"] + row["missed"], low, tip))
-    name = "" if target is None else _percent(target)
+    name = "" if target is None else charts.percent(target)
     return charts.line(t("report_trend", language), points, target=target, target_name=name)
 
 
@@ -220,7 +221,7 @@ def _heat(found: Mapping[str, Any], language: str) -> charts.Svg:
     most = max((row["rounds"] for row in found["hours"]), default=1) or 1
     cells = {
         (days.index(row["day"]), hours.index(row["hour"])): charts.Cell(
-            f"{100 * row['rate']:.0f}", row["rounds"] / most, target is not None and row["rate"] < target,
+            charts.percent(row["rate"], 0)[:-1], row["rounds"] / most, target is not None and row["rate"] < target,
             f"{row['day']} {row['hour']}:00 · {row['met']}/{row['rounds']}",
         )
         for row in found["hours"]

@@ -11,7 +11,7 @@ from sanfen.board.pages import api_url, language_of, rounds_url
 from sanfen.board.screens.desk import Desk, Moment, Span, span_of
 from sanfen.board.screens.plots import Plot, plot
 from sanfen.catalogue import t
-from sanfen.charts import Point
+from sanfen.charts import Point, percent
 from sanfen.store import queries, units
 from sanfen.store.projection import LIVE
 
@@ -64,8 +64,7 @@ def _chart(days: Mapping[str, Mapping[str, Any]], moment: Moment, span: Span, la
     points = []
     for name in span.days:
         value, (_, misses) = _rate(counted, date.fromisoformat(name)), counted(date.fromisoformat(name))
-        shown = "–" if value is None else f"{value:.2%}"
-        tip = t("chart_day", language, day=name, rate=shown, misses=misses)
+        tip = t("chart_day", language, day=name, rate=percent(value), misses=misses)
         low = value is not None and moment.target is not None and value < moment.target
         link = rounds_url(first_day=name, last_day=name, status="late,missed") if misses else None
         points.append(Point(name, value, misses, low, tip, link, misses))

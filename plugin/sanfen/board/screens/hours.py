@@ -13,7 +13,7 @@ from sanfen.board.screens.desk import Desk, Moment, Span, span_of, usual_ms
 from sanfen.board.screens.now import hours_chart
 from sanfen.board.screens.plots import Plot, plot
 from sanfen.catalogue import t
-from sanfen.charts import Bar, Cell, Point, Svg, bars, heat
+from sanfen.charts import Bar, Cell, Point, Svg, bars, heat, percent
 from sanfen.errors import InputError, Phrase
 from sanfen.notify.notice import clock_text
 from sanfen.store import queries
@@ -92,14 +92,14 @@ def _week(
         if rounds:
             rate, wait_ms = met / rounds, waited_ms // answered if answered else None
             name = t(f"weekday_{weekday}", language)
-            says = {"name": name, "hour": hour, "rounds": rounds, "rate": f"{rate:.1%}"}
+            says = {"name": name, "hour": hour, "rounds": rounds, "rate": percent(rate, 1)}
             tip = t("chart_week_hour", language, wait="–" if wait_ms is None else clock_text(wait_ms), **says)
             link = rounds_url(
                 weekday=(weekday + 1) % 7, hour=hour, first_day=span.first, last_day=span.last, status=COUNTED
             )
             low = moment.target is not None and rate < moment.target
             note = {
-                "rate": f"{100 * rate:.0f}",
+                "rate": percent(rate, 0)[:-1],
                 "volume": str(rounds),
                 "wait": "–" if wait_ms is None else clock_text(wait_ms),
             }

@@ -9,7 +9,7 @@ from typing import Any
 from sanfen.board.pages import COUNTED, rounds_url
 from sanfen.board.screens.desk import Moment, local
 from sanfen.catalogue import t
-from sanfen.charts import Bar, Svg, bars, gauge
+from sanfen.charts import Bar, Svg, bars, gauge, percent
 from sanfen.store import queries, units
 from sanfen.store.gaps import missing
 from sanfen.store.present import ZONES, Waiting, zone_of
@@ -107,9 +107,9 @@ def hours_chart(rows: Sequence[dict[str, Any]], day: str, target: float | None, 
     for hour in range(min(first, max(0, last - _FEWEST)), max(last, min(first, 23 - _FEWEST) + _FEWEST) + 1):
         row = known.get(hour, {"rounds": 0, "rate": None})
         rate = row["rate"]
-        tip = t("chart_hour", language, hour=hour, rounds=row["rounds"], rate="–" if rate is None else f"{rate:.1%}")
+        tip = t("chart_hour", language, hour=hour, rounds=row["rounds"], rate=percent(rate, 1))
         link = rounds_url(first_day=day, last_day=day, hour=hour, status=COUNTED) if row["rounds"] else None
         low = rate is not None and target is not None and rate < target
-        note = "" if rate is None else f"{100 * rate:.0f}"
+        note = "" if rate is None else percent(rate, 0)[:-1]
         items.append(Bar(str(hour), row["rounds"], note, low, tip, link, row["rounds"]))
     return bars(t("board_by_hour", language), items, width=width, height=150)

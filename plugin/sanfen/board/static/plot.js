@@ -5,7 +5,7 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const clock = (ms) => { const s = Math.round(ms / 1000); return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`; };
   const FORMS = {
-    share: { says: (value) => `${(100 * value).toFixed(1)} %`, steps: [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5], most: 1 },
+    share: { says: (value) => `${(Math.floor(1000 * value + 1e-6) / 10).toFixed(1)} %`, steps: [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5], most: 1 },
     ms: { says: clock, steps: [5e3, 15e3, 30e3, 60e3, 12e4, 3e5, 6e5, 18e5, 36e5], most: Infinity },
   };
   const DAYS = [1, 2, 7, 14, 28, 56, 112];
