@@ -8,6 +8,7 @@ person's reply, each signed and with an id of its own), run an upstream that ans
     bare       aiohttp.web + ClientSession: reads, forwards, answers; on uvloop where it is installed, as sanfen is
     rows       a floor for what follows: aiohttp's server, our way to the workflow, the signature checked, the JSON parsed, and two
                rows a message kept by a thread (synchronous=FULL, all that wait in one commit); nothing classified or scored
+    split      the same relay in one process and, in another, our engine, which parses, journals, classifies and scores
     durable    `sanfen serve`: verified, parsed, journaled (synchronous=FULL), classified, scored, then answered
     mitmproxy  mitmdump as a reverse proxy, where it is on the path (or named by MITMDUMP)
     nginx      one worker, where it is on the path: the ceiling
@@ -190,7 +191,7 @@ def process(command: list[str], port: int, folder: Path, environment: dict[str, 
 
 def commands(folder: Path, upstream: int, sync_ms: float) -> dict[str, tuple[list[str], int, dict[str, str]]]:
     """How each proxy is started, on which port, with which environment."""
-    ports = [free_port() for _ in range(6)]
+    ports = [free_port() for _ in range(7)]
     (folder / "bench.yaml").write_text(
         CONFIG.format(port=ports[1], board=ports[4], folder=folder, upstream=upstream), encoding="utf-8"
     )
@@ -205,6 +206,7 @@ def commands(folder: Path, upstream: int, sync_ms: float) -> dict[str, tuple[lis
     out: dict[str, tuple[list[str], int, dict[str, str]]] = {
         "bare": ([*PROXY, "bare", str(ports[0]), str(upstream)], ports[0], {}),
         "rows": ([*PROXY, "rows", str(ports[5]), str(upstream), str(folder / "rows.db")], ports[5], environment),
+        "split": ([*PROXY, "split", str(ports[6]), str(upstream), str(folder / "split.db")], ports[6], environment),
         "durable": (us, ports[1], environment),
     }
     mitmdump = os.environ.get("MITMDUMP") or shutil.which("mitmdump")
