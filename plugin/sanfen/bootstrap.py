@@ -48,8 +48,6 @@ _DRAIN_S = 8.0  # how long requests under way may still take when the service is
 _LOOK_S = 0.25
 _SILENT_S = 3.0  # a writer without a heartbeat for so long is taken for stopped
 
-Adapters = Mapping[str, ChannelAdapter]
-
 _log = structlog.get_logger("sanfen")
 
 

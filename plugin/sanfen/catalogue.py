@@ -266,8 +266,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     # demo
     "demo_welcome": (
-        "三分 demo · shop 旗舰店 · policy taobao-2022-01, target 90 % · {agents} agents, {days} days, {rounds} scored rounds. Ctrl-C ends it.",
-        "三分演示 · 旗舰店 · 规则 taobao-2022-01，目标 90 % · {agents} 位客服，{days} 天，已计分 {rounds} 轮。Ctrl-C 结束。",
+        "三分 demo · shop 旗舰店 · policy taobao-2022-01, target 90 % · {agents} agents, {days} days, {rounds} scored rounds. It is {at} there. Ctrl-C ends it.",
+        "三分演示 · 旗舰店 · 规则 taobao-2022-01，目标 90 % · {agents} 位客服，{days} 天，已计分 {rounds} 轮。店里此刻是 {at}。Ctrl-C 结束。",
     ),
     "demo_board": ("board   {url}        (log: {log})", "看板    {url}        （记录：{log}）"),
     "demo_try": (

@@ -122,6 +122,7 @@ TALK: dict[str, tuple[str, str]] = {
     "check_clock": ("the clock is right within {seconds} s", "时钟误差在 {seconds} 秒以内"),
     "check_no_clock": ("nobody was asked for the time", "没有可核对时间的地方"),
     "check_whole": ("{path}: a whole log", "{path}：记录完好"),
+    "check_upgraded": ("{path}: brought up to date", "{path}：已更新到当前版本"),
     "check_orphan": ("{path}: {table} has a row without its parent", "{path}：{table} 有一行找不到上级"),
     "check_drift": (
         "{path}: hours of the roll-up disagree with their rounds ({rows} rows)",
@@ -155,6 +156,10 @@ TALK: dict[str, tuple[str, str]] = {
     "report_budget": (
         "budget {first} to {last}: {used} of {allowed} misses used, {left} left; {word}",
         "额度 {first} 至 {last}：允许 {allowed}，已用 {used}，还剩 {left}；{word}",
+    ),
+    "report_over": (
+        "budget {first} to {last}: {used} misses, {allowed} allowed: {over} too many; {word}",
+        "额度 {first} 至 {last}：允许 {allowed}，已用 {used}，已多 {over}；{word}",
     ),
     "report_told": (
         "people were told {told} times; {lost} notices were lost or unsure",
@@ -192,6 +197,7 @@ TALK: dict[str, tuple[str, str]] = {
         "同样的数字：sanfen rates、sanfen rounds、sanfen explain",
     ),
     "report_notice": ("{shop}: the week {week}", "{shop} {week} 周报"),
+    "report_newest": ("the newest round is of {day}: --week {week}", "最近一轮是 {day}：--week {week}"),
     "report_send_config": (
         "--send needs the configuration with the people: -c FILE",
         "--send 需要写有通知人的配置：-c 文件",

@@ -55,6 +55,14 @@ class Checker(HTMLParser):
         assert self.open.pop() == tag
 
 
+def test_a_week_without_rounds_says_which_has_some(sanfen: Sanfen, log: Path) -> None:
+    done = sanfen("report", log, "--week", "2026-W50")
+
+    assert done.code == 1
+    assert "the newest round is of 2026-11-16: --week 2026-W47" in done.err
+    assert "6 misses, 1 allowed: 5 too many; too few units: not assessed" in done.out
+
+
 def test_the_figures_are_those_of_the_log(sanfen: Sanfen, log: Path) -> None:
     found = sanfen("report", log, "--week", "2026-W46", "--json").json
     span = ("--from", "2026-11-09", "--to", "2026-11-15", "--json")

@@ -32,6 +32,7 @@ from sanfen.wire import read_event
 __all__ = ["Log", "OutOfOrder", "merged"]
 
 _NAME_THEM = Phrase("name them: --map MAP.yaml with lines such as at: 发送时间")
+_ONE_A_LINE = Phrase("one JSON object a line; the name of a table ends in .csv or .tsv")
 _AHEAD = 5_000  # rows held back to put small disorder right
 _TABLES = (".csv", ".tsv")
 _DELIMITERS = (",", "\t", ";")  # a spreadsheet writes semicolons where the comma is the decimal point
@@ -230,9 +231,9 @@ class Log:
                 fields = _DECODER.decode(line)
             except (ValueError, RecursionError) as error:
                 word = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-                raise self._wrong(number, Phrase("not JSON: {word}", word=word), "one JSON object a line") from None
+                raise self._wrong(number, Phrase("not JSON: {word}", word=word), _ONE_A_LINE) from None
             if not isinstance(fields, dict):
-                raise self._wrong(number, "not a JSON object", "one JSON object a line")
+                raise self._wrong(number, "not a JSON object", _ONE_A_LINE)
             ours = "at" in fields and "from" in fields
             if not known:
                 columns, known = None if ours else self._guess(objects(fields)), True

@@ -62,6 +62,7 @@ def command(
             from sanfen.store.opening import upgrade as bring  # noqa: PLC0415  # as above
 
             bring(path)
+            click.echo(t("check_upgraded", language, path=path))
         problems = examined(path)
         click.echo("\n".join(problems) if problems else t("check_whole", language, path=path))
         damaged |= bool(problems)

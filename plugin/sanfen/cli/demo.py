@@ -66,13 +66,13 @@ class _Voice:
     def __init__(self, *, open_browser: bool) -> None:
         self._open_browser = open_browser
 
-    def welcome(self, board_url: str, log: Path) -> None:
+    def welcome(self, board_url: str, log: Path, at: str) -> None:
         from sanfen.catalogue import t  # noqa: PLC0415
         from sanfen.demo import history, script  # noqa: PLC0415
 
         language, counts = spoken(), _counts(log)
         scored = counts["met"] + counts["late"] + counts["missed"]
-        facts = {"agents": len(script.AGENTS), "days": history.DAYS, "rounds": f"{scored:,}"}
+        facts = {"agents": len(script.AGENTS), "days": history.DAYS, "rounds": f"{scored:,}", "at": at}
         click.echo(t("demo_welcome", language, **facts))
         click.echo(t("demo_board", language, url=board_url, log=log))
         click.echo(t("demo_try", language))

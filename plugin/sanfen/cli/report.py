@@ -34,7 +34,7 @@ def command(
     person: str | None,
     config: Path | None,
     as_json: bool,
-    **filters: str | None,
+    **filters: Any,
 ) -> None:
     """Rate and target, trend, agents, hours, the worst rounds and why, budget, who was told, what was left out.
 
@@ -50,7 +50,7 @@ def command(
     from sanfen.errors import InputError  # noqa: PLC0415
     from sanfen.report.page import summary  # noqa: PLC0415
     from sanfen.report.week import Week, week_of  # noqa: PLC0415
-    from sanfen.store import units  # noqa: PLC0415
+    from sanfen.store import queries, units  # noqa: PLC0415
 
     language = spoken()
     if out is not None and out.suffix not in _ENDINGS:
@@ -70,6 +70,9 @@ def command(
         zone = ZoneInfo(policy.tz)
         week = Week.named(asked_week) if asked_week else Week.last_whole(SystemClock().now_ms(), zone)
         found = week_of(connection, score_set, policy, week, **filters)
+        newest = [] if found["total"]["rounds"] else queries.rounds(connection, limit=1, policy=policy.id, **filters)
+    for one in newest:
+        click.echo(t("report_newest", language, day=one["day"], week=Week.of_day(one["day"]).name), err=True)
     if out is not None:
         _write(out, found, language)
         click.echo(out)

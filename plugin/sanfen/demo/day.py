@@ -22,6 +22,7 @@ from sanfen.demo.people import People
 from sanfen.store.db import Database
 from sanfen.store.happenings import Unsaid, happenings, mark_at
 from sanfen.store.opening import open_reader
+from sanfen.wire import instant_text
 
 __all__ = ["ZONE", "Demo", "Options", "Voice"]
 
@@ -77,8 +78,8 @@ class Options:
 class Voice(Protocol):
     """Whoever watches the demo, and tells of it."""
 
-    def welcome(self, board_url: str, log: Path) -> None:
-        """It has begun."""
+    def welcome(self, board_url: str, log: Path, at: str) -> None:
+        """It has begun. ``at``: what time it is in the shop, local, whatever it is here."""
 
     def happened(self, one: Mapping[str, Any]) -> None:
         """Something happened (``store.happenings``)."""
@@ -118,7 +119,8 @@ class Demo:
             listen = service.loaded.settings.listen
             people.hooks_url = f"http://127.0.0.1:{listen.hooks_port}"
             people.board_url = f"http://127.0.0.1:{listen.board_port}/"
-            self._voice.welcome(people.board_url, self.database)
+            at = (instant_text(start_ms, ZONE) or "")[:16].replace("T", " ")
+            self._voice.welcome(people.board_url, self.database, at)
             await self._until(people, loaded.policies[0].id, clock)
         finally:
             await service.stop()

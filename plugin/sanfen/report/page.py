@@ -90,6 +90,15 @@ def summary(found: Mapping[str, Any], language: str) -> list[str]:
     return out
 
 
+def _left(row: Mapping[str, Any], language: str) -> str:
+    """A budget in one line."""
+    pace = "budget_breaks" if row["breaks"] else "budget_lasts"
+    word = t({None: "budget_few", False: "budget_broken", True: pace}[row["holds"]], language, day=row["breaks"])
+    facts = {"first": row["first_day"], "last": row["last_day"], "over": -row["left"], "word": word}
+    facts |= {name: row[name] for name in ("used", "allowed", "left")}
+    return t("report_budget" if row["left"] >= 0 else "report_over", language, **facts)
+
+
 def _against(found: Mapping[str, Any], language: str) -> str:
     target, rate = found["target"], found["total"]["rate"]
     if target is None or rate is None or target["value"] > 1:
@@ -116,9 +125,7 @@ def _notable(found: Mapping[str, Any], language: str) -> Iterator[str]:
         yield t("report_hour", language, hour=hour[0], rate=charts.percent(hour[1]))
     for row in found["budget"]:
         if row["left"] is not None:
-            word = t("budget_breaks", language, day=row["breaks"]) if row["breaks"] else t("budget_lasts", language)
-            used = {name: row[name] for name in ("used", "allowed", "left")}
-            yield t("report_budget", language, first=row["first_day"], last=row["last_day"], word=word, **used)
+            yield _left(row, language)
     told, lost = (sum(row[name] for row in found["escalations"]) for name in ("told", "lost"))
     if told or lost:
         yield t("report_told", language, told=told, lost=lost)

@@ -39,8 +39,13 @@ class Week(NamedTuple):
     @classmethod
     def last_whole(cls, now_ms: int, zone: ZoneInfo) -> "Week":
         """The one before the week of an instant."""
-        today = datetime.fromtimestamp(now_ms / 1000, zone).date()
-        return cls(today - timedelta(days=today.weekday() + 7))
+        return cls.of_day(datetime.fromtimestamp(now_ms / 1000, zone).date().isoformat()).before
+
+    @classmethod
+    def of_day(cls, day: str) -> "Week":
+        """The one a local day lies in, 2026-11-21."""
+        found = date.fromisoformat(day)
+        return cls(found - timedelta(days=found.weekday()))
 
     @property
     def name(self) -> str:

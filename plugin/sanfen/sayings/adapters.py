@@ -114,7 +114,8 @@ ADAPTERS: dict[str, str] = {
     "copy it again": "请重新复制",
     "write webhook+{scheme}://host/path, or the robot's name and + before its address: dingtalk+https://…": "写 webhook+{scheme}://主机/路径，或机器人名加 + 再加地址：dingtalk+https://…",
     "write one of ours (docs/notifiers.md) or one of Apprise's": "写自带的（docs/notifiers.md）或 Apprise 的方式",
-    "ntfy, Slack, Telegram, e-mail and many others need Apprise: pip install 'sanfen[notify]'": "ntfy、Slack、Telegram、邮件等需要 Apprise：pip install 'sanfen[notify]'",
+    "command, console, dingtalk, feishu, lark, webhook+https and wecombot are there; ntfy, Slack, Telegram, e-mail and many others "
+    "need Apprise: pip install 'sanfen[notify]'": "自带 command、console、dingtalk、feishu、lark、webhook+https、wecombot；ntfy、Slack、Telegram、邮件等需要 Apprise：pip install 'sanfen[notify]'",
     "Apprise cannot read this {scheme}:// address": "Apprise 读不懂这个 {scheme}:// 地址",
     "its documentation shows the parts": "写法见它的文档",
     "{scheme}:// is not sent by Apprise": "{scheme}:// 不由 Apprise 发送",

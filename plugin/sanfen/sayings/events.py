@@ -75,7 +75,7 @@ EVENTS: dict[str, str] = {
     "not JSON: {word}": "不是 JSON：{word}",
     "{name}{at}: not JSON: {word}": "{name}{at}：不是 JSON：{word}",
     "not a JSON object": "不是 JSON 对象",
-    "one JSON object a line": "一行一个 JSON 对象",
+    "one JSON object a line; the name of a table ends in .csv or .tsv": "一行一个 JSON 对象；表格的文件名以 .csv 或 .tsv 结尾",
     "one JSON object a line, or one list": "一行一个 JSON 对象，或一个列表",
     "{name} is too large for one JSON value": "{name} 作为一个 JSON 值太大",
     "export it as one object a line": "请导出成一行一个对象",

@@ -13,7 +13,10 @@ from sanfen_adapters.threads import Threads
 __all__ = ["Apprise"]
 
 _PATIENCE_S = 10
-_EXTRA = "ntfy, Slack, Telegram, e-mail and many others need Apprise: pip install 'sanfen[notify]'"
+_EXTRA = (
+    "command, console, dingtalk, feishu, lark, webhook+https and wecombot are there; ntfy, Slack, Telegram, e-mail and many others "
+    "need Apprise: pip install 'sanfen[notify]'"
+)
 _ROBOTS = frozenset({"dingtalk", "feishu", "lark", "wecombot"})
 
 
