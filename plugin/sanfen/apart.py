@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from sanfen.abc import DeliveryError, Notice, Notifier
-from sanfen.errors import Phrase
+from sanfen.errors import given_up
 
 __all__ = ["Apart"]
 
@@ -44,12 +44,7 @@ class Apart(Notifier):
     async def notify(self, notice: Notice, address: str, secret: str | None) -> str:
         """As the other does it. Raises what it raises."""
         if self._stuck >= _MOST_STUCK:
-            word = Phrase(
-                "{name} has hung {count} times and is asked no more: restart the service when it is mended",
-                name=self.name,
-                count=self._stuck,
-            )
-            raise DeliveryError(word, reason="plugin_hangs", retryable=False)
+            raise DeliveryError(given_up(self.name, self._stuck), reason="plugin_hangs", retryable=False)
         loop = self._running()
         try:
             return await asyncio.wrap_future(self._there(loop, self._notify(notice, address, secret)))

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from sanfen.abc import ChannelAdapter
-from sanfen.errors import Phrase, SanfenError
+from sanfen.errors import Phrase, SanfenError, given_up
 
 __all__ = ["CutOffError", "bounded"]
 
@@ -55,7 +55,7 @@ class _Limit:
             if self._inside or threading.current_thread() is not threading.main_thread():
                 return method(*args, **kwargs)
             if self._hung >= _MOST:
-                raise CutOffError(self._said())
+                raise CutOffError(given_up(self._name, self._hung))
             before = signal.signal(signal.SIGALRM, self._cut)
             self._inside = True
             signal.setitimer(signal.ITIMER_REAL, _LONGEST_S, _LONGEST_S)  # again, for one that catches everything
@@ -73,13 +73,6 @@ class _Limit:
             return result
 
         return call if hasattr(signal, "setitimer") else method
-
-    def _said(self) -> Phrase:
-        return Phrase(
-            "{name} has hung {count} times and is asked no more: restart the service when it is mended",
-            name=self._name,
-            count=self._hung,
-        )
 
     def _cut(self, _signal: int, _frame: FrameType | None) -> None:
         if self._inside:

@@ -36,6 +36,7 @@ __all__ = [
     "UnfitError",
     "UnreadableError",
     "VerifyError",
+    "given_up",
     "nearest",
     "told",
 ]
@@ -87,6 +88,15 @@ def nearest(name: str, known: Iterable[str], rest: str) -> str:
     if not rest:
         return Phrase("did you mean {close}?", close=close[0])
     return Phrase("did you mean {close}? {rest}", close=close[0], rest=rest)
+
+
+def given_up(name: str, count: int) -> Phrase:
+    """Why a plugin of somebody else's, which has hung so often, is asked no more."""
+    return Phrase(
+        "{name} has hung {count} times and is asked no more: restart the service when it is mended",
+        name=name,
+        count=count,
+    )
 
 
 class UnfitError(ValueError):
