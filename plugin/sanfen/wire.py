@@ -66,7 +66,7 @@ def parse_instant(value: Any, zone: tzinfo | None = None, name: str = "at") -> i
     minute. ``name``: of the field, for errors. Raises ParseError.
     """
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ParseError(Phrase("{name} is not a time: {value}", name=name, value=_short(value)), hint=_TIME_HINT)
+        raise ParseError(Phrase("{name} is not a time: {value}", name=name, value=_short(value)), hint=_time_hint(zone))
     if isinstance(value, int) or _INTEGER.fullmatch(value.strip()):
         at_ms = int(value)
         if 0 <= at_ms < 100_000_000_000:
@@ -78,12 +78,15 @@ def parse_instant(value: Any, zone: tzinfo | None = None, name: str = "at") -> i
         at_ms = _parse_text(value.strip(), zone, name)
     if not _FIRST_MS <= at_ms < _LAST_MS:
         raise ParseError(
-            Phrase("{name} lies outside 1990 to 2100: {value}", name=name, value=_short(value)), hint=_TIME_HINT
+            Phrase("{name} lies outside 1990 to 2100: {value}", name=name, value=_short(value)), hint=_time_hint(zone)
         )
     return at_ms
 
 
-_TIME_HINT = "write RFC 3339 with offset (2026-01-31T10:00:00+08:00), or epoch milliseconds"
+def _time_hint(zone: tzinfo | None) -> str:
+    if zone is None:
+        return Phrase("write RFC 3339 with offset (2026-01-31T10:00:00+08:00), or epoch milliseconds")
+    return Phrase("write 2026-01-31T10:00, or with an offset: 2026-01-31T10:00:00+08:00")
 
 
 def _parse_text(text: str, zone: tzinfo | None, name: str) -> int:
@@ -91,7 +94,7 @@ def _parse_text(text: str, zone: tzinfo | None, name: str) -> int:
         moment = datetime.fromisoformat(_LEAP.sub(":59.999", text).replace("/", "-"))
     except ValueError:
         raise ParseError(
-            Phrase("{name} is not a time: {text}", name=name, text=_short(text)), hint=_TIME_HINT
+            Phrase("{name} is not a time: {text}", name=name, text=_short(text)), hint=_time_hint(zone)
         ) from None
     if moment.tzinfo is None:
         if zone is None:
@@ -104,7 +107,7 @@ def _parse_text(text: str, zone: tzinfo | None, name: str) -> int:
         return (moment.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
     except OverflowError:
         raise ParseError(
-            Phrase("{name} lies outside 1990 to 2100: {text}", name=name, text=_short(text)), hint=_TIME_HINT
+            Phrase("{name} lies outside 1990 to 2100: {text}", name=name, text=_short(text)), hint=_time_hint(zone)
         ) from None
 
 
@@ -137,7 +140,7 @@ def read_event(
     if sender not in ("customer", "merchant", "system"):
         raise ParseError(_unknown("from", sender), hint="write customer, merchant or system")
     if "at" not in fields or fields["at"] in (None, ""):
-        raise ParseError("at is missing", hint=_TIME_HINT)
+        raise ParseError("at is missing", hint=_time_hint(zone))
     at_ms = parse_instant(fields["at"], zone)
     kind = _text(fields, "event")
     conversation, customer = _text(fields, "conversation"), _text(fields, "customer")

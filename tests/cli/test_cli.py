@@ -213,7 +213,7 @@ MISTAKES = [
     (["replay", "{chat}", "--set", "midnigth=none"], "not a key of a policy"),
     (["replay", "{chat}", "--set", "midnight"], "no value"),
     (["replay", "{chat}", "--set", "midnight=never"], "midnight"),
-    (["replay", "{chat}", "--as-of", "yesterday"], "--as-of: at is not a time"),
+    (["replay", "{chat}", "--as-of", "yesterday"], "--as-of is not a time"),
     (["replay", "{chat}", "--tz", "Asia/Peking"], "no zone is called 'Asia/Peking'"),
     (["replay", "{chat}", "--holidays", "2026-13-01"], "not a date"),
     (["replay", "{chat}", "--engine", "spark"], "not in this release"),

@@ -33,7 +33,7 @@ def test_budget_says_how_many_more_misses_a_target_bears(sanfen: Sanfen, scored:
     [
         ("--target many", "not a target"),
         ("--policy pdd-3m", "the log holds no rounds under pdd-3m"),
-        ("--as-of noon", "--as-of is not a time: 'noon'\n  = help: write 2026-11-20T09:00"),
+        ("--as-of noon", "--as-of is not a time: 'noon'\n  = help: write 2026-01-31T10:00, or with an offset"),
     ],
 )
 def test_budget_refuses_what_it_cannot_read(sanfen: Sanfen, scored: Path, given: str, words: str) -> None:
@@ -184,6 +184,19 @@ def test_what_if_is_explained_as_it_would_be_written(sanfen: Sanfen, scored: Pat
     told = sanfen("explain", scored, "tb_赵1234", "--score-set", "strict", "--json").json
 
     assert {"after": "1m30s", "clock": "wall"} in next(one["value"] for one in told["clauses"] if one["key"] == "due")
+
+
+@pytest.mark.parametrize(
+    "asked", ["replay {table} --tz UTC --map-out {there}/map.yaml", "report {log} --out {there}/week.html"]
+)
+def test_a_file_that_cannot_be_written_is_said(sanfen: Sanfen, scored: Path, tmp_path: Path, asked: str) -> None:
+    """A file stands where a folder should."""
+    table = tmp_path / "chat.csv"
+    table.write_text("时间,发送方,买家\n2026-11-20 10:00:00,买家,A\n", encoding="utf-8")
+    verb, *given = asked.format(table=table, log=scored, there=scored).split()
+    done = sanfen(verb, *given)
+
+    assert (done.code, "cannot write" in done.err, "unexpected" in done.err) == (2, True, False)
 
 
 def test_figures_counts_what_no_policy_does(sanfen: Sanfen, scored: Path) -> None:

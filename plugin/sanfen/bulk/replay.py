@@ -65,11 +65,11 @@ class Request(NamedTuple):
         as_of_ms = None
         if options["as_of"]:
             try:
-                as_of_ms = parse_instant(options["as_of"], zone or ZoneInfo(policies[0].tz if policies else tz))
+                as_of_ms = parse_instant(
+                    options["as_of"], zone or ZoneInfo(policies[0].tz if policies else tz), "--as-of"
+                )
             except ParseError as error:
-                raise InputError(
-                    Phrase("{place}: {sentence}", place="--as-of", sentence=error.message), hint=error.hint
-                ) from None
+                raise InputError(error.message, hint=error.hint) from None
         rules = (*(inspect_rules(options["classify_file"]) if options["classify_file"] else ()), *mapped)
         if options["unknown"] == "human":
             rules = (*rules, _UNKNOWN_IS_HUMAN)

@@ -86,9 +86,7 @@ def instant_of(text: str | None, zone: str) -> int:
     try:
         return parse_instant(text, ZoneInfo(zone), "--as-of")
     except ParseError as error:
-        raise InputError(
-            error.message, hint="write 2026-11-20T09:00, or with an offset: 2026-11-20T09:00+08:00"
-        ) from None
+        raise InputError(error.message, hint=error.hint) from None
 
 
 def since_of(text: str, zone: str) -> int:

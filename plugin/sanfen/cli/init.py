@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sanfen.cli.options import spoken
+from sanfen.cli.writing import written
 from sanfen.errors import Phrase
 
 __all__ = ["command"]
@@ -48,10 +49,10 @@ def command(folder: Path, yes: bool, **given: str | None) -> None:
     for path in (*texts, "tests/first.txt"):
         _look(folder, path, language)
     for path, text in texts.items():
-        _write(folder / path, text)
+        written(folder / path, text, makes_folders=True, is_secret=path.startswith("secrets/"))
         click.echo(folder / path)
     test = folder / "tests/first.txt"
-    _write(test, _chat(folder / "config/sanfen.yaml", language))
+    written(test, _chat(folder / "config/sanfen.yaml", language), makes_folders=True)
     click.echo(test)
     click.echo(t("init_done", language, folder=folder, channel=name), err=True)
 
@@ -187,16 +188,3 @@ def _json(value: Any) -> str:
     import json  # noqa: PLC0415
 
     return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    """A file only its owner may read where it is a secret. Raises InputError."""
-    from sanfen.errors import InputError  # noqa: PLC0415
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_secret = path.parent.name == "secrets"
-        path.touch(mode=0o600 if is_secret else 0o666)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(Phrase("cannot write {path}: {error}", path=path, error=error.strerror)) from None

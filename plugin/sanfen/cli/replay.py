@@ -3,12 +3,15 @@
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sanfen.cli.options import spoken
 from sanfen.errors import Phrase
+
+if TYPE_CHECKING:
+    from sanfen.bulk.replay import Replay, Request
 
 __all__ = ["command"]
 
@@ -73,6 +76,7 @@ def command(files: tuple[Path, ...], **options: Any) -> None:
     from sanfen.bulk.sources import Log  # noqa: PLC0415
     from sanfen.catalogue import t  # noqa: PLC0415
     from sanfen.cli.progress import Progress  # noqa: PLC0415
+    from sanfen.cli.writing import written  # noqa: PLC0415
     from sanfen.clock import SystemClock  # noqa: PLC0415
     from sanfen.config.presets import unverified  # noqa: PLC0415
     from sanfen.errors import InputError  # noqa: PLC0415
@@ -103,20 +107,25 @@ def command(files: tuple[Path, ...], **options: Any) -> None:
         with Progress(logs, t("replay_reading", language)) as progress:
             report = replay.run(progress.update, say)
         if options["map_out"] and logs[0].guessed is not None:
-            options["map_out"].write_text(logs[0].guessed.as_yaml(), encoding="utf-8")
-    if replay.unknown:
-        say("replay_unknown", count=replay.unknown, replies=replay.replies)
-    if replay.duplicates:
-        say("replay_duplicates", count=replay.duplicates)
-    if options["out"]:
-        say("replay_saved", file=options["out"])
-        if len(request.policies) > 1:
-            say("replay_compare", file=options["out"], one=request.policies[0].id, other=request.policies[1].id)
+            written(options["map_out"], logs[0].guessed.as_yaml())
+    _remark(replay, request, options["out"], say)
     if options["as_json"]:
         click.echo(json.dumps({"policies": report}, ensure_ascii=False, indent=1))
     else:
         for one in report:
             _print(one, language)
+
+
+def _remark(replay: "Replay", request: "Request", out: Path | None, say: Any) -> None:
+    """What a person should know besides the result."""
+    if replay.unknown:
+        say("replay_unknown", count=replay.unknown, replies=replay.replies)
+    if replay.duplicates:
+        say("replay_duplicates", count=replay.duplicates)
+    if out is not None:
+        say("replay_saved", file=out)
+        if len(request.policies) > 1:
+            say("replay_compare", file=out, one=request.policies[0].id, other=request.policies[1].id)
 
 
 def _print(one: dict[str, Any], language: str) -> None:

@@ -89,7 +89,7 @@ def command(
 
 def _write(out: Path, found: dict[str, Any], language: str) -> None:
     from sanfen.cli.tables import as_csv  # noqa: PLC0415
-    from sanfen.errors import InputError  # noqa: PLC0415
+    from sanfen.cli.writing import written  # noqa: PLC0415
     from sanfen.report import page  # noqa: PLC0415
 
     shop = " · ".join(found["shops"]) or "sanfen"
@@ -97,13 +97,7 @@ def _write(out: Path, found: dict[str, Any], language: str) -> None:
         text = as_csv(page.rows(found))
     else:
         text = (page.html if out.suffix == ".html" else page.markdown)(found, shop, language)
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            Phrase("cannot write {out}: {error}", out=out, error=error.strerror),
-            hint="name a file in a folder that is there",
-        ) from None
+    written(out, text)
 
 
 def _send(config: Path, name: str, found: dict[str, Any]) -> bool:

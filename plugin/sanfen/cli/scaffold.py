@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+from sanfen.cli.writing import written
 from sanfen.errors import InputError, Phrase
 
 __all__ = ["write"]
@@ -175,6 +176,5 @@ def write(name: str, into: Path, signature: str) -> list[Path]:
             Phrase("{path} is there already", path=there[0]), hint="choose another name, or remove it first"
         )
     for path, text in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text if text is fixture else text.format_map(words), encoding="utf-8")
+        written(path, text if text is fixture else text.format_map(words), makes_folders=True)
     return sorted(files)

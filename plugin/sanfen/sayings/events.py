@@ -9,6 +9,7 @@ EVENTS: dict[str, str] = {
     "{name} is not known: {value}": "{name} 的取值不对：{value}",
     "write one of {names}": "可以写：{names}",
     "write customer, merchant or system": "写 customer、merchant 或 system",
+    "write 2026-01-31T10:00, or with an offset: 2026-01-31T10:00:00+08:00": "写成 2026-01-31T10:00，或带上偏移：2026-01-31T10:00:00+08:00",
     "write RFC 3339 with offset (2026-01-31T10:00:00+08:00), or epoch milliseconds": "写带偏移的 RFC 3339（2026-01-31T10:00:00+08:00），或毫秒时间戳",
     "conversation and customer are both missing": "conversation 和 customer 都没有写",
     "give one of them; the other defaults to it": "写其中一个即可，另一个与它相同",
