@@ -2,12 +2,21 @@
 
 import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.engine.shop import MINUTE, START, open_shop
+
+from sanfen.config import presets
+from sanfen.core.days import NEVER
 from sanfen.core.events import Key
+from sanfen.engine import timers
 from sanfen.engine.timers import Ticker
 from sanfen.errors import StoreError
-from sanfen.testing import FakeClock
+from sanfen.testing import FakeClock, ask, reply
 
 A, B = Key("s", "c", "A"), Key("s", "c", "B")
 
@@ -31,6 +40,55 @@ def test_the_latest_word_counts() -> None:
 
     assert ticker.due(40) == [A]
     assert ticker.due(100) == []
+
+
+def test_nothing_is_due_any_more() -> None:
+    ticker = Ticker(FakeClock(0))
+    ticker.push(10, A)
+    ticker.push(NEVER, A)
+
+    assert (len(ticker), ticker.due(100)) == (0, [])
+
+
+@given(st.lists(st.tuples(st.sampled_from("ABCDE"), st.sampled_from([0, 1, 2, 5, 30, 1000, NEVER])), max_size=300))
+def test_whatever_was_said_the_last_word_comes_true(said: list[tuple[str, int]]) -> None:
+    """Beside plain books of what is due when; time goes on by one with each word, so much ahead each is due."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timers, "_FEW", 3)
+        ticker, books = Ticker(FakeClock(0)), dict[Key, int]()
+        for now_ms, (name, ahead_ms) in enumerate(said):
+            key, due_ms = Key("s", "c", name), min(NEVER, now_ms + ahead_ms)
+            ticker.push(due_ms, key)
+            books[key] = due_ms
+            due = sorted((when, key) for key, when in books.items() if when <= now_ms)
+
+            assert ticker.due(now_ms) == [key for _, key in due]
+            for _, key in due:
+                del books[key]
+            assert len(ticker) == sum(when != NEVER for when in books.values())
+
+
+def test_what_is_true_no_more_does_not_pile_up() -> None:
+    """A policy of thirty days, and a conversation that talks on and on."""
+    ticker = Ticker(FakeClock(0))
+    ticker.push(10**9, B)
+    for number in range(20_000):
+        ticker.push(10**10 + number, A)
+
+    assert len(ticker._heap) + len(ticker._older) < 2 * timers._FEW
+    assert (ticker.due(10**9), ticker.due(10**10 + 19_998), ticker.due(10**10 + 19_999)) == ([B], [], [A])
+
+
+async def test_who_has_an_answer_is_waited_for_no_more(tmp_path: Path) -> None:
+    """Of a day's deadline nothing is left in memory, and a question after it is waited for anew."""
+    with open_shop(tmp_path / "log.db", (presets.policy("airbnb"),), FakeClock(START)) as shop:
+        await shop.engine.adopt()
+        await shop.send(ask(START))
+        assert len(shop.ticker) == 1
+        await shop.send(reply(START + MINUTE))
+        assert len(shop.ticker) == 0
+        await shop.send(ask(START + 2 * MINUTE, text="?"))
+        assert len(shop.ticker) == 1
 
 
 def test_it_begins_with_many_of_which_the_soonest_counts() -> None:

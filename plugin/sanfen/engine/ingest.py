@@ -70,7 +70,7 @@ class Terms(NamedTuple):
 
 
 Due = tuple[int, Key]
-"""When a conversation has something due, epoch milliseconds."""
+"""When a conversation has something due, epoch milliseconds; NEVER: nothing any more."""
 
 
 class _Applied(NamedTuple):
@@ -330,7 +330,7 @@ class Engine:
         if live is None or late:  # it changes what came after it
             touched = self._refold(pending, key, event)
             self._unscored.discard(key)
-            return touched
+            return touched or [(NEVER, key)]
         live.now_ms = max(live.now_ms, event.at_ms)
         effects = [(run, advance(run.state, event, run.version.plan)) for run in live.runs]
         for run, found in effects:
@@ -339,7 +339,7 @@ class Engine:
         for run, found in effects:
             self._save(pending, run, found, live.now_ms)
         live.settle()
-        return live.due(key)
+        return [(live.next_ms, key)]
 
     def _save(self, pending: Pending, run: Run, found: list[Effect], now_ms: int, *, by_time: bool = False) -> None:
         version, state = run

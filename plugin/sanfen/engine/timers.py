@@ -3,7 +3,8 @@
 A deadline is never a scheduler's one-shot job: those are dropped when late and follow clock jumps. The heap is only a
 reminder; what is true stands with the round in the database, and a Tick that comes late, twice or for nothing is
 harmless. It holds plain texts and numbers only, which the garbage collector does not follow: a million reminders cost it
-nothing.
+nothing. A reminder that is true no more stays in the heap until its time; of those there are at most about as many as true
+ones, as under a policy of thirty days it would stay for thirty days.
 """
 
 import heapq
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 import structlog
 
 from sanfen.clock import Clock
+from sanfen.core.days import NEVER
 from sanfen.core.events import Key
 from sanfen.engine.ingest import Engine
 from sanfen.errors import StoreError
@@ -22,6 +24,8 @@ __all__ = ["Ticker"]
 _LONGEST_SLEEP_MS = 250  # so that a clock step or a suspended machine is noticed soon
 _BATCH = 500
 _AGAIN_MS = 5_000  # after a bug of ours
+_FEW = 1_000  # reminders that are true no more, which are not worth looking for
+_TIDIED = 4  # that are looked at with each new one: never a pause
 
 _log = structlog.get_logger("sanfen.engine")
 
@@ -32,6 +36,7 @@ class Ticker:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._heap: list[tuple[int, str]] = []
+        self._older: list[tuple[int, str]] = []  # the heap as it was when most of it was true no more
         self._soonest: dict[str, int] = {}
         self._serving = 0  # taken, and not served yet
         self._throttle = Throttle()
@@ -56,19 +61,36 @@ class Ticker:
         heapq.heapify(heap)
 
     def push(self, due_ms: int, key: Key) -> None:
-        """Remember that a conversation has something due at ``due_ms``. The latest word counts."""
+        """Remember that a conversation has something due at ``due_ms``, or nothing (NEVER). The latest word counts."""
         name = self.name(key)
-        if self._soonest.get(name) != due_ms:
+        if due_ms == NEVER:
+            self._soonest.pop(name, None)
+        elif self._soonest.get(name) != due_ms:
             self._soonest[name] = due_ms
             heapq.heappush(self._heap, (due_ms, name))
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Let go of what is true no more, a few with each new one. The last of a heap can be taken off: it stays one."""
+        if not self._older and len(self._heap) > 2 * len(self._soonest) + _FEW:
+            self._older, self._heap = self._heap, []
+        for _ in range(min(_TIDIED, len(self._older))):
+            due_ms, name = self._older.pop()
+            if self._soonest.get(name) == due_ms:
+                heapq.heappush(self._heap, (due_ms, name))
+
+    def _first(self) -> list[tuple[int, str]]:
+        """The heap with the soonest reminder."""
+        older = self._older
+        return older if older and (not self._heap or older[0] < self._heap[0]) else self._heap
 
     def __len__(self) -> int:
         return len(self._soonest) + self._serving
 
     def due(self, now_ms: int) -> list[Key]:
         """Take up to a batch of conversations with something due; stale reminders are dropped."""
-        heap, keys = self._heap, list[Key]()
-        while heap and heap[0][0] <= now_ms and len(keys) < _BATCH:
+        keys = list[Key]()
+        while (heap := self._first()) and heap[0][0] <= now_ms and len(keys) < _BATCH:
             due_ms, name = heapq.heappop(heap)
             if self._soonest.get(name) == due_ms:
                 del self._soonest[name]
@@ -77,7 +99,8 @@ class Ticker:
 
     def pause_ms(self, now_ms: int) -> int:
         """How long to sleep before looking again."""
-        return max(0, min(_LONGEST_SLEEP_MS, self._heap[0][0] - now_ms)) if self._heap else _LONGEST_SLEEP_MS
+        heap = self._first()
+        return max(0, min(_LONGEST_SLEEP_MS, heap[0][0] - now_ms)) if heap else _LONGEST_SLEEP_MS
 
     async def run(self, engine: Engine) -> None:
         """Serve until cancelled. What cannot be served now is kept and tried again."""
