@@ -25,4 +25,4 @@ async def test_a_backlog_is_one_notice(sanfen: Sanfen, upstream: Upstream) -> No
 
     assert sanfen.rows("SELECT state, count(*) FROM escalations GROUP BY state") == [("told", TALKS)]
     assert len(upstream.notices) <= 2  # what came while the first was being sent may be a second
-    assert str(TALKS) in upstream.notices[0]["text"]
+    assert str(TALKS) in upstream.notices[0]["title"]
