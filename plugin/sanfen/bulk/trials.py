@@ -15,7 +15,7 @@ from sanfen.core.plan import plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.repeats import Repeats
 from sanfen.core.score import Score
-from sanfen.errors import InputError, Phrase
+from sanfen.errors import InputError, Phrase, nearest
 from sanfen.roster import Roster
 from sanfen.transcript import Transcript
 from sanfen.wire import instant_text, parse_instant, read_event
@@ -90,10 +90,10 @@ def _policy(chat: Transcript, name: str, loaded: Loaded | None) -> Policy:
         )
     found = next((one for one in loaded.policies if wanted in (None, one.id)), None)
     if found is None:
-        known = ", ".join(one.id for one in loaded.policies)
+        known = [one.id for one in loaded.policies]
         raise InputError(
             Phrase("{name}: the configuration scores by no policy {wanted!r}", name=name, wanted=wanted),
-            hint=Phrase("known: {known}", known=known),
+            hint=nearest(wanted or "", known, Phrase("known: {names}", names=", ".join(known))),
         )
     return found
 

@@ -82,7 +82,8 @@ def story(name: str, rows: list[dict[str, Any]], language: str) -> list[str]:
         )
         lines.append(f"  {number}. {row['way']}  {word}")
         if f"mend_{row['reason']}" in TEXTS:
-            lines.append(f"     = help: {t('mend_' + row['reason'], language)}")
+            mend = Phrase("= help: {hint}", hint=t(f"mend_{row['reason']}", language))
+            lines.append("     " + said(mend, language))
     if not any(row["result"] == "told" for row in rows):
         lines.append(t("notify_nobody", language, name=name))
     return lines

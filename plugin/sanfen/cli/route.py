@@ -8,7 +8,7 @@ import click
 
 from sanfen.cli.options import configuration, spoken
 from sanfen.cli.tables import formats, say_line, show
-from sanfen.errors import Phrase
+from sanfen.errors import Phrase, nearest
 
 if TYPE_CHECKING:  # the command line must not load the service to print its help
     from sanfen.config.settings import Settings
@@ -96,7 +96,7 @@ def _check_names(given: Mapping[str, str], settings: "Settings") -> None:
         if key in given and given[key] not in known:
             raise InputError(
                 Phrase("{key}={name}: the configuration has none of this name", key=key, name=given[key]),
-                hint=Phrase("known: {names}", names=", ".join(known) or Phrase("none yet")),
+                hint=nearest(given[key], known, Phrase("known: {names}", names=", ".join(known) or Phrase("none yet"))),
             )
 
 
@@ -105,9 +105,9 @@ def _policy(policies: Sequence["Policy"], name: str | None) -> "Policy":
 
     found = next((one for one in policies if name in (None, one.id)), None)
     if found is None:
-        known = ", ".join(one.id for one in policies)
+        known = [one.id for one in policies]
         raise InputError(
             Phrase("the configuration scores by no policy {name!r}", name=name),
-            hint=Phrase("known: {known}", known=known),
+            hint=nearest(name or "", known, Phrase("known: {names}", names=", ".join(known))),
         )
     return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sanfen.cli.options import running, spoken
-from sanfen.errors import Phrase
+from sanfen.errors import Phrase, nearest
 
 if TYPE_CHECKING:  # the command line must not load the service to print its help
     from sanfen.cli.server import Server
@@ -68,7 +68,7 @@ def _channel(service: "Server", name: str | None) -> "ChannelSettings | None":
     if name not in channels:
         raise InputError(
             Phrase("{config}: no channel is called {name!r}", config=service.config, name=name),
-            hint=Phrase("channels: {names}", names=", ".join(channels)),
+            hint=nearest(name, channels, Phrase("channels: {names}", names=", ".join(channels))),
         )
     return channels[name]
 

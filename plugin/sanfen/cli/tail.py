@@ -73,6 +73,7 @@ def say(text: str, one: Mapping[str, Any]) -> None:
 def line(one: Mapping[str, Any], zone: ZoneInfo, language: str, *, compact: bool = False) -> str:
     """A happening for a person: when, what, which round, who, and what was said or done."""
     from sanfen.catalogue import t  # noqa: PLC0415
+    from sanfen.core.reasons import Reason, sentence  # noqa: PLC0415
     from sanfen.wire import instant_text  # noqa: PLC0415
 
     at = (instant_text(one["at_ms"], zone) or "")[11:19]
@@ -85,7 +86,10 @@ def line(one: Mapping[str, Any], zone: ZoneInfo, language: str, *, compact: bool
         return f"{at} {mark} {name:<13} {step:>5} {one['customer']} → {one['person']}  {one['way']}  {word}".rstrip()
     if one["what"] in ("missed", "excluded"):
         word, held = t(f"outcome_{one['what']}", language), one["agent"] or ""
-        return f"{at} {mark} {name:<13} {pad(one['customer'], _WHO)} {held}  {word} {one['reason'] or ''}".rstrip()
+        why = one["reason"] or ""
+        if why and language == "zh":
+            why = sentence(Reason(why), language)
+        return f"{at} {mark} {name:<13} {pad(one['customer'], _WHO)} {held}  {word} {why}".rstrip()
     who = one["customer"] if one["what"] == "ask" else one["agent"] or ""
     text = "" if compact else pad(fit(" ".join((one["text"] or "").split()), _TEXT), _TEXT)
     return f"{at} {mark} {name:<13} {pad(fit(who, _WHO), _WHO)} {text} {_verdict(one, language)}".rstrip()

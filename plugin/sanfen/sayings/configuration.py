@@ -10,7 +10,6 @@ CONFIGURATION: dict[str, str] = {
     "did you mean {close}?": "是不是 {close}？",
     "did you mean {close}? {rest}": "是不是 {close}？{rest}",
     "known: {names}": "可用：{names}",
-    "known: {known}": "可用：{known}",
     "known here: {names}": "这里可用：{names}",
     "choose from {names}": "可选：{names}",
     "write {names}": "可以写：{names}",
