@@ -186,6 +186,8 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("wann: T\n", "wann is not a field"),
+        ("frm: T\n", "did you mean from?"),
+        ("from: {column: T, values: {买家: custmer}}\n", "from: 'custmer' is not known(?s:.*)did you mean customer?"),
         ("at: {x: y}\n", "write a column's name"),
         ("- a\n", "is no column map"),
         ("at: [\n", "not YAML"),
@@ -198,5 +200,5 @@ def test_a_wrong_map(write: Write, text: str, words: str) -> None:
 
 def test_a_map_of_another_table(write: Write) -> None:
     rules = read_map(write("map.yaml", "at: T\nfrom: W\n")).columns
-    with pytest.raises(InputError, match="no column 'W'"):
-        read(write("a.csv", "T,X\n1,2\n"), columns=rules)
+    with pytest.raises(InputError, match=r"no column 'W'(?s:.*)columns: T, X"):
+        read(write("a.csv", "exported today\n\nT,X\n1,2\n"), columns=rules)

@@ -10,12 +10,15 @@ from sanfen.config.findings import Findings
 from sanfen.config.load import inspect_rules
 from sanfen.config.yaml import Document, read_file
 from sanfen.core.classify import Rule
-from sanfen.core.events import Mode
-from sanfen.errors import InputError, Phrase
+from sanfen.core.events import Mode, Sender
+from sanfen.errors import InputError, Phrase, nearest
 
 __all__ = ["Map", "read_map"]
 
 _SETTINGS = ("account", "timezone", "sheet", "unknown", "classify", "bots", "staff", "auto_replies")
+
+
+_CLOSED = {"from": tuple(map(str, Sender)), "mode": tuple(map(str, Mode))}
 
 
 class Map(NamedTuple):
@@ -45,11 +48,9 @@ class _Reader:
     def read(self) -> Map:
         for key in self._tree:
             if key not in MAPPED and key not in _SETTINGS:
-                raise self._wrong(
-                    key,
-                    Phrase("{key} is not a field of an event", key=key),
-                    Phrase("fields: {names}", names=", ".join((*MAPPED, *_SETTINGS))),
-                )
+                known = (*MAPPED, *_SETTINGS)
+                hint = nearest(key, known, Phrase("fields: {names}", names=", ".join(known)))
+                raise self._wrong(key, Phrase("{key} is not a field of an event", key=key), hint)
         rules = {key: self._column(key, said) for key, said in self._tree.items() if key in MAPPED}
         columns = Columns(
             rules,
@@ -66,6 +67,7 @@ class _Reader:
         if isinstance(said, dict) and set(said) <= {"column", "values"} and "column" in said:
             values = said.get("values") or {}
             if isinstance(values, dict) and all(isinstance(ours, str) for ours in values.values()):
+                self._known(key, values)
                 return Column(self._listed(key, said["column"]), values)
         if isinstance(said, dict) and set(said) == {"value"} and isinstance(said["value"], str):
             return Column(constant=said["value"])
@@ -74,6 +76,14 @@ class _Reader:
             Phrase("{key}: write a column's name, or {{column: …, values: …}}, or {{value: …}}", key=key),
             _EXAMPLES.get(key, ""),
         )
+
+    def _known(self, key: str, values: Mapping[str, str]) -> None:
+        """Raises InputError for what a column's values cannot stand for."""
+        known = _CLOSED.get(key, ())
+        for ours in values.values():
+            if known and ours not in known:
+                hint = nearest(ours, known, Phrase("write {names}", names=", ".join(known)))
+                raise self._wrong(key, Phrase("{key}: {said!r} is not known", key=key, said=ours), hint)
 
     def _rules(self) -> tuple[Rule, ...]:
         """Who answered, in the configuration's words; and what is left."""
@@ -111,7 +121,7 @@ class _Reader:
     def _choice(self, key: str, known: Sequence[str]) -> str | None:
         said = self._tree.get(key)
         if said is not None and said not in known:
-            hint = Phrase("write {names}", names=", ".join(known))
+            hint = nearest(str(said), known, Phrase("write {names}", names=", ".join(known)))
             raise self._wrong(key, Phrase("{key}: {said!r} is not known", key=key, said=said), hint)
         return said
 

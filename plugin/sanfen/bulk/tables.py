@@ -33,17 +33,16 @@ class Headed(NamedTuple):
 
 
 def headed(rows: Iterable[Row], columns_of: Callable[[list[str]], Columns | None]) -> Headed | list[str]:
-    """The table below its heading: the first of some lines that ``columns_of`` can use. Else the first line."""
+    """The table below its heading: the first of some lines that ``columns_of`` can use. Else the fullest, which may be it."""
     left = iter(rows)
-    first: list[str] | None = None
+    fullest: list[str] = []
     for _, cells in islice(left, _TITLES):
         names = [str(cell).strip() for cell in cells]
-        if first is None and any(names):
-            first = names
+        fullest = max(fullest, names, key=lambda line: sum(map(bool, line)))
         columns = columns_of(names) if any(names) else None
         if columns is not None:
             return Headed(names, columns, left)
-    return first or []
+    return fullest
 
 
 def separated(lines: Iterable[str], delimiter: str) -> Iterator[Row]:
