@@ -11,6 +11,7 @@ from tests.cli.command import Sanfen
 from sanfen.config import presets
 from sanfen.config.jsonschema import config_schema
 from sanfen.errors import PolicyError
+from sanfen.plugins import Plugins
 
 WRITTEN = (
     "config/sanfen.yaml",
@@ -65,6 +66,23 @@ def test_four_questions_are_answered(sanfen: Sanfen, tmp_path: Path, monkeypatch
 
     assert (done.code, "did you mean dingtalk" in done.err) == (0, True)
     assert ("policy: pdd-3m" in text, "timezone: Asia/Tokyo" in text) == (True, True)
+
+
+@pytest.mark.parametrize("name", sorted(Plugins().channels))
+def test_every_channel_can_be_chosen_without_a_warning(sanfen: Sanfen, tmp_path: Path, name: str) -> None:
+    sanfen("init", tmp_path, "--yes", "--channel", name)
+
+    assert sanfen("check", "--strict", tmp_path / "config/sanfen.yaml").code == 0
+
+
+def test_a_channels_own_secret_is_not_made_up(sanfen: Sanfen, tmp_path: Path) -> None:
+    """What a platform gives is the key as it stands; ours begins with whsec_ and is base64."""
+    sanfen("init", tmp_path, "--yes", "--channel", "chatwoot")
+
+    assert "put the channel's own secret into this file" in (tmp_path / "config/sanfen.yaml").read_text(
+        encoding="utf-8"
+    )
+    assert not (tmp_path / "secrets/chatwoot").read_text(encoding="utf-8").startswith("whsec_")
 
 
 def test_a_robots_address_is_kept_out_of_the_configuration(sanfen: Sanfen, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from sanfen.errors import Phrase
 __all__ = ["command"]
 
 _USUAL_MS = 180_000
+_OURS = "generic"  # the adapter whose secret we may choose
 _OUT = '    # from_shop: {{forward: "http://127.0.0.1:9001/out"}}  # {}\n'
 
 
@@ -38,13 +39,13 @@ def command(folder: Path, yes: bool, **given: str | None) -> None:
     language = spoken()
     _look(folder, "config/sanfen.yaml", language)
     answers = _answers(given, language, ask=not yes)
-    name = "desk" if answers["channel"] == "generic" else answers["channel"]
+    name = "desk" if answers["channel"] == _OURS else answers["channel"]
     kept = _put_aside(answers)
     texts: dict[str, str] = {
         "config/sanfen.yaml": _config(answers, name, language),
         "config/sanfen.schema.json": _json(config_schema()),
         "config/sanfen.service": _unit(),
-        f"secrets/{name}": f"whsec_{b64encode(secrets.token_bytes(24)).decode()}\n",
+        f"secrets/{name}": _secret(answers["channel"]) + "\n",
     } | kept
     for path in (*texts, "tests/first.txt"):
         _look(folder, path, language)
@@ -74,7 +75,7 @@ def _answers(given: dict[str, str | None], language: str, *, ask: bool) -> dict[
 
     plugins = Plugins()
     kinds = {
-        "channel": ("generic", click.Choice(sorted(plugins.channels))),
+        "channel": (_OURS, click.Choice(sorted(plugins.channels))),
         "told": ("console:", _Checked(plugins.check_way)),
         "policy": (presets.DEFAULT, _Checked(presets.model)),
         "tz": ("Asia/Shanghai", _Checked(_zone)),
@@ -87,6 +88,11 @@ def _answers(given: dict[str, str | None], language: str, *, ask: bool) -> dict[
         else:
             out[name] = _ask(t(f"init_{name}", language), default=usual, type=kind)
     return out
+
+
+def _secret(adapter: str) -> str:
+    """A secret of ours, or one that stands in for the channel's own until that is known."""
+    return f"whsec_{b64encode(secrets.token_bytes(24)).decode()}" if adapter == _OURS else secrets.token_hex(24)
 
 
 def _put_aside(answers: dict[str, str]) -> dict[str, str]:
@@ -150,7 +156,7 @@ def _config(answers: dict[str, str], channel: str, language: str) -> str:
     from sanfen.config import presets  # noqa: PLC0415
     from sanfen.config.types import duration_text  # noqa: PLC0415
 
-    both_ways = answers["channel"] == "generic"
+    both_ways = answers["channel"] == _OURS
     text = (files("sanfen.cli") / f"start/sanfen.{language}.yaml").read_text(encoding="utf-8")
     due_ms = presets.policy(answers["policy"]).due[0].after_ms or _USUAL_MS
     for mark, value in (
@@ -160,11 +166,25 @@ def _config(answers: dict[str, str], channel: str, language: str) -> str:
         ("@POLICY@", answers["policy"]),
         ("@CHANNEL@", channel),
         ("@ADAPTER@", answers["channel"]),
+        ("@TIMEOUT@", _timeout(answers["channel"], t("init_timeout", language))),
+        ("@GIVEN@", t("init_secret_ours" if both_ways else "init_secret_theirs", language)),
         ("@OUT@", _OUT.format(t("init_out", language)) if both_ways else ""),
         ("@WAY@", _json(answers["told"]).strip()),
     ):
         text = text.replace(mark, value)
     return re.sub(r"^(.*\S) +(# .*)$", lambda line: f"{line[1]:<38}  {line[2]}", text, flags=re.MULTILINE)
+
+
+def _timeout(adapter: str, word: str) -> str:
+    """The line that bounds the workflow where the channel waits for its answer, and less than we usually do."""
+    from sanfen.config.settings import ChannelSettings  # noqa: PLC0415
+    from sanfen.config.types import duration_text  # noqa: PLC0415
+    from sanfen.plugins import Plugins  # noqa: PLC0415
+
+    told = Plugins().deadlines().get(adapter)
+    if told is None or not told.wants_workflow or told.deadline_ms > ChannelSettings("", adapter).timeout_ms:
+        return ""
+    return f"    timeout: {duration_text(told.deadline_ms - 1_000)}  # {word}\n"
 
 
 def _chat(config: Path, language: str) -> str:
