@@ -13,6 +13,10 @@ TALK: dict[str, tuple[str, str]] = {
         "no service answers at {address}: {reason}\n  = help: start it: sanfen serve -c {config}",
         "{address} 没有服务：{reason}\n  = 建议：启动它：sanfen serve -c {config}",
     ),
+    "server_elsewhere": (
+        "no service answers at {address}: {reason}\n  = help: check the address, and whether the service runs there",
+        "{address} 没有服务：{reason}\n  = 建议：检查地址，以及那里的服务是否在运行",
+    ),
     "serve_head": (
         "{config}: warnings: {warnings}, classify rules: {rules}, ladders: {ladders}, people: {people}",
         "{config}：警告 {warnings} 条，分类规则 {rules} 条，升级阶梯 {ladders} 个，人 {people} 位",

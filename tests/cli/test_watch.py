@@ -110,3 +110,4 @@ def test_no_service_answers(sanfen: Sanfen, config: Path) -> None:
     done = sanfen("quiet", "list", "-c", config)
 
     assert (done.code, "no service answers at http://127.0.0.1:" in done.err) == (3, True)
+    assert "/api/" not in done.err

@@ -5,12 +5,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 import click
 
-from sanfen.catalogue import t
+from sanfen.catalogue import said, t
 from sanfen.cli.options import spoken
 from sanfen.config.load import load
 from sanfen.config.settings import Settings
@@ -40,6 +40,8 @@ class NoServiceError(click.ClickException):
 class Board:
     """The API of a running service, here or elsewhere. ``told``: what it is known by, for whoever cannot reach it."""
 
+    _silent = "server_elsewhere"
+
     def __init__(self, address: str, token: str | None, told: str) -> None:
         self.board = address.rstrip("/")
         self._token = token
@@ -67,12 +69,13 @@ class Board:
         except HTTPError as error:
             raise _refusal(error) from None
         except (URLError, OSError) as error:
+            cause = getattr(error, "reason", error)
             facts = {
-                "address": address.partition("?")[0],
-                "reason": getattr(error, "reason", error),
+                "address": "{0.scheme}://{0.netloc}".format(urlsplit(address)),
+                "reason": said(getattr(cause, "strerror", None) or str(cause), spoken()),
                 "config": self._told,
             }
-            raise NoServiceError(t("server_silent", spoken(), **facts)) from None
+            raise NoServiceError(t(self._silent, spoken(), **facts)) from None
         return answer
 
     def _opener(self) -> OpenerDirector:
@@ -81,6 +84,8 @@ class Board:
 
 class Server(Board):
     """A running service on this machine, as its configuration describes it."""
+
+    _silent = "server_silent"
 
     def __init__(self, config: Path, settings: Settings) -> None:
         listen, tokens = settings.listen, settings.admin_tokens
