@@ -116,6 +116,7 @@ QUESTIONS: dict[str, str] = {
     'send an object such as {"by": "lead"}': '发送一个对象，如 {"by": "lead"}',
     "no such column: {column!r}": "没有这一列：{column!r}",
     "no such state: {state!r}": "没有这种状态：{state!r}",
+    "no such status: {status!r}": "没有这种结果：{status!r}",
     "page is not a number from 1 on: {number!r}": "page 不是从 1 起的数：{number!r}",
     "write page=2": "写 page=2",
     "cannot show {show!r}": "不能显示 {show!r}",

@@ -11,6 +11,7 @@ from sanfen.board.pages import COUNTED, NOBODY, api_url, language_of
 from sanfen.board.screens.desk import Desk, Moment, because, page_of, usual_ms
 from sanfen.catalogue import t
 from sanfen.core.reasons import Reason, sentence
+from sanfen.core.score import Outcome
 from sanfen.errors import InputError, Phrase
 from sanfen.notify.notice import clock_text
 from sanfen.store import queries
@@ -27,6 +28,7 @@ _CHIPS = (
 )  # fmt: skip
 _NUMBERS = {"hour": 23, "weekday": 6, "taken": 1, "wait_from_ms": 10**15, "wait_to_ms": 10**15}
 """Filters that are numbers from 0 on, and their greatest."""
+_OUTCOMES = tuple(map(str, Outcome))
 _NOT_ASKED = ("longest", "q", "waiting")
 _UNSEEN = {"about", "conversation", "rule", "taken"}
 """What cannot be asked in Datasette: customers have other names there, and tables are closed."""
@@ -89,7 +91,13 @@ def _filters(given: Mapping[str, str], moment: Moment) -> dict[str, Any]:
 
 
 def _check(given: Mapping[str, str]) -> None:
-    """Raises InputError for what is no number where one is meant."""
+    """Raises InputError for an outcome there is not, and for what is no number where one is meant."""
+    for status in filter(None, given.get("status", "").split(",")):
+        if status not in _OUTCOMES:
+            raise InputError(
+                Phrase("no such status: {status!r}", status=status[:20]),
+                hint=Phrase("choose from {names}", names=", ".join(_OUTCOMES)),
+            )
     for name, most in _NUMBERS.items():
         text = given.get(name, "0")
         if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) <= most):
