@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from sanfen.bulk.columns import MAPPED, Column, Columns, usual_values
 from sanfen.config.findings import Findings
 from sanfen.config.load import inspect_rules
+from sanfen.config.types import parse_zone
 from sanfen.config.yaml import Document, read_file
 from sanfen.core.classify import Rule
 from sanfen.core.events import Mode, Sender
-from sanfen.errors import InputError, Phrase, nearest
+from sanfen.errors import InputError, Phrase, UnreadableError, nearest
 
 __all__ = ["Map", "read_map"]
 
@@ -96,10 +96,10 @@ class _Reader:
     def _zone(self) -> str | None:
         name = self._text("timezone")
         try:
-            return name and ZoneInfo(name).key
-        except (KeyError, ValueError, OSError):
-            hint = "write a name such as Asia/Shanghai or UTC"
-            raise self._wrong("timezone", Phrase("timezone: no zone is called {name!r}", name=name), hint) from None
+            return name and parse_zone(name).key
+        except UnreadableError as error:
+            said = Phrase("{place}: {sentence}", place="timezone", sentence=error.message)
+            raise self._wrong("timezone", said, error.hint) from None
 
     def _text(self, key: str) -> str | None:
         said = self._tree.get(key)

@@ -16,6 +16,7 @@ from sanfen.bulk.sources import Log, OutOfOrder, merged
 from sanfen.config import presets
 from sanfen.config.load import inspect_rules
 from sanfen.config.policies import PolicyModel
+from sanfen.config.types import parse_zone
 from sanfen.core.classify import Rule
 from sanfen.core.days import NEVER
 from sanfen.core.events import Event, Key, Message, Mode
@@ -25,7 +26,7 @@ from sanfen.core.plan import Plan, plan_of
 from sanfen.core.policy import Policy
 from sanfen.core.score import Outcome, Score
 from sanfen.core.sending import SendingLimit
-from sanfen.errors import InputError, ParseError, Phrase
+from sanfen.errors import InputError, ParseError, Phrase, UnreadableError
 from sanfen.store import queries
 from sanfen.store.opening import open_reader
 from sanfen.store.projection import LIVE
@@ -283,11 +284,9 @@ def _may_write(out: Path | None, score_set: str) -> None:
 
 def _zone(name: str) -> ZoneInfo:
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise InputError(
-            Phrase("--tz: no zone is called {name!r}", name=name), hint="write a name such as Asia/Shanghai or UTC"
-        ) from None
+        return parse_zone(name)
+    except UnreadableError as error:
+        raise InputError(Phrase("{place}: {sentence}", place="--tz", sentence=error.message), hint=error.hint) from None
 
 
 def _holidays(text: str) -> list[str]:

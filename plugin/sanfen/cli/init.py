@@ -12,7 +12,6 @@ import click
 
 from sanfen.cli.options import spoken
 from sanfen.cli.writing import written
-from sanfen.errors import Phrase
 
 __all__ = ["command"]
 
@@ -139,16 +138,13 @@ class _Checked(click.ParamType[str]):
 
 
 def _zone(name: str) -> None:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415
-
-    from sanfen.errors import InputError  # noqa: PLC0415
+    from sanfen.config.types import parse_zone  # noqa: PLC0415
+    from sanfen.errors import InputError, UnreadableError  # noqa: PLC0415
 
     try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise InputError(
-            Phrase("no zone is called {name!r}", name=name), hint="write a name such as Asia/Shanghai or UTC"
-        ) from None
+        parse_zone(name)
+    except UnreadableError as error:
+        raise InputError(error.message, hint=error.hint) from None
 
 
 def _config(answers: dict[str, str], channel: str, language: str) -> str:

@@ -5,14 +5,13 @@ Rules between keys are checked here too, so a policy that loads can be run.
 
 from itertools import pairwise
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sanfen.config.patterns import readable
-from sanfen.config.types import Clock, Date, Duration, Flag, Share, Whole, Window
+from sanfen.config.types import Clock, Date, Duration, Flag, Share, Whole, Window, parse_zone
 from sanfen.core import policy as core
-from sanfen.errors import Phrase, UnfitError, UnreadableError
+from sanfen.errors import Phrase, UnfitError
 
 __all__ = ["DAYS", "DueModel", "HoursModel", "PeriodModel", "PolicyModel", "ReportModel"]
 
@@ -361,13 +360,7 @@ class PolicyModel(_Model):
     @field_validator("tz")
     @classmethod
     def _zone(cls, value: str) -> str:
-        if value != "shop":
-            try:
-                ZoneInfo(value)
-            except (KeyError, ValueError, OSError):
-                unknown = Phrase("unknown time zone {value!r}", value=value)
-                raise UnreadableError(unknown, "write shop or a name such as Asia/Shanghai") from None
-        return value
+        return value if value == "shop" else parse_zone(value).key
 
     @field_validator("empty_replies")
     @classmethod

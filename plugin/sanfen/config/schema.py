@@ -3,13 +3,12 @@
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from sanfen.config.patterns import readable
 from sanfen.config.policies import DAYS, DayName
-from sanfen.config.types import Date, Duration, Share, Whole, Window
+from sanfen.config.types import Date, Duration, Share, Whole, Window, parse_zone
 from sanfen.core.events import Mode
 from sanfen.errors import Phrase, UnfitError, UnreadableError
 
@@ -117,13 +116,7 @@ class ShopModel(_Model):
     @field_validator("timezone")
     @classmethod
     def _zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            raise UnreadableError(
-                Phrase("unknown time zone {value!r}", value=value), "write a name such as Asia/Shanghai", example="UTC"
-            ) from None
-        return value
+        return parse_zone(value).key
 
 
 class ListenModel(_Model):

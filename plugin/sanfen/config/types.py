@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from fractions import Fraction
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, WithJsonSchema
 
@@ -25,6 +26,7 @@ __all__ = [
     "duration_text",
     "parse_clock",
     "parse_duration",
+    "parse_zone",
     "refusal",
     "time_text",
 ]
@@ -68,6 +70,15 @@ def parse_clock(value: Any) -> int:
         )
     hour, minute = (found[1], found[2]) if found[1] else (found[3], found[4])
     return int(hour) * 60 + int(minute)
+
+
+def parse_zone(name: str) -> ZoneInfo:
+    """A time zone by its name. Raises UnreadableError."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        sentence = Phrase("no zone is called {name!r}", name=name)
+        raise UnreadableError(sentence, "write a name such as Asia/Shanghai or UTC", example="UTC") from None
 
 
 def time_text(minutes: int) -> str:

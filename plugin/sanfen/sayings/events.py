@@ -106,7 +106,6 @@ EVENTS: dict[str, str] = {
     "{key}: not a text": "{key}：不是文字",
     "{key}: neither a text nor a list of texts": "{key}：既不是文字，也不是文字的列表",
     "{key}: {said!r} is not known": "{key}：没有 {said!r}",
-    "timezone: no zone is called {name!r}": "timezone：没有时区 {name!r}",
     "write a name such as Asia/Shanghai or UTC": "写 Asia/Shanghai、UTC 这样的名称",
     "from is neither a role nor a nickname of the shop: {said!r}": "from 既不是角色，也不是本店的昵称：{said!r}",
     "say in the map which main account is yours (account: 店铺主账号), or what the values mean (values:)": "在映射里写明主账号（account: 店铺主账号），或各个值的含义（values:）",

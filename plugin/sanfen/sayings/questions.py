@@ -7,7 +7,6 @@ QUESTIONS: dict[str, str] = {
     "--set {one}: no value": "--set {one}：没有值",
     "write --set KEY=VALUE, such as midnight=exclude_crossing": "写 --set 键=值，如 midnight=exclude_crossing",
     "--set {one}: {sentence}": "--set {one}：{sentence}",
-    "--tz: no zone is called {name!r}": "--tz：没有时区 {name!r}",
     "--holidays: not a date: {part!r}": "--holidays：不是日期：{part!r}",
     "write 2026-01-01,2026-02-17": "写成 2026-01-01,2026-02-17",
     "--score-set: not a name for scores of a replay: {score_set!r}": "--score-set：不能作计分集的名字：{score_set!r}",
