@@ -379,8 +379,10 @@ class Service:
             self._runners.append(runner)
         except OSError as error:
             await runner.cleanup()
+            number = error.errno or 0  # below zero: of a name that leads nowhere
+            why = os.strerror(number) if number > 0 else error.strerror  # asyncio's own has the address in it once more
             raise ConfigError(
-                Phrase("cannot listen on {host}:{port}: {error}", host=host, port=port, error=error.strerror),
+                Phrase("cannot listen on {host}:{port}: {error}", host=host, port=port, error=why),
                 hint="another program has the port, or the address is not this machine's: change listen: in the file",
             ) from None
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -238,6 +239,16 @@ def test_the_doctor_without_anything(sanfen: Sanfen, tmp_path: Path, monkeypatch
 
     assert done.code == 1
     assert "none found: sanfen init" in done.out
+
+
+def test_a_port_that_is_taken_is_said_in_the_readers_language(sanfen: Sanfen, config: Path) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        host = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = sanfen("--lang", "zh", "serve", "-c", config, "--listen", host)
+
+    assert (done.code, f"无法监听 {host}：地址已被占用" in done.err) == (2, True)
 
 
 def test_addresses_of_the_command_line_are_checked_like_the_files(sanfen: Sanfen, config: Path) -> None:
