@@ -74,6 +74,9 @@ BUGS = (
     Bug("the timers are not filled at the start", "plugin/sanfen/engine/recover.py", "ticker.fill(projection.open_rounds(connection, LIVE))", "pass", "tests/engine/test_ingest.py"),
     Bug("what the ticker could not serve is forgotten", TIMERS, "self.push(now_ms, key)", "pass", "tests/engine/test_timers.py"),
     Bug("an old reminder counts", TIMERS, "if self._soonest.get(name) == due_ms:\n                del self._soonest[name]", "if True:\n                self._soonest.pop(name, None)", "tests/engine/test_timers.py"),
+    Bug("what was answered keeps its reminder", INGEST, "return [(live.next_ms, key)]", "return live.due(key)", "tests/engine/test_timers.py"),
+    Bug("reminders that are true no more pile up", TIMERS, "len(self._heap) > 2 * len(self._soonest) + _FEW", "False", "tests/engine/test_timers.py"),
+    Bug("two standbys take over at once", DB, "        ours = lease or Lease.seize(path)", '        connection.execute("COMMIT")\n        connection.execute("BEGIN")\n        ours = lease or Lease.seize(path)', "tests/store/test_lease.py"),
     # --- the chat goes through, once and unchanged ---
     Bug("a POST is sent a second time", UPSTREAM, "if not connection.used or method not in _SAFE:", "if not connection.used:", "tests/gateway/test_upstream.py"),
     Bug("a connection is used again however long it was idle", UPSTREAM, "connection.idle_since >= oldest and connection.is_clean()", "connection.is_clean()", "tests/gateway/test_upstream.py"),
