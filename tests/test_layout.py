@@ -72,7 +72,6 @@ TESTED_ELSEWHERE = {
     "bulk/save.py": "tests/cli/test_cli.py",
     "gateway/serving.py": "tests/gateway/test_pulling.py, tests/e2e/test_store_and_forward.py",
     "calls.py": "tests/notify/test_acting.py, tests/gateway/test_pulling.py: real servers",
-    "cli/asking.py": "tests/cli/test_cli.py",
     "cli/budget.py": "tests/cli/test_questions.py",
     "cli/check.py": "tests/cli/test_cli.py",
     "cli/compare.py": "tests/cli/test_questions.py",

@@ -161,7 +161,7 @@ async def test_a_round_explains_itself(reader: Reader) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/rounds?page=0", "/rounds?page=x", "/rounds?waiting=no", "/rounds?first_day=x", "/rounds?status=lost", "/rounds?hour=x", "/rounds?hour=24", "/rounds?weekday=7", "/rounds?wait_to_ms=-1", "/rounds?taken=yes",
+    ["/rounds?page=0", "/rounds?page=x", "/rounds?page=" + "9" * 5_000, "/rounds?waiting=no", "/rounds?first_day=x", "/rounds?status=lost", "/rounds?hour=x", "/rounds?hour=24", "/rounds?weekday=7", "/rounds?wait_to_ms=-1", "/rounds?taken=yes",
      "/agents?sort=x", "/hours?show=x",
      "/budget?first_day=1", "/escalations?state=x", "/escalations?page=-1", "/rules?hour=x"],
 )  # fmt: skip

@@ -32,6 +32,7 @@ def test_budget_says_how_many_more_misses_a_target_bears(sanfen: Sanfen, scored:
     ("given", "words"),
     [
         ("--target many", "not a target"),
+        ("--target " + "9" * 5_000, "not a target"),
         ("--policy pdd-3m", "the log holds no rounds under pdd-3m"),
         ("--as-of noon", "--as-of is not a time: 'noon'\n  = help: write 2026-01-31T10:00, or with an offset"),
     ],
@@ -131,41 +132,11 @@ def test_a_budget_names_whose_day_is_lost(sanfen: Sanfen, tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("asked", "words"),
-    [
-        ("rates --agent 小梅", "no round of the log has --agent '小梅': did you mean 小美?"),
-        ("rounds --reason nope", "no round of the log has --reason 'nope': "),
-        ("rates --score-set live", "no round of the log has --score-set 'live': it holds replay"),
-        ("explain nobody", "no round and no customer of this log is called 'nobody'"),
-    ],
-)
-def test_a_name_the_log_does_not_have_is_said(sanfen: Sanfen, scored: Path, asked: str, words: str) -> None:
-    """Nothing found is an answer only where each part of the question is there."""
-    verb, *given = asked.split()
-
-    assert words in sanfen(verb, scored, *given).err
-
-
 def test_a_round_under_several_policies_says_which(sanfen: Sanfen, scored: Path) -> None:
     both = sanfen("rounds", scored, "--longest", "2").out
     one = sanfen("rounds", scored, "--policy", "taobao-2022-01").out
 
     assert ("policy" in both.splitlines()[0], "policy" in one.splitlines()[0]) == (True, False)
-
-
-@pytest.mark.parametrize(
-    ("sql", "words"),
-    [
-        ("SELECT * FROM rates_daly", "did you mean rates_daily? views: rounds, "),
-        ("SELECT agnt FROM rounds", "docs/sql-cookbook.md lists the columns of every view"),
-        ("DELETE FROM events", "nothing can be changed here"),
-    ],
-)
-def test_a_mistake_in_sql_is_answered_with_its_mend(sanfen: Sanfen, scored: Path, sql: str, words: str) -> None:
-    done = sanfen("query", scored, sql)
-
-    assert (done.code, words in done.err) == (2, True)
 
 
 def test_what_if_is_explained_as_it_would_be_written(sanfen: Sanfen, scored: Path) -> None:
@@ -186,19 +157,6 @@ def test_what_if_is_explained_as_it_would_be_written(sanfen: Sanfen, scored: Pat
     assert {"after": "1m30s", "clock": "wall"} in next(one["value"] for one in told["clauses"] if one["key"] == "due")
 
 
-@pytest.mark.parametrize(
-    "asked", ["replay {table} --tz UTC --map-out {there}/map.yaml", "report {log} --out {there}/week.html"]
-)
-def test_a_file_that_cannot_be_written_is_said(sanfen: Sanfen, scored: Path, tmp_path: Path, asked: str) -> None:
-    """A file stands where a folder should."""
-    table = tmp_path / "chat.csv"
-    table.write_text("时间,发送方,买家\n2026-11-20 10:00:00,买家,A\n", encoding="utf-8")
-    verb, *given = asked.format(table=table, log=scored, there=scored).split()
-    done = sanfen(verb, *given)
-
-    assert (done.code, "cannot write" in done.err, "unexpected" in done.err) == (2, True, False)
-
-
 def test_figures_counts_what_no_policy_does(sanfen: Sanfen, scored: Path) -> None:
     (row,) = sanfen("figures", scored, "--by", "agent", "--json").json
 
@@ -214,6 +172,7 @@ def test_figures_counts_what_no_policy_does(sanfen: Sanfen, scored: Path) -> Non
         ("--set slo=90s", "did you mean slow?"),
         ("--set slow=fast", "not a duration"),
         ("--set slow_times=x", "not a whole number"),
+        ("--set slow_times=" + "9" * 5_000, "not a whole number"),
         ("--from yesterday", "not a day"),
     ],
 )

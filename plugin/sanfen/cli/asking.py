@@ -65,7 +65,7 @@ def figure_settings(sets: Sequence[str]) -> Settings:
             hint = nearest(name, _NAMES, Phrase("choose from {names}", names=", ".join(_NAMES)))
             raise InputError(Phrase("--set {one}: not a definition of the figures", one=one), hint=hint)
         try:
-            if not field.endswith("_ms") and not (text.isascii() and text.isdigit()):
+            if not field.endswith("_ms") and not (text.isascii() and text.isdigit() and len(text) < 10):
                 raise UnreadableError(Phrase("not a whole number: {text!r}", text=text))  # noqa: TRY301  # said with its place below
             given[field] = parse_duration(text) if field.endswith("_ms") else int(text)
         except UnreadableError as error:
@@ -119,7 +119,7 @@ def zone_of(connection: sqlite3.Connection) -> str:
 
 def own_target(policy: Policy, text: str) -> Policy:
     """A policy with one target: ``>= 90%``, or ``90%``. Raises InputError."""
-    found = re.fullmatch(r"\s*(>=|<=|>|<)?\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*", text)
+    found = re.fullmatch(r"\s*(>=|<=|>|<)?\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(%?)\s*", text)
     if not found:
         raise InputError(
             Phrase("--target: not a target: {text!r}", text=text),

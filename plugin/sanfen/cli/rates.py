@@ -10,6 +10,7 @@ from sanfen.cli.tables import formats
 
 __all__ = ["GROUPS", "command", "days_back", "narrow"]
 
+_MOST_DAYS = 36_600  # a century
 GROUPS = ("shop", "channel", "agent", "day", "week", "month", "hour")
 
 
@@ -25,9 +26,9 @@ def narrow(command: Any) -> Any:
         (("--to", "last_day"), "Last local day."),
     ):
         command = click.option(*names, help=word)(command)
-    return click.option("--days", type=click.IntRange(1), metavar="N", help="The last N local days, today included.")(
-        command
-    )
+    return click.option(
+        "--days", type=click.IntRange(1, _MOST_DAYS), metavar="N", help="The last N local days, today included."
+    )(command)
 
 
 def days_back(days: int | None, filters: dict[str, Any], zone: str) -> None:

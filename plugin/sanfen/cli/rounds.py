@@ -11,6 +11,7 @@ from sanfen.cli.tables import formats
 
 __all__ = ["command"]
 
+_MOST = 10**9
 _OUTCOMES = ("met", "late", "missed", "pending", "excluded")
 
 
@@ -20,9 +21,13 @@ _OUTCOMES = ("met", "late", "missed", "pending", "excluded")
 @click.option("--reason", help="Only this reason, such as cross_midnight.")
 @click.option("--conversation", help="Only this conversation.")
 @click.option("--since", metavar="2h|7d|DAY", help="Opened since then: so long ago, or a local day or time.")
-@click.option("--longest", type=click.IntRange(1), metavar="N", help="The N longest waits.")
+@click.option("--longest", type=click.IntRange(1, _MOST), metavar="N", help="The N longest waits.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many; machine formats show all."
+    "--limit",
+    type=click.IntRange(1, _MOST),
+    default=100,
+    show_default=True,
+    help="At most so many; machine formats show all.",
 )
 @click.option("--unmask", is_flag=True, help="Show customers in full.")
 @narrow

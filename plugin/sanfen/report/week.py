@@ -18,6 +18,7 @@ __all__ = ["TREND_DAYS", "Week", "week_of"]
 TREND_DAYS = 35
 _WORST = 10
 _WEEK = re.compile(r"(\d{4})-W(\d{2})")
+_YEARS = range(1990, 2100)  # those whose instants we take
 
 
 class Week(NamedTuple):
@@ -30,7 +31,7 @@ class Week(NamedTuple):
         """``2026-W47``. Raises InputError."""
         found = _WEEK.fullmatch(text)
         try:
-            if found:
+            if found and int(found[1]) in _YEARS:
                 return cls(date.fromisocalendar(int(found[1]), int(found[2]), 1))
         except ValueError:
             pass

@@ -24,6 +24,7 @@ __all__ = ["Desk", "Moment", "Shown", "Span", "Trouble", "because", "local", "pa
 
 _DAYS = 30
 _MOST_DAYS = 400
+_DIGITS = 6  # of a page's number
 
 
 class Trouble(NamedTuple):
@@ -108,7 +109,7 @@ def span_of(request: web.Request, today: str) -> Span:
 def page_of(request: web.Request) -> int:
     """Which page of a list is asked for, from 1 on. Raises InputError."""
     page = request.query.get("page", "1")
-    if not (page.isascii() and page.isdigit() and 0 < int(page) < 10**6):
+    if not (page.isascii() and page.isdigit() and len(page) <= _DIGITS and int(page) > 0):
         raise InputError(Phrase("page is not a number from 1 on: {number!r}", number=page[:20]), hint="write page=2")
     return int(page)
 
