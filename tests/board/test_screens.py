@@ -163,7 +163,7 @@ async def test_a_round_explains_itself(reader: Reader) -> None:
     "path",
     ["/rounds?page=0", "/rounds?page=x", "/rounds?page=" + "9" * 5_000, "/rounds?waiting=no", "/rounds?first_day=x", "/rounds?status=lost", "/rounds?hour=x", "/rounds?hour=24", "/rounds?weekday=7", "/rounds?wait_to_ms=-1", "/rounds?taken=yes",
      "/agents?sort=x", "/hours?show=x",
-     "/budget?first_day=1", "/escalations?state=x", "/escalations?page=-1", "/rules?hour=x"],
+     "/budget?first_day=1", "/budget?first_day=0001-01-01", "/hours?last_day=9999-12-31", "/escalations?state=x", "/escalations?page=-1", "/rules?hour=x"],
 )  # fmt: skip
 async def test_a_wrong_address_gets_a_hint(tmp_path: Path, path: str) -> None:
     async with opened(tmp_path, days=0, waiting=()) as board, aiohttp.ClientSession() as client:

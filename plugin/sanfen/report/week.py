@@ -11,14 +11,13 @@ from sanfen.core.policy import Policy
 from sanfen.errors import InputError, Phrase
 from sanfen.store import queries, units
 from sanfen.store.figures import figures
-from sanfen.store.filters import where
+from sanfen.store.filters import YEARS, where
 
 __all__ = ["TREND_DAYS", "Week", "week_of"]
 
 TREND_DAYS = 35
 _WORST = 10
 _WEEK = re.compile(r"(\d{4})-W(\d{2})")
-_YEARS = range(1990, 2100)  # those whose instants we take
 
 
 class Week(NamedTuple):
@@ -31,7 +30,7 @@ class Week(NamedTuple):
         """``2026-W47``. Raises InputError."""
         found = _WEEK.fullmatch(text)
         try:
-            if found and int(found[1]) in _YEARS:
+            if found and int(found[1]) in YEARS:
                 return cls(date.fromisocalendar(int(found[1]), int(found[2]), 1))
         except ValueError:
             pass

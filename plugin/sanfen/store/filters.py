@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 
 from sanfen.errors import InputError, Phrase
 
-__all__ = ["EQUAL", "OF_ROUNDS", "TAKEN", "Condition", "check_day", "conditions", "shown", "where"]
+__all__ = ["EQUAL", "OF_ROUNDS", "TAKEN", "YEARS", "Condition", "check_day", "conditions", "shown", "where"]
+
+YEARS = range(1990, 2100)
+"""Those whose days and instants we take (``wire.parse_instant``); around them there is room to count."""
 
 EQUAL = (
     "score_set", "policy", "shop", "channel", "agent", "status", "reason", "conversation", "customer", "round", "person",
@@ -96,9 +99,10 @@ def _quoted(value: Any) -> str:
 
 
 def check_day(text: str) -> None:
-    """Raises InputError for what is no local day."""
+    """Raises InputError for what is no local day, or lies in no year whose instants we take."""
     try:
-        if date.fromisoformat(text).isoformat() == text:
+        day = date.fromisoformat(text)
+        if day.isoformat() == text and day.year in YEARS:
             return
     except ValueError:
         pass
