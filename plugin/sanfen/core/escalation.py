@@ -17,7 +17,10 @@ __all__ = ["choose", "choose_again", "climb", "next_step_ms"]
 
 def choose(ladders: tuple[Ladder, ...], one: Round, calendar: Calendar) -> int:
     """The index of the first ladder that takes the round; -1 if none does."""
-    return next((index for index, ladder in enumerate(ladders) if _matches(ladder, one, calendar)), -1)
+    for index, ladder in enumerate(ladders):
+        if _matches(ladder, one, calendar):
+            return index
+    return -1
 
 
 def choose_again(state: Conversation, ladders: tuple[Ladder, ...], calendar: Calendar) -> None:

@@ -387,12 +387,11 @@ class Engine:
         pending = self._pending(connection)
         now_ms = pending.now_ms
         due: list[Due] = []
-        for key, live in self._memory.look(connection, keys).items():
+        for key, live in self._memory.look(connection, keys):
             for run in live.runs:
                 if run.state.next_ms <= now_ms:
                     live.now_ms = max(live.now_ms, now_ms)
                     self._save(pending, run, tick(run.state, now_ms, run.version.plan), live.now_ms, by_time=True)
-            live.settle()
             due += live.due(key)
         pending.write()
         return _Applied(Receipt(0, 0), due, pending.escalated)

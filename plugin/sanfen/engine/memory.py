@@ -3,7 +3,7 @@
 import sqlite3
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sanfen.core.days import NEVER
@@ -54,34 +54,32 @@ class Folded(NamedTuple):
 class Live:
     """One conversation in memory, under every version that can still change a round of it."""
 
-    __slots__ = ("floor_ms", "left_ms", "next_ms", "now_ms", "runs")  # the second and third hold once it is settled
+    __slots__ = ("floor_ms", "left_ms", "now_ms", "runs")
 
     def __init__(self, runs: list[Run], left_ms: int, now_ms: int) -> None:
         self.runs = runs
         self.left_ms = left_ms  # an event before this may belong to a version that is not among the runs
         self.now_ms = now_ms  # how far time has come for it
-        self.floor_ms = -NEVER  # an event before this needs a refold
-        self.next_ms = NEVER  # when something is due next, epoch milliseconds, or NEVER
+        self.floor_ms = -NEVER  # an event before this needs a refold; known once it is settled
 
     def due(self, key: Key) -> list[tuple[int, Key]]:
         """What to remember: when the conversation has something due next, if it has."""
-        return [] if self.next_ms == NEVER else [(self.next_ms, key)]
+        next_ms = min([state.next_ms for _, state in self.runs], default=NEVER)
+        return [] if next_ms == NEVER else [(next_ms, key)]
 
     def settle(self) -> None:
-        """Raise the floor to what the runs have seen, look what is due, and let go of old versions with nothing open."""
-        seen_ms, next_ms = -NEVER, NEVER
+        """Raise the floor to what the runs have seen, and let go of old versions with nothing open."""
+        seen_ms = -NEVER
         done: list[Run] = []
         for run in self.runs:
             version, state = run
             if state.last_ms is not None and state.last_ms > seen_ms:
                 seen_ms = state.last_ms
             seen_ms = max(seen_ms, state.settled_ms)
-            next_ms = min(next_ms, state.next_ms)
             if version.until_ms != NEVER and not state.rounds and not state.held:
                 done.append(run)
                 self.left_ms = max(self.left_ms, version.until_ms)
         self.floor_ms = max(seen_ms, self.left_ms)
-        self.next_ms = next_ms
         if done:
             self.runs = [run for run in self.runs if run not in done]
 
@@ -144,17 +142,24 @@ class Memory:
         """Bring conversations here, those that are not by one look into the journal."""
         missing = self.missing(keys)
         if missing:
-            for key, events in journal.read_many(connection, missing, self._stores).items():
-                self.put(key, self._live(key, events))
+            for key, live in self._folded(connection, missing):
+                self.put(key, live)
 
-    def look(self, connection: sqlite3.Connection, keys: Iterable[Key]) -> dict[Key, Live]:
+    def look(self, connection: sqlite3.Connection, keys: Iterable[Key]) -> Iterator[tuple[Key, Live]]:
         """Conversations that are only looked at: those that are not here are not brought here, so nobody has to go."""
-        known = self._known
-        found = {key: known[key] for key in keys if key in known}
-        missing = [key for key in keys if key not in found]
-        for key, events in journal.read_many(connection, missing, self._stores).items():
-            found[key] = self._live(key, events)
-        return found
+        missing: list[Key] = []
+        for key in keys:
+            live = self._known.get(key)
+            if live is None:
+                missing.append(key)
+            else:
+                yield key, live
+                live.settle()  # whatever was done to it
+        yield from self._folded(connection, missing)
+
+    def _folded(self, connection: sqlite3.Connection, keys: Sequence[Key]) -> Iterator[tuple[Key, Live]]:
+        for key, events in zip(keys, journal.read_many(connection, keys, self._stores), strict=True):
+            yield key, self._live(key, events)
 
     def need(self, connection: sqlite3.Connection, key: Key) -> Live:
         """A conversation, brought here if it is not."""
@@ -163,7 +168,7 @@ class Memory:
 
     def fold(self, connection: sqlite3.Connection, key: Key) -> tuple[Live, list[Folded]]:
         """A conversation from its journal, whatever is here."""
-        events = journal.read_many(connection, [key], self._stores)[key]
+        (events,) = journal.read_many(connection, [key], self._stores)
         versions, left_ms = self._of(events)
         folds: list[Folded] = []
         for version in versions:

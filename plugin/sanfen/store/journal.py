@@ -274,22 +274,19 @@ def _offset(quarter: int, zone: str) -> int:
 
 def read(connection: sqlite3.Connection, key: Key) -> list[Event]:
     """A conversation's events in order of time, ties in order of arrival, its shop's state changes among them."""
-    return read_many(connection, [key])[key]
+    return read_many(connection, [key], {})[0]
 
 
 def read_many(
-    connection: sqlite3.Connection, keys: Sequence[Key], stores: dict[str, dict[int, Event]] | None = None
-) -> dict[Key, list[Event]]:
+    connection: sqlite3.Connection, keys: Sequence[Key], stores: dict[str, dict[int, Event]]
+) -> list[list[Event]]:
     """The same of many conversations. ``stores``: what ``store_events`` gave before, by shop; what it lacks is added."""
-    found: dict[Key, dict[int, Event]] = {key: {} for key in keys}
-    named = list(found.items())
-    for number, seq, *told in rows_of(connection, _MANY, [(number, *key) for number, (key, _) in enumerate(named)]):
-        key, own = named[number]
-        own[seq] = _event(key, *told)
-    shops = {} if stores is None else stores
-    for shop in {key[0] for key in found} - shops.keys():
-        shops[shop] = store_events(connection, shop)
-    return {key: _in_order(own, shops[key[0]]) for key, own in named}
+    found: list[dict[int, Event]] = [{} for _ in keys]
+    for number, seq, *told in rows_of(connection, _MANY, [(number, *key) for number, key in enumerate(keys)]):
+        found[number][seq] = _event(keys[number], *told)
+    for shop in {key[0] for key in keys} - stores.keys():
+        stores[shop] = store_events(connection, shop)
+    return [_in_order(own, stores[key[0]]) for key, own in zip(keys, found, strict=True)]
 
 
 def store_events(connection: sqlite3.Connection, shop: str) -> dict[int, Event]:
