@@ -1,11 +1,14 @@
 """What memory lets go of is folded again, and nobody notices."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.engine.shop import MINUTE, START, Rows, open_shop
 
 from sanfen.core.events import Event, Key, Store
+from sanfen.store import journal
 from sanfen.testing import ask, reply
 
 TALK: list[Event] = [
@@ -45,3 +48,24 @@ async def test_so_it_is_within_one_commit(tmp_path: Path, monkeypatch: pytest.Mo
             await future
 
         assert shop.rows() == wanted
+
+
+async def test_who_waits_is_not_read_from_the_journal_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those let go of last, as many as there is room for; whoever was answered needs none."""
+    monkeypatch.setattr("sanfen.engine.memory._MOST", 1)
+    monkeypatch.setattr("sanfen.engine.memory._MOST_PACKED", 2)
+    with open_shop(tmp_path / "log.db") as shop:
+        for event in (ask(START, "A"), ask(START, "B"), ask(START, "C"), ask(START, "D"), ask(START, "E")):
+            await shop.send(event)
+        read: list[Key] = []
+        read_many = journal.read_many
+
+        def noted(connection: Any, keys: Sequence[Key], stores: Any) -> Any:
+            read.extend(keys)
+            return read_many(connection, keys, stores)
+
+        monkeypatch.setattr("sanfen.store.journal.read_many", noted)
+        for event in (reply(START + 1000, "C"), reply(START + 1000, "A"), ask(START + 2000, "C")):
+            await shop.send(event)
+
+        assert [key.conversation for key in read] == ["A", "C"]

@@ -1,4 +1,7 @@
-"""Conversations in memory: what folding their journal gives, kept while they are in use. For the writer thread only."""
+"""Conversations in memory: what folding their journal gives, kept while they are in use. For the writer thread only.
+
+Those heard of last are objects; of the others those with something due are bytes (``packing``), for they will be asked for.
+"""
 
 import sqlite3
 from bisect import bisect_right
@@ -13,11 +16,13 @@ from sanfen.core.events import Event, Key
 from sanfen.core.facts import Conversation
 from sanfen.core.plan import Plan
 from sanfen.core.rounds import advance
+from sanfen.engine.packing import packed, unpacked
 from sanfen.store import journal
 
 __all__ = ["Folded", "Live", "Memory", "Run", "Version"]
 
 _MOST = 10_000  # conversations; what one adds to a full garbage collection is about a microsecond
+_MOST_PACKED = 200_000  # about 100 MiB
 
 
 class Version(NamedTuple):
@@ -62,9 +67,14 @@ class Live:
         self.now_ms = now_ms  # how far time has come for it
         self.floor_ms = -NEVER  # an event before this needs a refold; known once it is settled
 
+    @property
+    def next_ms(self) -> int:
+        """When something is due next, epoch milliseconds, or NEVER."""
+        return min([state.next_ms for _, state in self.runs], default=NEVER)
+
     def due(self, key: Key) -> list[tuple[int, Key]]:
         """What to remember: when the conversation has something due next, if it has."""
-        next_ms = min([state.next_ms for _, state in self.runs], default=NEVER)
+        next_ms = self.next_ms
         return [] if next_ms == NEVER else [(next_ms, key)]
 
     def settle(self) -> None:
@@ -91,6 +101,7 @@ class Memory:
         self._versions: list[Version] = []  # the first to end first
         self._ends: list[int] = []  # of those that have ended
         self._known: OrderedDict[Key, Live] = OrderedDict()
+        self._packed: dict[str, bytes] = {}  # by name, with something due; none of them is known
         self._stores: dict[str, dict[int, Event]] = {}  # by shop, the changes of its state
         self.adopt(versions)
 
@@ -109,20 +120,23 @@ class Memory:
         live.settle()
         self._known[key] = live
         while len(self._known) > _MOST:
-            self._known.popitem(last=False)
+            self._pack(*self._known.popitem(last=False))
 
     def drop(self, key: Key) -> Live | None:
         """Let go of a conversation; returns it if it was here."""
+        self._packed.pop(_name(key), None)
         return self._known.pop(key, None)
 
     def clear(self) -> None:
         """Let go of everything."""
         self._known.clear()
+        self._packed.clear()
         self._stores.clear()
 
     def store_changed(self, shop: str) -> None:
         """There is news of a shop's state."""
         self._stores.pop(shop, None)
+        self._packed = {name: one for name, one in self._packed.items() if name.split("\0", 1)[0] != shop}
 
     def of_shop(self, shop: str) -> list[Key]:
         """What is here of a shop."""
@@ -140,7 +154,14 @@ class Memory:
 
     def load(self, connection: sqlite3.Connection, keys: Iterable[Key]) -> None:
         """Bring conversations here, those that are not by one look into the journal."""
-        missing = self.missing(keys)
+        missing: list[Key] = []
+        for key in self.missing(keys):
+            live = self._unpacked(key)
+            if live is None:
+                missing.append(key)
+            else:
+                del self._packed[_name(key)]
+                self.put(key, live)
         if missing:
             for key, live in self._folded(connection, missing):
                 self.put(key, live)
@@ -150,16 +171,36 @@ class Memory:
         missing: list[Key] = []
         for key in keys:
             live = self._known.get(key)
-            if live is None:
-                missing.append(key)
-            else:
+            if live is not None:
                 yield key, live
                 live.settle()  # whatever was done to it
+            elif (live := self._unpacked(key)) is not None:
+                yield key, live
+            else:
+                missing.append(key)
         yield from self._folded(connection, missing)
 
     def _folded(self, connection: sqlite3.Connection, keys: Sequence[Key]) -> Iterator[tuple[Key, Live]]:
         for key, events in zip(keys, journal.read_many(connection, keys, self._stores), strict=True):
             yield key, self._live(key, events)
+
+    def _pack(self, key: Key, live: Live) -> None:
+        if not live.due(key):
+            return
+        numbers = [self._versions.index(version) for version, _ in live.runs]
+        data = packed((live.left_ms, live.now_ms, *numbers), [state for _, state in live.runs])
+        if data is not None:
+            self._packed[_name(key)] = data
+            if len(self._packed) > _MOST_PACKED:
+                del self._packed[next(iter(self._packed))]
+
+    def _unpacked(self, key: Key) -> Live | None:
+        data = self._packed.get(_name(key))
+        if data is None:
+            return None
+        (left_ms, now_ms, *numbers), states = unpacked(key, data)
+        runs = [Run(self._versions[number], state) for number, state in zip(numbers, states, strict=True)]
+        return Live(runs, left_ms, now_ms)
 
     def need(self, connection: sqlite3.Connection, key: Key) -> Live:
         """A conversation, brought here if it is not."""
@@ -191,6 +232,11 @@ class Memory:
         """The versions these events can matter to, and the end of the last one before them."""
         left = bisect_right(self._ends, events[0].at_ms if events else NEVER)
         return self._versions[left:], self._ends[left - 1] if left else -NEVER
+
+
+def _name(key: Key) -> str:
+    """One text, which the garbage collector does not look at."""
+    return "\0".join(key)
 
 
 def _latest(events: Sequence[Event]) -> int:
