@@ -1,5 +1,6 @@
 """The first ten minutes of both readmes, run as they are written."""
 
+import fcntl
 import os
 import re
 import signal
@@ -46,11 +47,20 @@ def left_running(command: str, folder: Path, ready: str, environment: dict[str, 
             process.communicate(timeout=30)
 
 
+@pytest.fixture
+def _alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Both languages want the ports that the page names: one after the other, also in several workers."""
+    with (tmp_path_factory.getbasetemp().parent / "readme.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.mark.parametrize(
     ("name", "heading", "column"),
     [("README.md", "The first ten minutes", 0), ("README.zh-CN.md", "最初十分钟", 1)],
 )
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("_alone")
 def test_the_first_ten_minutes(tmp_path: Path, name: str, heading: str, column: int) -> None:
     """Only `make demo` and the activation are not: make calls `sanfen demo`, and this environment is active already."""
     lines = commands(name, heading)
