@@ -68,11 +68,12 @@ class Ticker:
         elif self._soonest.get(name) != due_ms:
             self._soonest[name] = due_ms
             heapq.heappush(self._heap, (due_ms, name))
-            self._tidy()
+            if self._older or len(self._heap) > 2 * len(self._soonest) + _FEW:
+                self._tidy()
 
     def _tidy(self) -> None:
         """Let go of what is true no more, a few with each new one. The last of a heap can be taken off: it stays one."""
-        if not self._older and len(self._heap) > 2 * len(self._soonest) + _FEW:
+        if not self._older:
             self._older, self._heap = self._heap, []
         for _ in range(min(_TIDIED, len(self._older))):
             due_ms, name = self._older.pop()
@@ -89,11 +90,11 @@ class Ticker:
 
     def due(self, now_ms: int) -> list[Key]:
         """Take up to a batch of conversations with something due; stale reminders are dropped."""
-        keys = list[Key]()
-        while (heap := self._first()) and heap[0][0] <= now_ms and len(keys) < _BATCH:
+        keys, soonest = list[Key](), self._soonest
+        while (heap := self._first() if self._older else self._heap) and heap[0][0] <= now_ms and len(keys) < _BATCH:
             due_ms, name = heapq.heappop(heap)
-            if self._soonest.get(name) == due_ms:
-                del self._soonest[name]
+            if soonest.get(name) == due_ms:
+                del soonest[name]
                 keys.append(self.key(name))
         return keys
 
