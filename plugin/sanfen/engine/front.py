@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import structlog
 
@@ -90,11 +89,6 @@ class Front:
     def kept(self) -> int:
         """Deliveries kept aside that are not in the journal yet."""
         return self._left + self._spill.written
-
-    @property
-    def spill_path(self) -> Path:
-        """Where deliveries are kept aside."""
-        return self._spill.path
 
     @property
     def gap(self) -> int:
