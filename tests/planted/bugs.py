@@ -73,7 +73,7 @@ BUGS = (
     Bug("a lost answer is taken for a refusal", POSTING, 'reason="timeout" if late else "lost", retryable=True, unknown=True', 'reason="timeout" if late else "lost", retryable=True', "tests/notify/test_worker.py"),
     Bug("the timers are not filled at the start", "plugin/sanfen/engine/recover.py", "ticker.fill(projection.open_rounds(connection, LIVE))", "pass", "tests/engine/test_ingest.py"),
     Bug("what the ticker could not serve is forgotten", TIMERS, "self.push(now_ms, key)", "pass", "tests/engine/test_timers.py"),
-    Bug("an old reminder counts", TIMERS, "if self._soonest.get(name) == due_ms:\n                del self._soonest[name]", "if True:\n                self._soonest.pop(name, None)", "tests/engine/test_timers.py"),
+    Bug("an old reminder counts", TIMERS, "if soonest.get(name) == due_ms:\n                del soonest[name]", "if True:\n                soonest.pop(name, None)", "tests/engine/test_timers.py"),
     Bug("what was answered keeps its reminder", INGEST, "return [(live.next_ms, key)]", "return live.due(key)", "tests/engine/test_timers.py"),
     Bug("reminders that are true no more pile up", TIMERS, "len(self._heap) > 2 * len(self._soonest) + _FEW", "False", "tests/engine/test_timers.py"),
     Bug("two standbys take over at once", DB, "        ours = lease or Lease.seize(path)", '        connection.execute("COMMIT")\n        connection.execute("BEGIN")\n        ours = lease or Lease.seize(path)', "tests/store/test_lease.py"),
