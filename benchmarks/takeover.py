@@ -28,10 +28,10 @@ from random import Random
 from typing import Any
 
 import aiohttp
-from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.e2e.service import STARTED, Sanfen, Upstream, eventually, message, signed  # the harness is the tests'
+from tests.served import served
 
 PROMISE_S = 5.0
 CODE_TAKEN_OVER = 4
@@ -130,28 +130,24 @@ class Pair:
 
 
 async def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[float]]:
-    upstream, app = Upstream(), web.Application()
-    app.router.add_route("*", "/{tail:.*}", upstream.handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    upstream.port = runner.addresses[0][1]
+    upstream = Upstream()
     found: dict[str, list[float]] = {"killed": [], "stopped": [], "restarted": []}
-    pair = Pair(folder, upstream)
-    try:
-        await pair.first.start()
-        await pair.fill(options.open)
-        for number in range(options.repeats):
-            for name, times in found.items():
-                times.append(await getattr(pair, name)(f"{name}{number}"))
-        await pair.first.stop()
-        pair.check()
-        print(f"{len(pair.acknowledged):,} acknowledged, none lost, none twice")
-    finally:
-        for process in STARTED:
-            process.kill()
-            process.wait()
-        await runner.cleanup()
+    async with served(upstream.handle) as place:
+        upstream.port = int(place.partition(":")[2])
+        pair = Pair(folder, upstream)
+        try:
+            await pair.first.start()
+            await pair.fill(options.open)
+            for number in range(options.repeats):
+                for name, times in found.items():
+                    times.append(await getattr(pair, name)(f"{name}{number}"))
+            await pair.first.stop()
+            pair.check()
+            print(f"{len(pair.acknowledged):,} acknowledged, none lost, none twice")
+        finally:
+            for process in STARTED:
+                process.kill()
+                process.wait()
     return found
 
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 from tests.e2e.service import STARTED, Sanfen, Upstream
+from tests.served import served
 
 
 @pytest.fixture(autouse=True)
@@ -21,15 +21,9 @@ def nothing_goes_on() -> Iterator[None]:
 @pytest.fixture
 async def upstream() -> AsyncIterator[Upstream]:
     made = Upstream()
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", made.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.port = runner.addresses[0][1]
-    yield made
-    await runner.cleanup()
+    async with served(made.handle) as place:
+        made.port = int(place.partition(":")[2])
+        yield made
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from sanfen.config import presets
 from sanfen.core.days import NEVER
 from sanfen.core.events import Key
 from sanfen.engine import timers
+from sanfen.engine.packing import named
 from sanfen.engine.timers import Ticker
 from sanfen.errors import StoreError
 from sanfen.testing import FakeClock, ask, reply
@@ -94,7 +95,7 @@ async def test_who_has_an_answer_is_waited_for_no_more(tmp_path: Path) -> None:
 def test_it_begins_with_many_of_which_the_soonest_counts() -> None:
     ticker = Ticker(FakeClock(0))
     ticker.push(40, B)
-    ticker.fill([(Ticker.name(A), 10), (Ticker.name(A), 20), (Ticker.name(B), 30)])
+    ticker.fill([(named(A), 10), (named(A), 20), (named(B), 30)])
 
     assert len(ticker) == 2
     assert (ticker.due(10), ticker.due(39), ticker.due(40)) == ([A], [], [B])

@@ -19,6 +19,7 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 from tests.faults.service import Ends, Serve, questions_and_replies, send, serving
+from tests.served import served
 
 TOKEN = "CANARYtoken" + "0123456789abcdef" * 3
 SECRET, OLD = "CANARYsecret-of-the-channel", "CANARYold-secret-of-the-channel"
@@ -175,14 +176,10 @@ class Echo:
 
 @pytest.fixture
 async def echo() -> AsyncIterator[Echo]:
-    made, app = Echo(), web.Application()
-    app.router.add_route("*", "/{tail:.*}", made.handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.port = runner.addresses[0][1]
-    yield made
-    await runner.cleanup()
+    made = Echo()
+    async with served(made.handle) as place:
+        made.port = int(place.partition(":")[2])
+        yield made
 
 
 def signed(secret: str, name: str, body: bytes) -> dict[str, str]:

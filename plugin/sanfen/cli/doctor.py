@@ -23,10 +23,8 @@ _FEW_BYTES, _SOME_BYTES = 200 << 20, 1 << 30
 _APART_MS = 2_000
 _OVERDUE_MS = 10_000
 _DAYS = 7
-_LAST, _MANY = (
-    1_000,
-    10,
-)  # of the last so many deliveries one in ten that cannot be read is worth a look: pictures are not
+_LAST = 1_000  # deliveries that are looked at
+_MANY = 10  # one in so many that cannot be read is worth a look: a picture now and then is not
 _DAY_MS = 86_400_000
 _REACH_S = 3.0
 

@@ -160,7 +160,7 @@ def _begin(state: Conversation, at_ms: int, plan: Plan, out: list[Effect]) -> Se
     session = state.session = Session(at_ms)
     state.held = []
     state.closed_ms = None
-    for one in [one for one in state.rounds if not one.left] if state.rounds else ():
+    for one in [one for one in state.rounds if not one.left]:
         one.left = True
         if one.overdue_told and not plan.settles:  # its outcome was told: nothing more can happen to it
             state.rounds.remove(one)

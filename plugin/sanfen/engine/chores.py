@@ -11,6 +11,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sanfen.clock import Clock
 from sanfen.core.events import Key
 from sanfen.core.repeats import SPAN_MS
+from sanfen.engine.packing import key_of
 from sanfen.engine.timers import Ticker
 from sanfen.errors import StoreError
 from sanfen.store import journal, notes, onward, outbox, projection, said
@@ -121,7 +122,7 @@ class Chores:
         soonest: dict[str, int] = {}
         for name, due_ms in projection.open_rounds(connection, LIVE, before_ms):
             soonest.setdefault(name, due_ms)
-        return [(due_ms, self._ticker.key(name)) for name, due_ms in soonest.items()]
+        return [(due_ms, key_of(name)) for name, due_ms in soonest.items()]
 
     def _stuck(self, connection: sqlite3.Connection) -> int:
         return outbox.overdue(connection, self._clock.now_ms() - _STUCK_MS)

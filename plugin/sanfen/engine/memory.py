@@ -16,7 +16,7 @@ from sanfen.core.events import Event, Key
 from sanfen.core.facts import Conversation
 from sanfen.core.plan import Plan
 from sanfen.core.rounds import advance
-from sanfen.engine.packing import packed, unpacked
+from sanfen.engine.packing import key_of, named, packed, unpacked
 from sanfen.store import journal
 
 __all__ = ["Folded", "Live", "Memory", "Run", "Version"]
@@ -124,7 +124,7 @@ class Memory:
 
     def drop(self, key: Key) -> Live | None:
         """Let go of a conversation; returns it if it was here."""
-        self._packed.pop(_name(key), None)
+        self._packed.pop(named(key), None)
         return self._known.pop(key, None)
 
     def clear(self) -> None:
@@ -136,7 +136,7 @@ class Memory:
     def store_changed(self, shop: str) -> None:
         """There is news of a shop's state."""
         self._stores.pop(shop, None)
-        self._packed = {name: one for name, one in self._packed.items() if name.split("\0", 1)[0] != shop}
+        self._packed = {name: one for name, one in self._packed.items() if key_of(name).shop != shop}
 
     def of_shop(self, shop: str) -> list[Key]:
         """What is here of a shop."""
@@ -160,7 +160,7 @@ class Memory:
             if live is None:
                 missing.append(key)
             else:
-                del self._packed[_name(key)]
+                del self._packed[named(key)]
                 self.put(key, live)
         if missing:
             for key, live in self._folded(connection, missing):
@@ -190,12 +190,12 @@ class Memory:
         numbers = [self._versions.index(version) for version, _ in live.runs]
         data = packed((live.left_ms, live.now_ms, *numbers), [state for _, state in live.runs])
         if data is not None:
-            self._packed[_name(key)] = data
+            self._packed[named(key)] = data
             if len(self._packed) > _MOST_PACKED:
                 del self._packed[next(iter(self._packed))]
 
     def _unpacked(self, key: Key) -> Live | None:
-        data = self._packed.get(_name(key))
+        data = self._packed.get(named(key))
         if data is None:
             return None
         (left_ms, now_ms, *numbers), states = unpacked(key, data)
@@ -232,11 +232,6 @@ class Memory:
         """The versions these events can matter to, and the end of the last one before them."""
         left = bisect_right(self._ends, events[0].at_ms if events else NEVER)
         return self._versions[left:], self._ends[left - 1] if left else -NEVER
-
-
-def _name(key: Key) -> str:
-    """One text, which the garbage collector does not look at."""
-    return "\0".join(key)
 
 
 def _latest(events: Sequence[Event]) -> int:

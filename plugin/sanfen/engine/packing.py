@@ -9,7 +9,7 @@ from typing import Any
 from sanfen.core.events import Key
 from sanfen.core.facts import Conversation, Round, Session
 
-__all__ = ["packed", "unpacked"]
+__all__ = ["key_of", "named", "packed", "unpacked"]
 
 
 def _plain(kind: Any, *others: str) -> tuple[str, ...]:
@@ -21,6 +21,16 @@ _STATE = _plain(Conversation, "key", "session", "rounds", "held")
 _SESSION = _plain(Session)
 _ROUND = _plain(Round, "key", "session")
 _state, _session, _round = attrgetter(*_STATE), attrgetter(*_SESSION), attrgetter(*_ROUND)
+
+
+def named(key: Key) -> str:
+    """A conversation as one text, which the garbage collector does not look at: its parts, separated by NUL."""
+    return "\0".join(key)
+
+
+def key_of(name: str) -> Key:
+    """The conversation of such a text."""
+    return Key(*name.split("\0", 2))
 
 
 def packed(head: Sequence[int], states: Iterable[Conversation]) -> bytes | None:

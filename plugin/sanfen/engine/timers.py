@@ -16,6 +16,7 @@ from sanfen.clock import Clock
 from sanfen.core.days import NEVER
 from sanfen.core.events import Key
 from sanfen.engine.ingest import Engine
+from sanfen.engine.packing import key_of, named
 from sanfen.errors import StoreError
 from sanfen.log import Throttle
 
@@ -41,16 +42,6 @@ class Ticker:
         self._serving = 0  # taken, and not served yet
         self._throttle = Throttle()
 
-    @staticmethod
-    def name(key: Key) -> str:
-        """A conversation as one text: its parts, separated by NUL."""
-        return "\0".join(key)
-
-    @staticmethod
-    def key(name: str) -> Key:
-        """The conversation of such a text."""
-        return Key(*name.split("\0", 2))
-
     def fill(self, reminders: Iterable[tuple[str, int]]) -> None:
         """Begin with these conversations and their due times, the soonest first; of each conversation the first counts."""
         soonest, heap = self._soonest, self._heap
@@ -62,7 +53,7 @@ class Ticker:
 
     def push(self, due_ms: int, key: Key) -> None:
         """Remember that a conversation has something due at ``due_ms``, or nothing (NEVER). The latest word counts."""
-        name = self.name(key)
+        name = named(key)
         if due_ms == NEVER:
             self._soonest.pop(name, None)
         elif self._soonest.get(name) != due_ms:
@@ -95,7 +86,7 @@ class Ticker:
             due_ms, name = heapq.heappop(heap)
             if soonest.get(name) == due_ms:
                 del soonest[name]
-                keys.append(self.key(name))
+                keys.append(key_of(name))
         return keys
 
     def pause_ms(self, now_ms: int) -> int:

@@ -175,7 +175,7 @@ def _told(row: tuple[Any, ...] | None) -> str | None:
 
 
 def open_rounds(connection: sqlite3.Connection, score_set: str, before_ms: int = NEVER) -> Iterator[tuple[str, int]]:
-    """Rounds with something due before an instant, the soonest first: conversation (``Ticker.name``), due time.
+    """Rounds with something due before an instant, the soonest first: conversation (``engine.packing.named``), due time.
 
     One conversation may come several times. A start reads a million of these, so no row costs a sort, or an object more.
     """
